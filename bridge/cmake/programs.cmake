@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# The programs. Each is one folder whose *.c are its sources; helpers the daemon starts live in libexec.
+
+function(program name)
+    cmake_parse_arguments(PROGRAM "HELPER" "FOLDER" "USES;LIBS" ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bridge/${PROGRAM_FOLDER}/*.c)
+    if(NOT sources)
+        return()
+    endif()
+    add_executable(${name} ${sources})
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/bridge/${PROGRAM_FOLDER})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+    target_link_libraries(${name} PRIVATE ${PROGRAM_USES})
+    foreach(library ${PROGRAM_LIBS})
+        ns_library(${library} target)
+        target_link_libraries(${name} PRIVATE ${target})
+    endforeach()
+    target_link_libraries(${name} PRIVATE Threads::Threads ${CMAKE_DL_LIBS} m)
+    if(CMAKE_BUILD_TYPE STREQUAL "Release")
+        target_link_options(${name} PRIVATE -pie)
+    endif()
+    if(PROGRAM_HELPER)
+        install(TARGETS ${name} RUNTIME DESTINATION ${NS_LIBEXEC_DIR})
+    else()
+        install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_FULL_BINDIR})
+    endif()
+endfunction()
+
+# Where the daemon looks for its helpers and drivers unless told otherwise: beside itself in a build tree, else installed.
+add_compile_definitions(NS_DRIVER_DIR="${NS_DRIVER_DIR}" NS_LIBEXEC_DIR="${NS_LIBEXEC_DIR}" NS_CONFIG_DIR="${NS_CONFIG_DIR}")
+
+program(nightshiftd FOLDER daemon USES ns_engine ns_api ${NS_ALL_source} LIBS libseccomp netsnmp)
+program(nightshift-trap HELPER FOLDER source/trap/receiver USES ns_source_trap LIBS libseccomp netsnmp)
+program(nightshift-spawn HELPER FOLDER loop/spawner USES ns_base LIBS libseccomp)
+program(nightshift FOLDER cli USES ns_engine ns_store ns_fleet ${NS_ALL_source} LIBS libcurl openssl netsnmp)
+program(nightshift-lab FOLDER lab USES ns_base codec_ipmi LIBS libuv openssl json-c netsnmp)
