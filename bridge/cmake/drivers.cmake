@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every folder below drivers/ is a driver: NAME.so from its *.c. It sees abi/ and itself, nothing else.
-# NAME_codec.c (pure) is also a library codec_NAME, for the lab and the fuzzers.
+# NAME_codec*.c (pure) are also a library codec_NAME, for the lab and the fuzzers.
 # An optional driver.cmake in the folder sets DRIVER_LIBRARIES.
 
 file(GLOB driver_folders CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/drivers ${CMAKE_SOURCE_DIR}/drivers/*)
@@ -18,15 +18,15 @@ foreach(driver ${driver_folders})
         list(APPEND targets ${target})
     endforeach()
 
-    set(codec_source ${CMAKE_SOURCE_DIR}/drivers/${driver}/${driver}_codec.c)
+    file(GLOB codec_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/drivers/${driver}/${driver}_codec*.c)
     add_library(driver_${driver} MODULE ${sources})
     set_target_properties(driver_${driver} PROPERTIES
         PREFIX "" OUTPUT_NAME ${driver} LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/drivers)
     target_include_directories(driver_${driver} PRIVATE ${CMAKE_SOURCE_DIR}/drivers/${driver})
     target_link_libraries(driver_${driver} PRIVATE ns_abi ${targets})
     install(TARGETS driver_${driver} LIBRARY DESTINATION ${NS_DRIVER_DIR})
-    if(EXISTS ${codec_source})
-        add_library(codec_${driver} STATIC ${codec_source})
+    if(codec_sources)
+        add_library(codec_${driver} STATIC ${codec_sources})
         target_include_directories(codec_${driver} PUBLIC ${CMAKE_SOURCE_DIR}/drivers/${driver})
         target_link_libraries(codec_${driver} PUBLIC ns_abi ${targets})
     endif()
