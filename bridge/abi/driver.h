@@ -214,5 +214,6 @@ struct nsh_services {
 
 /* What a driver module exports: `extern const struct nsh_driver nsh_driver;` */
 #define NSH_DRIVER_SYMBOL "nsh_driver"
+extern const struct nsh_driver nsh_driver;
 
 #endif

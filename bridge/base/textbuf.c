@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Growing texts. A failed allocation marks the buffer; what was there stays. */
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define COUNT_MAX_DEFAULT (64u << 20)
+
+static bool buf_room(struct textbuf *buf, size_t more)
+{
+    size_t max = buf->count_max == 0 ? COUNT_MAX_DEFAULT : buf->count_max;
+    if (buf->failed || more > max - buf->count) {
+        buf->failed = true;
+        return false;
+    }
+    size_t wanted = buf->count + more + 1;
+    if (wanted > buf->room) {
+        size_t room = buf->room * 2 > wanted ? buf->room * 2 : wanted + 64;
+        char *grown = realloc(buf->at, room);
+        if (grown == NULL) {
+            buf->failed = true;
+            return false;
+        }
+        buf->at = grown;
+        buf->room = room;
+    }
+    return true;
+}
+
+void textbuf_add(struct textbuf *buf, struct text text)
+{
+    if (buf_room(buf, text.count)) {
+        if (text.count > 0) {
+            memcpy(buf->at + buf->count, text.at, text.count);
+        }
+        buf->count += text.count;
+        buf->at[buf->count] = 0;
+    }
+}
+
+void textbuf_add_chars(struct textbuf *buf, const char *chars)
+{
+    textbuf_add(buf, text_of(chars));
+}
+
+void textbuf_add_char(struct textbuf *buf, char c)
+{
+    textbuf_add(buf, (struct text){&c, 1});
+}
+
+void textbuf_addf(struct textbuf *buf, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int count = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (count >= 0 && buf_room(buf, (size_t)count)) {
+        vsnprintf(buf->at + buf->count, (size_t)count + 1, format, again);
+        buf->count += (size_t)count;
+    }
+    va_end(again);
+}
+
+/* Bytes of the well-formed character at text.at[i], 0 when it is none. */
+static size_t character(struct text text, size_t i)
+{
+    for (size_t count = 1; count <= 4 && i + count <= text.count; count++) {
+        if (text_is_utf8(text.at + i, count)) {
+            return count;
+        }
+    }
+    return 0;
+}
+
+static void json_character(struct textbuf *buf, struct text text, size_t *i)
+{
+    static const char escapes[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+    unsigned char c = (unsigned char)text.at[*i];
+    for (size_t e = 0; e + 1 < sizeof escapes; e += 2) {
+        if (c == (unsigned char)escapes[e]) {
+            textbuf_add_char(buf, '\\');
+            textbuf_add_char(buf, escapes[e + 1]);
+            (*i)++;
+            return;
+        }
+    }
+    size_t count = character(text, *i);
+    if (c < 0x20) {
+        textbuf_addf(buf, "\\u%04x", c);
+        (*i)++;
+    } else if (count == 0) {
+        textbuf_add_chars(buf, "\xef\xbf\xbd");
+        (*i)++;
+    } else {
+        textbuf_add(buf, (struct text){text.at + *i, (uint32_t)count});
+        *i += count;
+    }
+}
+
+void textbuf_add_json(struct textbuf *buf, struct text text)
+{
+    textbuf_add_char(buf, '"');
+    for (size_t i = 0; i < text.count;) {
+        size_t run = i;
+        while (run < text.count && (unsigned char)text.at[run] >= 0x20 && (unsigned char)text.at[run] < 0x80 &&
+               text.at[run] != '"' && text.at[run] != '\\') {
+            run++;
+        }
+        if (run > i) {
+            textbuf_add(buf, (struct text){text.at + i, (uint32_t)(run - i)});
+            i = run;
+        } else {
+            json_character(buf, text, &i);
+        }
+    }
+    textbuf_add_char(buf, '"');
+}
+
+void textbuf_add_duration(struct textbuf *buf, int64_t ms)
+{
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    if (ms < 0) {
+        textbuf_add_char(buf, '-');
+        ms = ms == INT64_MIN ? INT64_MAX : -ms;
+    }
+    if (ms == 0) {
+        textbuf_add_chars(buf, "0s");
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0] && ms > 0; i++) {
+        if (ms >= units[i].ms) {
+            textbuf_addf(buf, "%lld%s", (long long)(ms / units[i].ms), units[i].unit);
+            ms %= units[i].ms;
+        }
+    }
+}
+
+void textbuf_add_time(struct textbuf *buf, int64_t unix_ms)
+{
+    /* Civil date from days, proleptic Gregorian (H. Hinnant's algorithm); no clock, no zone files. */
+    int64_t seconds = unix_ms / 1000 - (unix_ms % 1000 < 0);
+    int64_t days = seconds / 86400 - (seconds % 86400 < 0);
+    int64_t of_day = seconds - days * 86400, z = days + 719468;
+    int64_t era = (z >= 0 ? z : z - 146096) / 146097, doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+    int64_t month = mp < 10 ? mp + 3 : mp - 9;
+    textbuf_addf(buf, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lld.%03lldZ", (long long)(yoe + era * 400 + (month <= 2)),
+                 (long long)month, (long long)(doy - (153 * mp + 2) / 5 + 1), (long long)(of_day / 3600),
+                 (long long)(of_day / 60 % 60), (long long)(of_day % 60), (long long)(unix_ms - seconds * 1000));
+}
+
+void textbuf_clear(struct textbuf *buf)
+{
+    buf->count = 0;
+    buf->failed = false;
+    if (buf->at != NULL) {
+        buf->at[0] = 0;
+    }
+}
+
+void textbuf_done(struct textbuf *buf)
+{
+    free(buf->at);
+    *buf = (struct textbuf){.count_max = buf->count_max};
+}
+
+/* Bidi controls, zero-width and other format characters that make a line look like another: U+200B-F, 202A-E, 2060-9, FEFF. */
+static bool deceiving(const char *at, size_t count)
+{
+    if (count != 3) {
+        return false;
+    }
+    unsigned code = ((unsigned char)at[0] & 0xfu) << 12 | ((unsigned char)at[1] & 0x3fu) << 6 | ((unsigned char)at[2] & 0x3fu);
+    return (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) ||
+           code == 0xfeff;
+}
+
+void textbuf_add_safe(struct textbuf *buf, struct text text)
+{
+    for (size_t i = 0; i < text.count;) {
+        unsigned char c = (unsigned char)text.at[i];
+        size_t count = character(text, i);
+        bool c1 = count == 2 && c == 0xc2 && (unsigned char)text.at[i + 1] < 0xa0;
+        if (count == 0 || c < 0x20 || c == 0x7f || c1 || deceiving(text.at + i, count)) {
+            for (size_t j = 0; j < (count == 0 ? 1 : count); j++) {
+                textbuf_addf(buf, "\\x%02x", (unsigned char)text.at[i + j]);
+            }
+        } else {
+            textbuf_add(buf, (struct text){text.at + i, (uint32_t)count});
+        }
+        i += count == 0 ? 1 : count;
+    }
+}

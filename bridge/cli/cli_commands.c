@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands that change something, or ask the daemon for more than an object. */
+
+#include "cli.h"
+
+#include "base/json.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* {"reason": ..., and further members as text} */
+static const char *body_of(struct cli *cli, const char *const *names, const char *const *values, size_t count)
+{
+    CLEANUP(textbuf_donep) struct textbuf body = {0};
+    textbuf_add_char(&body, '{');
+    bool first = true;
+    for (size_t i = 0; i < count; i++) {
+        if (values[i] != NULL) {
+            textbuf_add_chars(&body, first ? "" : ",");
+            textbuf_add_json(&body, text_of(names[i]));
+            textbuf_add_char(&body, ':');
+            textbuf_add_json(&body, text_of(values[i]));
+            first = false;
+        }
+    }
+    textbuf_add_char(&body, '}');
+    return arena_printf(&cli->arena, "%s", body.at);
+}
+
+static enum cli_exit command(struct cli *cli, const char *method, const char *path, const char *body, const char *said)
+{
+    struct nsh_value reply;
+    enum cli_exit result = cli_request(cli, method, path, body, &reply);
+    if (result == CLI_OK && !cli_print_document(cli, &reply) && cli->flags.quiet == NULL) {
+        cli_print_line("%s", said);
+    }
+    return result;
+}
+
+static enum cli_exit reason_wanted(struct cli *cli)
+{
+    if (cli->flags.reason == NULL || cli->flags.reason[0] == 0) {
+        return cli_fail(CLI_USAGE, "%s needs --reason TEXT: it is kept in the audit trail", cli->command->noun);
+    }
+    return CLI_OK;
+}
+
+enum cli_exit cli_freeze(struct cli *cli)
+{
+    if (reason_wanted(cli) != CLI_OK) {
+        return CLI_USAGE;
+    }
+    const char *scope = cli->flags.scope == NULL ? "all" : cli->flags.scope;
+    const char *lasting = cli->flags.lasting == NULL ? "1h" : cli->flags.lasting;
+    int64_t for_ms = 0;
+    if (!text_to_duration_ms(text_of(lasting), &for_ms) || for_ms <= 0) {
+        return cli_fail(CLI_USAGE, "--for wants a duration such as 30m or 2h, got %s", lasting);
+    }
+    const char *body = body_of(cli, (const char *const[]){"scope", "reason", "for"},
+                               (const char *const[]){scope, cli->flags.reason, lasting}, 3);
+    struct nsh_value reply;
+    enum cli_exit result = cli_request(cli, "POST", "/v1/freezes", body, &reply);
+    if (result == CLI_OK && !cli_print_document(cli, &reply)) {
+        const char *id = nsh_get_text(&reply, "id", "?");
+        cli_print_line("%s: %s frozen for %s. No new step starts; alarms are still recorded and explained.", id, scope,
+                       lasting);
+        cli_print_line("End it with: nightshift unfreeze %s", id);
+    }
+    return result;
+}
+
+enum cli_exit cli_unfreeze(struct cli *cli)
+{
+    const char *path = arena_printf(&cli->arena, "/v1/freezes/%s", cli_escape(cli, cli->args[0]));
+    const char *body = body_of(cli, (const char *const[]){"reason"}, (const char *const[]){cli->flags.reason}, 1);
+    return command(cli, "DELETE", path, body,
+                   "ended. What waited is looked at again; what is too old is dropped with a reason.");
+}
+
+enum cli_exit cli_run_cancel(struct cli *cli)
+{
+    if (reason_wanted(cli) != CLI_OK) {
+        return CLI_USAGE;
+    }
+    const char *path = arena_printf(&cli->arena, "/v1/runs/%s/cancel", cli_escape(cli, cli->args[0]));
+    const char *body = body_of(cli, (const char *const[]){"reason"}, (const char *const[]){cli->flags.reason}, 1);
+    return command(cli, "POST", path, body, "cancelled: no new step starts");
+}
+
+enum cli_exit cli_alarm_clear(struct cli *cli)
+{
+    if (reason_wanted(cli) != CLI_OK) {
+        return CLI_USAGE;
+    }
+    const char *path = arena_printf(&cli->arena, "/v1/alarms/%s/clear", cli_escape(cli, cli->args[0]));
+    const char *body = body_of(cli, (const char *const[]){"reason"}, (const char *const[]){cli->flags.reason}, 1);
+    return command(cli, "POST", path, body, "cleared");
+}
+
+enum cli_exit cli_reload(struct cli *cli)
+{
+    return command(cli, "POST", "/v1/reload", "{}", "reloaded");
+}
+
+enum cli_exit cli_backup(struct cli *cli)
+{
+    char path[PATH_MAX];
+    const char *target = cli->args[0];
+    if (target[0] != '/') {
+        char folder[PATH_MAX];
+        if (getcwd(folder, sizeof folder) == NULL ||
+            (size_t)snprintf(path, sizeof path, "%s/%s", folder, target) >= sizeof path) {
+            return cli_fail(CLI_USAGE, "cannot make %s absolute", target);
+        }
+        target = path;
+    }
+    const char *body = body_of(cli, (const char *const[]){"path"}, (const char *const[]){target}, 1);
+    return command(cli, "POST", "/v1/backup", body, arena_printf(&cli->arena, "wrote %s", target));
+}
+
+enum cli_exit cli_audit_verify(struct cli *cli)
+{
+    struct nsh_value reply;
+    enum cli_exit result = cli_request(cli, "GET", "/v1/audit/verify", NULL, &reply);
+    if (result != CLI_OK) {
+        return result;
+    }
+    bool ok = nsh_get_bool(&reply, "ok", false);
+    if (!cli_print_document(cli, &reply)) {
+        cli_print_line("%lld records, chain %s%s%s, head %.16s", (long long)nsh_get_int(&reply, "records", 0),
+                       cli_color_of(cli, ok ? "ok" : "failed"), ok ? "ok" : "BROKEN", cli_color_end(cli),
+                       nsh_get_text(&reply, "head", ""));
+        if (!ok) {
+            cli_print_line("%s", nsh_get_text(&reply, "text", ""));
+        }
+    }
+    return ok ? CLI_OK : CLI_NO;
+}
+
+enum cli_exit cli_plan(struct cli *cli)
+{
+    static const struct cli_column columns[] = {
+        {"ACTION", "verb", CLI_PLAIN, 0},     {"HOST", "host", CLI_PLAIN, 0},       {"POLICY", "policy", CLI_PLAIN, 0},
+        {"MODE", "mode", CLI_PLAIN, 0},       {"OUTCOME", "outcome", CLI_STATE, 0}, {"WHY", "reason", CLI_PLAIN, 80},
+        {0},
+    };
+    struct nsh_value plan;
+    enum cli_exit result = cli_request(cli, "GET", "/v1/plan", NULL, &plan);
+    if (result != CLI_OK) {
+        return result;
+    }
+    struct nsh_value document = plan;
+    const struct nsh_value *actions = nsh_get(&plan, "actions");
+    if (actions != NULL && cli->output == CLI_TABLE) {
+        struct nsh_member *member = arena_alloc(&cli->arena, sizeof *member);
+        if (member == NULL) {
+            return cli_fail(CLI_NO, "out of memory");
+        }
+        *member = (struct nsh_member){"items", *actions};
+        document = nsh_map(member, 1);
+    }
+    cli_print_list(cli, &document, columns, "actions planned. Nothing has been done.");
+    return CLI_OK;
+}
+
+#define EVENTS_BYTES_MAX (1 << 20)
+
+enum cli_exit cli_event_send(struct cli *cli)
+{
+    const char *name = cli->args[0];
+    FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
+    if (file == NULL) {
+        return cli_fail(CLI_USAGE, "cannot open %s", name);
+    }
+    char *body = arena_alloc(&cli->arena, EVENTS_BYTES_MAX + 1);
+    size_t count = body == NULL ? 0 : fread(body, 1, EVENTS_BYTES_MAX, file);
+    bool more = fgetc(file) != EOF;
+    if (file != stdin) {
+        fclose(file);
+    }
+    if (body == NULL || more) {
+        return cli_fail(CLI_USAGE, "%s is larger than %d bytes", name, EVENTS_BYTES_MAX);
+    }
+    struct nsh_value document;
+    struct nsh_error err = {0};
+    if (json_parse(body, count, &cli->arena, &document, &err) < 0) {
+        return cli_fail(CLI_USAGE, "%s: %s", name, err.text);
+    }
+    const char *start = body + strspn(body, " \t\r\n");
+    return command(cli, "POST", "/v1/events", start, "accepted: durable");
+}
+
+enum cli_exit cli_tail(struct cli *cli)
+{
+    struct nsh_value document;
+    enum cli_exit result = cli_request(cli, "GET", "/v1/events?limit=1", NULL, &document);
+    long long after = 0;
+    const struct nsh_value *items = nsh_get(&document, "items");
+    if (result == CLI_OK && items != NULL && items->type == NSH_LIST && items->count > 0) {
+        after = (long long)nsh_get_int(&items->items[0], "seq", 0);
+    }
+    unsigned rows = 0;
+    unsigned rows_max = cli->flags.limit == NULL ? UINT_MAX : (unsigned)strtoul(cli->flags.limit, NULL, 10);
+    cli->flags.limit = NULL;
+    while (result == CLI_OK && rows < rows_max) {
+        const char *path = arena_printf(&cli->arena, "/v1/events?after=%lld&wait=10s", after);
+        result = cli_request(cli, "GET", cli_path(cli, path), NULL, &document);
+        items = result == CLI_OK ? nsh_get(&document, "items") : NULL;
+        for (uint32_t i = 0; items != NULL && i < items->count && rows < rows_max; i++, rows++) {
+            const struct nsh_value *event = &items->items[i];
+            after = (long long)nsh_get_int(event, "seq", after);
+            if (cli->output != CLI_TABLE) {
+                CLEANUP(textbuf_donep) struct textbuf line = {0};
+                json_write(event, &line);
+                cli_print_line("%s", line.at);
+                continue;
+            }
+            CLEANUP(textbuf_donep) struct textbuf line = {0};
+            textbuf_add_time(&line, nsh_get_int(event, "received_ms", 0));
+            const char *severity = nsh_get_text(event, "severity", "-");
+            printf("%.8s  %-6s %s%-9s%s %-12s %-28s ", line.count > 11 ? line.at + 11 : "-",
+                   nsh_get_text(event, "state", "-"), cli_color_of(cli, severity), severity,
+                   cli_color_of(cli, severity)[0] != 0 ? cli_color_end(cli) : "", nsh_get_text(event, "host", "-"),
+                   nsh_get_text(event, "type", "-"));
+            CLEANUP(textbuf_donep) struct textbuf message = {0};
+            cli_cell(cli, event, "message", CLI_PLAIN, &message);
+            cli_print_line("%s", message.at);
+        }
+        fflush(stdout);
+        arena_reset(&cli->arena);
+    }
+    return result;
+}

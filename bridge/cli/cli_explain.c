@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Why it acted, why it did not: from what was recorded when it was decided, never re-evaluated.
+ * The daemon answers {"decisions": [...], "runs": [...], "actions": [...]}.
+ */
+
+#include "cli.h"
+
+static void print_texts(const struct nsh_value *list, const char *indent)
+{
+    for (uint32_t i = 0; list != NULL && list->type == NSH_LIST && i < list->count; i++) {
+        if (list->items[i].type != NSH_STRING) {
+            continue;
+        }
+        CLEANUP(textbuf_donep) struct textbuf line = {0};
+        textbuf_add_safe(&line, (struct text){list->items[i].text, list->items[i].count});
+        cli_print_line("%s%s", indent, line.at == NULL ? "" : line.at);
+    }
+}
+
+static void print_guards(struct cli *cli, const struct nsh_value *guards)
+{
+    for (uint32_t i = 0; guards != NULL && guards->type == NSH_LIST && i < guards->count; i++) {
+        const struct nsh_value *guard = &guards->items[i];
+        const char *result = nsh_get_text(guard, "result", "-");
+        bool blocks = strcmp(result, "pass") != 0;
+        printf("    guard  %-16s %s%-7s%s %s\n", nsh_get_text(guard, "name", "-"), blocks ? cli_color_of(cli, "refused") : "",
+               blocks ? "BLOCKED" : "pass", blocks ? cli_color_end(cli) : "", nsh_get_text(guard, "text", ""));
+    }
+}
+
+static void print_decision(struct cli *cli, const struct nsh_value *decision)
+{
+    const char *outcome = nsh_get_text(decision, "outcome", nsh_get_text(decision, "state", "-"));
+    CLEANUP(textbuf_donep) struct textbuf when = {0};
+    cli_cell(cli, decision, "time", CLI_AGO, &when);
+    printf("%s%s%s  policy %s on %s, %s  (%s, alarm %s)\n", cli_color_of(cli, outcome), outcome, cli_color_end(cli),
+           nsh_get_text(decision, "policy", "-"), nsh_get_text(decision, "subject", nsh_get_text(decision, "host", "-")),
+           when.at == NULL ? "-" : when.at, nsh_get_text(decision, "id", "-"), nsh_get_text(decision, "alarm", "-"));
+    const char *reason = nsh_get_text(decision, "reason", NULL);
+    if (reason != NULL && reason[0] != 0) {
+        cli_print_line("    because %s", reason);
+    }
+    print_texts(nsh_get(decision, "conditions"), "    if     ");
+    print_guards(cli, nsh_get(decision, "guards"));
+}
+
+static void print_run(struct cli *cli, const struct nsh_value *run)
+{
+    const char *state = nsh_get_text(run, "state", "-");
+    printf("%s%s%s  run %s of policy %s on %s\n", cli_color_of(cli, state), state, cli_color_end(cli),
+           nsh_get_text(run, "id", "-"), nsh_get_text(run, "policy", "-"), nsh_get_text(run, "host", "-"));
+    const char *reason = nsh_get_text(run, "reason", NULL);
+    if (reason != NULL && reason[0] != 0) {
+        cli_print_line("    because %s", reason);
+    }
+}
+
+static void print_action(struct cli *cli, const struct nsh_value *action)
+{
+    const char *state = nsh_get_text(action, "state", "-");
+    CLEANUP(textbuf_donep) struct textbuf text = {0};
+    cli_cell(cli, action, "text", CLI_PLAIN, &text);
+    printf("    %-12s %s %s via %s: %s%s%s  %s\n", nsh_get_text(action, "id", "-"), nsh_get_text(action, "verb", "-"),
+           nsh_get_text(action, "host", "-"), nsh_get_text(action, "driver", "-"), cli_color_of(cli, state), state,
+           cli_color_end(cli), text.at == NULL ? "" : text.at);
+}
+
+static enum cli_exit explain(struct cli *cli, const char *kind)
+{
+    const char *path = arena_printf(&cli->arena, "/v1/explain/%s/%s", kind, cli_escape(cli, cli->args[0]));
+    struct nsh_value document;
+    enum cli_exit result = cli_request(cli, "GET", cli_path(cli, path), NULL, &document);
+    if (result != CLI_OK || cli_print_document(cli, &document)) {
+        return result;
+    }
+    const struct nsh_value *decisions = nsh_get(&document, "decisions");
+    const struct nsh_value *runs = nsh_get(&document, "runs");
+    const struct nsh_value *actions = nsh_get(&document, "actions");
+    bool any = false;
+    for (uint32_t i = 0; decisions != NULL && i < decisions->count; i++) {
+        print_decision(cli, &decisions->items[i]);
+        any = true;
+    }
+    for (uint32_t i = 0; runs != NULL && i < runs->count; i++) {
+        print_run(cli, &runs->items[i]);
+        any = true;
+    }
+    for (uint32_t i = 0; actions != NULL && i < actions->count; i++) {
+        print_action(cli, &actions->items[i]);
+        any = true;
+    }
+    if (!any) {
+        cli_print_line("No policy looked at %s %s: nothing matched its alarms, or it has none.", kind, cli->args[0]);
+        cli_print_line("Its alarms: nightshift alarm list --state all --host %s", cli->args[0]);
+    }
+    return CLI_OK;
+}
+
+enum cli_exit cli_explain_host(struct cli *cli)
+{
+    return explain(cli, "host");
+}
+
+enum cli_exit cli_explain_alarm(struct cli *cli)
+{
+    return explain(cli, "alarm");
+}
+
+enum cli_exit cli_explain_run(struct cli *cli)
+{
+    return explain(cli, "run");
+}

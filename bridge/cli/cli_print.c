@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables, fields and colours. Colour never carries meaning alone: the word is always there. */
+
+#include "cli.h"
+
+#include "base/json.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#define COLUMNS_MAX 16
+#define WIDTH_MAX 40
+
+const struct nsh_value *cli_member(const struct nsh_value *item, const char *path)
+{
+    char name[64];
+    while (item != NULL && path != NULL) {
+        size_t count = strcspn(path, ".");
+        if (count >= sizeof name) {
+            return NULL;
+        }
+        memcpy(name, path, count);
+        name[count] = 0;
+        item = nsh_get(item, name);
+        path = path[count] == '.' ? path + count + 1 : NULL;
+    }
+    return item;
+}
+
+static void cell_ago(struct cli *cli, int64_t time_ms, struct textbuf *out)
+{
+    int64_t ago_s = (cli->now_ms - time_ms) / 1000;
+    if (time_ms <= 0) {
+        textbuf_add_chars(out, "-");
+    } else if (ago_s < 1) {
+        textbuf_add_chars(out, "now");
+    } else if (ago_s < 120) {
+        textbuf_addf(out, "%llds ago", (long long)ago_s);
+    } else if (ago_s < 7200) {
+        textbuf_addf(out, "%lldm ago", (long long)(ago_s / 60));
+    } else if (ago_s < 2 * 86400) {
+        textbuf_addf(out, "%lldh ago", (long long)(ago_s / 3600));
+    } else {
+        textbuf_addf(out, "%lldd ago", (long long)(ago_s / 86400));
+    }
+}
+
+void cli_cell(struct cli *cli, const struct nsh_value *item, const char *member, enum cli_format format,
+              struct textbuf *out)
+{
+    const struct nsh_value *value = cli_member(item, member);
+    if (value == NULL || value->type == NSH_NULL || (value->type == NSH_STRING && value->count == 0)) {
+        textbuf_add_chars(out, "-");
+    } else if (format == CLI_AGO && value->type == NSH_INT) {
+        cell_ago(cli, value->integer, out);
+    } else if (format == CLI_LENGTH && value->type == NSH_INT) {
+        textbuf_add_duration(out, value->integer);
+    } else if (value->type == NSH_STRING) {
+        textbuf_add_safe(out, (struct text){value->text, value->count});
+    } else if (value->type == NSH_LIST) {
+        for (uint32_t i = 0; i < value->count; i++) {
+            textbuf_add_chars(out, i == 0 ? "" : ",");
+            if (value->items[i].type == NSH_STRING) {
+                textbuf_add_safe(out, (struct text){value->items[i].text, value->items[i].count});
+            } else {
+                json_write(&value->items[i], out);
+            }
+        }
+    } else {
+        json_write(value, out);
+    }
+}
+
+const char *cli_color_of(const struct cli *cli, const char *word)
+{
+    static const struct {
+        const char *word, *color;
+    } colors[] = {
+        {"critical", "\033[1;31m"}, {"fatal", "\033[1;31m"},   {"major", "\033[31m"},    {"minor", "\033[33m"},
+        {"warning", "\033[33m"},    {"raised", "\033[31m"},    {"failed", "\033[31m"},   {"escalated", "\033[31m"},
+        {"refused", "\033[33m"},    {"running", "\033[36m"},   {"done", "\033[32m"},     {"ok", "\033[32m"},
+        {"cleared", "\033[32m"},    {"verified", "\033[32m"},  {"frozen", "\033[35m"},   {"unknown", "\033[35m"},
+        {"held", "\033[35m"},       {"unmatched", "\033[33m"}, {"cancelled", "\033[2m"},
+    };
+    if (!cli->color) {
+        return "";
+    }
+    for (size_t i = 0; i < sizeof colors / sizeof colors[0]; i++) {
+        if (strcmp(colors[i].word, word) == 0) {
+            return colors[i].color;
+        }
+    }
+    return "";
+}
+
+const char *cli_color_end(const struct cli *cli)
+{
+    return cli->color ? "\033[0m" : "";
+}
+
+void cli_print_line(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+}
+
+bool cli_print_document(struct cli *cli, const struct nsh_value *document)
+{
+    if (cli->output != CLI_JSON && cli->output != CLI_JSONL) {
+        return false;
+    }
+    CLEANUP(textbuf_donep) struct textbuf out = {0};
+    const struct nsh_value *items = nsh_get(document, "items");
+    if (cli->output == CLI_JSON || items == NULL || items->type != NSH_LIST) {
+        if (cli->output == CLI_JSON) {
+            json_write_pretty(document, &out);
+        } else {
+            json_write(document, &out);
+        }
+        textbuf_add_char(&out, '\n');
+    } else {
+        for (uint32_t i = 0; i < items->count; i++) {
+            json_write(&items->items[i], &out);
+            textbuf_add_char(&out, '\n');
+        }
+    }
+    if (out.count > 0) {
+        fwrite(out.at, 1, out.count, stdout);
+    }
+    return true;
+}
+
+/* Characters of UTF-8 text: what a column's width counts. */
+static size_t characters(const char *text)
+{
+    size_t count = 0;
+    for (; *text != 0; text++) {
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return count;
+}
+
+/* Cut after width characters, marking the cut. */
+static const char *cut(struct cli *cli, const char *text, size_t width)
+{
+    if (characters(text) <= width) {
+        return text;
+    }
+    size_t count = 0;
+    const char *at = text;
+    for (; *at != 0; at++) {
+        if (((unsigned char)*at & 0xc0) != 0x80 && ++count == width) {
+            break;
+        }
+    }
+    return arena_printf(&cli->arena, "%.*s~", (int)(at - text), text);
+}
+
+static void print_padded(struct cli *cli, const char *cell, size_t width, enum cli_format format, bool last)
+{
+    const char *color = format == CLI_STATE || format == CLI_SEVERITY ? cli_color_of(cli, cell) : "";
+    printf("%s%s%s", color, cell, color[0] != 0 ? cli_color_end(cli) : "");
+    if (!last) {
+        printf("%*s", (int)(width - characters(cell) + 2), "");
+    }
+}
+
+static size_t columns_count(const struct cli_column *columns)
+{
+    size_t count = 0;
+    while (columns[count].header != NULL && count < COLUMNS_MAX) {
+        count++;
+    }
+    return count;
+}
+
+static void print_table(struct cli *cli, const struct nsh_value *items, const struct cli_column *columns)
+{
+    size_t count = columns_count(columns);
+    size_t widths[COLUMNS_MAX];
+    const char **cells = arena_array(&cli->arena, (size_t)items->count * count + 1, sizeof *cells);
+    if (cells == NULL) {
+        return;
+    }
+    for (size_t c = 0; c < count; c++) {
+        widths[c] = cli->flags.no_headers != NULL ? 1 : characters(columns[c].header);
+    }
+    for (uint32_t i = 0; i < items->count; i++) {
+        for (size_t c = 0; c < count; c++) {
+            CLEANUP(textbuf_donep) struct textbuf cell = {0};
+            cli_cell(cli, &items->items[i], columns[c].member, columns[c].format, &cell);
+            const char *text = cut(cli, arena_printf(&cli->arena, "%s", cell.at == NULL ? "" : cell.at),
+                                   columns[c].width_max == 0 ? WIDTH_MAX : columns[c].width_max);
+            cells[i * count + c] = text;
+            widths[c] = characters(text) > widths[c] ? characters(text) : widths[c];
+        }
+    }
+    if (cli->flags.no_headers == NULL && items->count > 0) {
+        for (size_t c = 0; c < count; c++) {
+            print_padded(cli, columns[c].header, widths[c], CLI_PLAIN, c + 1 == count);
+        }
+        putchar('\n');
+    }
+    for (uint32_t i = 0; i < items->count; i++) {
+        for (size_t c = 0; c < count; c++) {
+            print_padded(cli, cells[i * count + c], widths[c], columns[c].format, c + 1 == count);
+        }
+        putchar('\n');
+    }
+}
+
+void cli_print_list(struct cli *cli, const struct nsh_value *document, const struct cli_column *columns, const char *what)
+{
+    if (cli_print_document(cli, document)) {
+        return;
+    }
+    const struct nsh_value *items = nsh_get(document, "items");
+    static const struct nsh_value nothing = {.type = NSH_LIST};
+    if (items == NULL || items->type != NSH_LIST) {
+        items = &nothing;
+    }
+    if (cli->output == CLI_NAME) {
+        for (uint32_t i = 0; i < items->count; i++) {
+            cli_print_line("%s", nsh_get_text(&items->items[i], "id", nsh_get_text(&items->items[i], "name", "?")));
+        }
+        return;
+    }
+    print_table(cli, items, columns);
+    if (cli->flags.quiet == NULL && cli->flags.no_headers == NULL) {
+        fflush(stdout);
+        fprintf(stderr, "%u %s\n", items->count, what);
+    }
+}
+
+void cli_print_fields(struct cli *cli, const struct nsh_value *item, const struct cli_column *columns)
+{
+    size_t width = 0;
+    size_t count = columns_count(columns);
+    for (size_t c = 0; c < count; c++) {
+        width = strlen(columns[c].header) > width ? strlen(columns[c].header) : width;
+    }
+    for (size_t c = 0; c < count; c++) {
+        if (cli_member(item, columns[c].member) == NULL) {
+            continue;
+        }
+        CLEANUP(textbuf_donep) struct textbuf cell = {0};
+        cli_cell(cli, item, columns[c].member, columns[c].format, &cell);
+        const char *text = cell.at == NULL ? "" : cell.at;
+        const char *color = cli_color_of(cli, text);
+        printf("%-*s  %s%s%s\n", (int)width, columns[c].header, color, text, color[0] != 0 ? cli_color_end(cli) : "");
+    }
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Packed events: a fixed head with all lengths, then the texts one after the other. Reading one touches the head only.
+ *
+ *   u32 bytes of the whole record   u64 seq   u64 time_ms   u64 received_ms
+ *   u8 severity   u8 state   u8 unmatched   u8 0   u16 length of each text   u32 length of data   texts, data
+ */
+
+#include "model/event.h"
+
+#include "base/assert.h"
+#include "base/pack.h"
+
+#define TEXTS_COUNT 11
+#define HEAD_BYTES (4 + 8 + 8 + 8 + 4 + 2 * TEXTS_COUNT + 4)
+
+static const char *const severity_words[] = {
+#define SEVERITY(NAME, word) word,
+#include "model/severity.def"
+#undef SEVERITY
+};
+
+static const char *const state_words[] = {"pulse", "raise", "clear"};
+
+const char *severity_word(enum severity severity)
+{
+    NSH_ASSERT(severity < SEVERITIES_COUNT);
+    return severity_words[severity];
+}
+
+int severity_of(struct text word)
+{
+    for (int i = 0; i < SEVERITIES_COUNT; i++) {
+        if (text_is(word, severity_words[i])) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+const char *event_state_word(enum event_state state)
+{
+    NSH_ASSERT(state <= EVENT_CLEAR);
+    return state_words[state];
+}
+
+/* The texts in the order they are packed. */
+static void texts_of(const struct event *event, struct text texts[TEXTS_COUNT])
+{
+    const struct text all[TEXTS_COUNT] = {event->id,        event->source,   event->type,    event->subject,
+                                          event->host,      event->resource, event->qualifier, event->name,
+                                          event->message,   event->hint,     {NULL, 0}};
+    memcpy(texts, all, sizeof all);
+}
+
+size_t event_packed_bytes(const struct event *event)
+{
+    struct text texts[TEXTS_COUNT];
+    size_t bytes = HEAD_BYTES + event->data.count;
+    texts_of(event, texts);
+    for (unsigned i = 0; i < TEXTS_COUNT; i++) {
+        bytes += texts[i].count;
+    }
+    return bytes;
+}
+
+static uint8_t *put_le(uint8_t *at, uint64_t value, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++) {
+        at[i] = (uint8_t)(value >> (8 * i));
+    }
+    return at + bytes;
+}
+
+static uint64_t get_le(const uint8_t *at, unsigned bytes)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++) {
+        value |= (uint64_t)at[i] << (8 * i);
+    }
+    return value;
+}
+
+size_t event_pack(const struct event *event, uint8_t *bytes, size_t room)
+{
+    struct text texts[TEXTS_COUNT];
+    size_t wanted = event_packed_bytes(event);
+    NSH_ASSERT(wanted <= room);
+    NSH_ASSERT(event->data.count <= EVENT_DATA_BYTES_MAX);
+    texts_of(event, texts);
+    uint8_t *at = put_le(bytes, wanted, 4);
+    at = put_le(at, event->seq, 8);
+    at = put_le(at, (uint64_t)event->time_ms, 8);
+    at = put_le(at, (uint64_t)event->received_ms, 8);
+    *at++ = (uint8_t)event->severity;
+    *at++ = (uint8_t)event->state;
+    *at++ = event->unmatched;
+    *at++ = 0;
+    for (unsigned i = 0; i < TEXTS_COUNT; i++) {
+        NSH_ASSERT(texts[i].count <= EVENT_TEXT_BYTES_MAX);
+        at = put_le(at, texts[i].count, 2);
+    }
+    at = put_le(at, event->data.count, 4);
+    for (unsigned i = 0; i < TEXTS_COUNT; i++) {
+        if (texts[i].count > 0) {
+            memcpy(at, texts[i].at, texts[i].count);
+            at += texts[i].count;
+        }
+    }
+    if (event->data.count > 0) {
+        memcpy(at, event->data.at, event->data.count);
+    }
+    return wanted;
+}
+
+long event_unpack(const uint8_t *bytes, size_t bytes_count, struct event *ret_event, struct nsh_error *err)
+{
+    uint64_t whole = bytes_count < HEAD_BYTES ? 0 : get_le(bytes, 4);
+    if (whole < HEAD_BYTES || whole > bytes_count || whole > EVENT_PACKED_BYTES_MAX) {
+        return nsh_fail(err, NSH_CORRUPT, "packed event of %llu bytes in %zu", (unsigned long long)whole, bytes_count);
+    }
+    const uint8_t *fixed = bytes + 28, *lengths = bytes + 32, *at = bytes + HEAD_BYTES;
+    if (fixed[0] >= SEVERITIES_COUNT || fixed[1] > EVENT_CLEAR || fixed[2] > 1) {
+        return nsh_fail(err, NSH_CORRUPT, "packed event with severity %u, state %u", fixed[0], fixed[1]);
+    }
+    struct text texts[TEXTS_COUNT];
+    uint64_t data_bytes = get_le(lengths + 2 * TEXTS_COUNT, 4), sum = HEAD_BYTES + data_bytes;
+    for (unsigned i = 0; i < TEXTS_COUNT; i++) {
+        texts[i].count = (uint32_t)get_le(lengths + 2 * i, 2);
+        sum += texts[i].count;
+        if (texts[i].count > EVENT_TEXT_BYTES_MAX) {
+            return nsh_fail(err, NSH_CORRUPT, "packed event with a text of %u bytes", texts[i].count);
+        }
+    }
+    if (sum != whole || data_bytes > EVENT_DATA_BYTES_MAX) {
+        return nsh_fail(err, NSH_CORRUPT, "packed event whose parts are %llu bytes, not %llu", (unsigned long long)sum,
+                        (unsigned long long)whole);
+    }
+    for (unsigned i = 0; i < TEXTS_COUNT; i++) {
+        texts[i].at = (const char *)at;
+        at += texts[i].count;
+    }
+    *ret_event = (struct event){
+        .seq = get_le(bytes + 4, 8),
+        .time_ms = (int64_t)get_le(bytes + 12, 8),
+        .received_ms = (int64_t)get_le(bytes + 20, 8),
+        .severity = (enum severity)fixed[0],
+        .state = (enum event_state)fixed[1],
+        .unmatched = fixed[2] != 0,
+        .id = texts[0],
+        .source = texts[1],
+        .type = texts[2],
+        .subject = texts[3],
+        .host = texts[4],
+        .resource = texts[5],
+        .qualifier = texts[6],
+        .name = texts[7],
+        .message = texts[8],
+        .hint = texts[9],
+        .data = {(const char *)at, (uint32_t)data_bytes},
+    };
+    return (long)whole;
+}
