@@ -5,9 +5,10 @@
 /*
  * The driver ABI: everything a driver may include.
  *
- * A driver is one folder, one exported symbol (`nsh_driver`), one const table. It is asynchronous: it never blocks,
- * never retries, never decides, never reads a clock and keeps no globals. Its only door is struct nsh_services.
- * All calls into a driver and all calls back come on one thread, the loop's.
+ * A driver is one folder, one exported symbol (`nsh_driver`), one const table. It is asynchronous:
+ * it never blocks, never retries, never decides, never reads a clock and keeps no globals. Its only
+ * door is struct nsh_services. All calls into a driver and all calls back come on one thread, the
+ * loop's.
  */
 
 #include "abi/error.h"
@@ -22,11 +23,13 @@ enum nsh_effect { NSH_READS, NSH_CHANGES, NSH_INTERRUPTS, NSH_DESTROYS };
 /* Verb flags. */
 #define NSH_IDEMPOTENT 0x1u /* Doing it twice is the same as doing it once. */
 #define NSH_EXCLUSIVE 0x2u  /* No other call to the same host while this one runs. */
-#define NSH_NOTIFIES 0x4u   /* Speaks to people, not to a host: needs no host, passes no host guards. */
+#define NSH_NOTIFIES                                                                               \
+    0x4u /* Speaks to people, not to a host: needs no host, passes no host guards. */
 
 /* Option flags. */
 #define NSH_REQUIRED 0x1u
-#define NSH_IDENTIFIES 0x2u /* This setting names the endpoint (address): shown in errors, key of its breaker. */
+#define NSH_IDENTIFIES                                                                             \
+    0x2u /* This setting names the endpoint (address): shown in errors, key of its breaker. */
 
 enum nsh_maturity { NSH_EXPERIMENTAL, NSH_PROVEN };
 
@@ -35,17 +38,20 @@ struct nsh_option {
     const char *name;
     enum nsh_type type;
     uint32_t flags;
-    const char *preset, *min, *max;   /* As texts of the type; NULL: none. */
-    const char *const *choices;       /* NULL-terminated, or NULL. */
+    const char *preset, *min, *max; /* As texts of the type; NULL: none. */
+    const char *const *choices;     /* NULL-terminated, or NULL. */
     const char *help;
 };
 
 struct nsh_verb {
-    const char *name; /* From bridge/model/verbs.def: "power.off"; or the driver's own below "NAME.". */
+    const char
+        *name; /* From bridge/model/verbs.def: "power.off"; or the driver's own below "NAME.". */
     enum nsh_effect effect;
     uint32_t flags;
-    const char *undo, *verify; /* Verbs that revert it and that read the state proving it; NULL: none. */
-    const char *proof;         /* "power=on": the member of the verify verb's result that proves it; NULL: none. */
+    const char *undo,
+        *verify; /* Verbs that revert it and that read the state proving it; NULL: none. */
+    const char
+        *proof; /* "power=on": the member of the verify verb's result that proves it; NULL: none. */
     const struct nsh_option *args;
     size_t args_count;
     uint32_t timeout_ms_default;
@@ -61,17 +67,18 @@ struct nsh_op {
     const struct nsh_value *args; /* A map, checked against verb->args, defaults filled in. */
     const char *token;            /* Idempotency token: the action's id, stable over restarts. */
     const char *host;             /* Name of the host, for texts; "" when there is none. */
-    uint32_t timeout_ms;          /* The caller cancels after this; for a peer that wants to be told. */
-    void *driver_data;            /* The driver's. */
+    uint32_t timeout_ms; /* The caller cancels after this; for a peer that wants to be told. */
+    void *driver_data;   /* The driver's. */
 };
 
 /* How a call ended. Borrowed during complete(). */
 struct nsh_outcome {
-    int code;                        /* NSH_OK, or the enum nsh_code of what went wrong. */
-    bool effect_possible;            /* On failure: the request may have taken effect (it left, no clear refusal came). */
-    const struct nsh_value *result;  /* A map on success ("power" = "on"|"off"|...), or NULL. */
-    const char *text;                /* Endpoint, object and the peer's own words; bounded; never a secret. */
-    uint32_t retry_after_ms;         /* The peer's wish, with NSH_BUSY; 0: none. */
+    int code;             /* NSH_OK, or the enum nsh_code of what went wrong. */
+    bool effect_possible; /* On failure: the request may have taken effect (it left, no clear
+                             refusal came). */
+    const struct nsh_value *result; /* A map on success ("power" = "on"|"off"|...), or NULL. */
+    const char *text; /* Endpoint, object and the peer's own words; bounded; never a secret. */
+    uint32_t retry_after_ms; /* The peer's wish, with NSH_BUSY; 0: none. */
 };
 
 struct nsh_driver {
@@ -83,20 +90,26 @@ struct nsh_driver {
     const struct nsh_verb *verbs;
     size_t verbs_count;
 
-    /* Open a device from checked settings (a map, defaults filled in, secrets resolved). Must not block; connects lazily. */
-    int (*open)(struct nsh_services *services, const struct nsh_value *settings, struct nsh_device **ret_device,
-                struct nsh_error *err);
-    /* 0: complete(op) follows exactly once, possibly before start returns. Negative: it never follows. */
+    /* Open a device from checked settings (a map, defaults filled in, secrets resolved). Must not
+     * block; connects lazily. */
+    int (*open)(struct nsh_services *services, const struct nsh_value *settings,
+                struct nsh_device **ret_device, struct nsh_error *err);
+    /* 0: complete(op) follows exactly once, possibly before start returns. Negative: it never
+     * follows. */
     int (*start)(struct nsh_device *device, struct nsh_op *op, struct nsh_error *err);
     /* A request; complete() still follows, soon (at once, or after one round of the loop). */
     void (*cancel)(struct nsh_device *device, struct nsh_op *op);
-    /* New settings for an open device; on failure the old ones stay. NULL: the host closes and opens instead. */
-    int (*reload)(struct nsh_device *device, const struct nsh_value *settings, struct nsh_error *err);
+    /* New settings for an open device; on failure the old ones stay. NULL: the host closes and
+     * opens instead. */
+    int (*reload)(struct nsh_device *device, const struct nsh_value *settings,
+                  struct nsh_error *err);
     /* No op is running. Frees the device; may leave a polite logout to the services. */
     void (*close)(struct nsh_device *device);
 };
 
-/* ---- services ------------------------------------------------------------------------------------------------ */
+/* ---- services
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct nsh_timer;
 struct nsh_http;
@@ -111,20 +124,21 @@ struct nsh_http_request {
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL. */
     const void *body;
     size_t body_bytes;
-    size_t reply_bytes_max;  /* 0: 1 MiB. A longer reply ends as NSH_LIMIT. */
-    uint32_t timeout_ms;     /* 0: 30 s, whole exchange. */
+    size_t reply_bytes_max;      /* 0: 1 MiB. A longer reply ends as NSH_LIMIT. */
+    uint32_t timeout_ms;         /* 0: 30 s, whole exchange. */
     uint32_t connect_timeout_ms; /* 0: 10 s. */
     const char *user, *password; /* Basic authentication; NULL: none. */
-    /* TLS: verified against ca_file (NULL: the system's), or pinned ("sha256//base64"), or, explicitly, not at all. */
+    /* TLS: verified against ca_file (NULL: the system's), or pinned ("sha256//base64"), or,
+     * explicitly, not at all. */
     const char *ca_file, *pinned_key, *client_cert, *client_key;
     bool insecure;
     bool connection_close; /* Do not keep the connection. */
 };
 
 struct nsh_http_reply {
-    int code;     /* NSH_OK when an HTTP answer came, whatever its status; else why none came. */
-    bool sent;    /* With a failure: the request may have reached the peer. */
-    int status;   /* 200 */
+    int code;   /* NSH_OK when an HTTP answer came, whatever its status; else why none came. */
+    bool sent;  /* With a failure: the request may have reached the peer. */
+    int status; /* 200 */
     const char *const *headers; /* "name: value" with lower-case names, NULL-terminated. */
     const char *body;           /* NUL-terminated; body_bytes excludes the NUL. */
     size_t body_bytes;
@@ -136,20 +150,23 @@ const char *nsh_http_header(const struct nsh_http_reply *reply, const char *name
 
 struct nsh_spawn {
     const char *const *argv; /* argv[0] is an absolute path; never a shell. NULL-terminated. */
-    const char *const *env;  /* The whole environment, "NAME=value", NULL-terminated; NULL: a minimal one. */
-    const void *input;       /* Written to stdin, then EOF. */
+    const char *const
+        *env; /* The whole environment, "NAME=value", NULL-terminated; NULL: a minimal one. */
+    const void *input; /* Written to stdin, then EOF. */
     size_t input_bytes;
-    size_t output_bytes_max; /* Each of stdout and stderr; 0: 64 KiB. What is longer is cut and marked. */
+    size_t output_bytes_max;   /* Each of stdout and stderr; 0: 64 KiB. What is longer is cut and
+                                  marked. */
     uint64_t memory_bytes_max; /* RLIMIT_AS; 0: 512 MiB. */
     uint32_t cpu_s_max;        /* RLIMIT_CPU; 0: 60. */
     uint32_t timeout_ms;       /* Whole process group gets SIGTERM, 2 s later SIGKILL. 0: 60 s. */
 };
 
 struct nsh_exit {
-    int code;      /* NSH_OK: it ran and ended by itself; NSH_TIMEOUT, NSH_CANCELLED, NSH_NOT_FOUND, ... */
-    int status;    /* Exit status 0..255, when signal is 0. */
-    int signal;    /* The signal that ended it, or 0. */
-    bool started;  /* The program was executed. */
+    int code; /* NSH_OK: it ran and ended by itself; NSH_TIMEOUT, NSH_CANCELLED, NSH_NOT_FOUND, ...
+               */
+    int status;         /* Exit status 0..255, when signal is 0. */
+    int signal;         /* The signal that ended it, or 0. */
+    bool started;       /* The program was executed. */
     const char *output; /* NUL-terminated. */
     size_t output_bytes;
     const char *errors;
@@ -159,8 +176,8 @@ struct nsh_exit {
 };
 
 /*
- * A driver's only door. Callbacks are called once per request unless said otherwise, never from inside the call that
- * made the request, and never after the matching cancel or close returned.
+ * A driver's only door. Callbacks are called once per request unless said otherwise, never from
+ * inside the call that made the request, and never after the matching cancel or close returned.
  */
 struct nsh_services {
     uint32_t abi, size;
@@ -169,43 +186,52 @@ struct nsh_services {
     void (*random)(struct nsh_services *services, void *bytes, size_t bytes_count);
 
     /* One shot. NULL when out of memory. The handle is gone once it fired. */
-    struct nsh_timer *(*timer)(struct nsh_services *services, uint32_t delay_ms, void (*fire)(void *arg), void *arg);
+    struct nsh_timer *(*timer)(struct nsh_services *services, uint32_t delay_ms,
+                               void (*fire)(void *arg), void *arg);
     void (*timer_cancel)(struct nsh_services *services, struct nsh_timer *timer);
 
-    /* The request is copied. Keeps one connection per host, port and TLS settings alive and reuses it. */
+    /* The request is copied. Keeps one connection per host, port and TLS settings alive and reuses
+     * it. */
     int (*http)(struct nsh_services *services, const struct nsh_http_request *request,
-                void (*done)(void *arg, const struct nsh_http_reply *reply), void *arg, struct nsh_http **ret_http,
-                struct nsh_error *err);
+                void (*done)(void *arg, const struct nsh_http_reply *reply), void *arg,
+                struct nsh_http **ret_http, struct nsh_error *err);
     void (*http_cancel)(struct nsh_services *services, struct nsh_http *http);
 
     /*
-     * A flow of datagrams to one peer. All flows of the process share a few sockets: received datagrams are told apart
-     * by the peer's address (and `key` for several flows to one address: the first flow whose accept() says yes).
-     * accept may be NULL. received is called for every datagram until flow_close.
+     * A flow of datagrams to one peer. All flows of the process share a few sockets: received
+     * datagrams are told apart by the peer's address (and `key` for several flows to one address:
+     * the first flow whose accept() says yes). accept may be NULL. received is called for every
+     * datagram until flow_close.
      */
-    int (*flow_open)(struct nsh_services *services, const struct sockaddr *peer, socklen_t peer_bytes,
+    int (*flow_open)(struct nsh_services *services, const struct sockaddr *peer,
+                     socklen_t peer_bytes,
                      bool (*accept)(void *arg, const uint8_t *bytes, size_t bytes_count),
-                     void (*received)(void *arg, const uint8_t *bytes, size_t bytes_count), void *arg,
-                     struct nsh_flow **ret_flow, struct nsh_error *err);
+                     void (*received)(void *arg, const uint8_t *bytes, size_t bytes_count),
+                     void *arg, struct nsh_flow **ret_flow, struct nsh_error *err);
     /* -NSH_UNREACHABLE, -NSH_LIMIT (socket buffer full), or 0. */
-    int (*flow_send)(struct nsh_services *services, struct nsh_flow *flow, const void *bytes, size_t bytes_count);
+    int (*flow_send)(struct nsh_services *services, struct nsh_flow *flow, const void *bytes,
+                     size_t bytes_count);
     void (*flow_close)(struct nsh_services *services, struct nsh_flow *flow);
 
-    /* Run a program through the spawn helper; everything is copied. done is called once, also after spawn_cancel. */
+    /* Run a program through the spawn helper; everything is copied. done is called once, also after
+     * spawn_cancel. */
     int (*spawn)(struct nsh_services *services, const struct nsh_spawn *spawn,
-                 void (*done)(void *arg, const struct nsh_exit *exit), void *arg, struct nsh_process **ret_process,
-                 struct nsh_error *err);
+                 void (*done)(void *arg, const struct nsh_exit *exit), void *arg,
+                 struct nsh_process **ret_process, struct nsh_error *err);
     void (*spawn_cancel)(struct nsh_services *services, struct nsh_process *process);
 
-    /* Run work(arg) on a pool thread, then done(arg) on the loop. For libraries that block. Cannot be cancelled. */
-    int (*offload)(struct nsh_services *services, void (*work)(void *arg), void (*done)(void *arg), void *arg,
-                   struct nsh_error *err);
+    /* Run work(arg) on a pool thread, then done(arg) on the loop. For libraries that block. Cannot
+     * be cancelled. */
+    int (*offload)(struct nsh_services *services, void (*work)(void *arg), void (*done)(void *arg),
+                   void *arg, struct nsh_error *err);
 
     /* End op: exactly once. The outcome is borrowed. */
-    void (*complete)(struct nsh_services *services, struct nsh_op *op, const struct nsh_outcome *outcome);
+    void (*complete)(struct nsh_services *services, struct nsh_op *op,
+                     const struct nsh_outcome *outcome);
 
     /* Tell of something seen on the device that nobody asked for; becomes an event of this type. */
-    void (*observe)(struct nsh_services *services, const char *host, const char *type, const struct nsh_value *data);
+    void (*observe)(struct nsh_services *services, const char *host, const char *type,
+                    const struct nsh_value *data);
 
     /* A line for the run's evidence ("POST /redfish/v1/... -> 204"); never a secret. */
     void (*trace)(struct nsh_services *services, const struct nsh_op *op, const char *format, ...)

@@ -13,7 +13,8 @@ static const char *const words[] = {
 #undef NSH_CODE
 };
 
-static void error_set(struct nsh_error *err, enum nsh_code code, const char *format, va_list arguments)
+static void error_set(struct nsh_error *err, enum nsh_code code, const char *format,
+                      va_list arguments)
 {
     /* The arguments may point into err: format first, then change it. */
     char text[NSH_ERROR_TEXT_MAX];

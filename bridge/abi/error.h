@@ -5,8 +5,8 @@
 /*
  * Errors: a code and a bounded text in the caller's struct, no allocation.
  *
- * Functions that can fail return 0 or -NSH_*, and fill the struct nsh_error they were handed (which may be NULL
- * when the caller only wants the code). Libraries return, the shell logs.
+ * Functions that can fail return 0 or -NSH_*, and fill the struct nsh_error they were handed (which
+ * may be NULL when the caller only wants the code). Libraries return, the shell logs.
  */
 
 #include <stddef.h>
@@ -19,7 +19,8 @@ enum nsh_code {
     NSH_CODES_COUNT
 };
 
-/* Where a text from a person stands: lines and columns from 1, columns count characters; length marks the range. */
+/* Where a text from a person stands: lines and columns from 1, columns count characters; length
+ * marks the range. */
 struct nsh_place {
     const char *file; /* NULL: no place. Borrowed: lives as long as what was loaded from it. */
     uint32_t line, column, length;
@@ -35,7 +36,8 @@ struct nsh_error {
     char text[NSH_ERROR_TEXT_MAX]; /* One line, valid UTF-8, no trailing newline. */
 };
 
-/* Fill err with code and the formatted text; returns -code, so that `return nsh_fail(...)` reads well. */
+/* Fill err with code and the formatted text; returns -code, so that `return nsh_fail(...)` reads
+ * well. */
 int nsh_fail(struct nsh_error *err, enum nsh_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -3,10 +3,12 @@
 #define NSH_VALUE_H
 
 /*
- * Values: the immutable JSON-like tree that crosses every border (driver settings, arguments, results, event data).
+ * Values: the immutable JSON-like tree that crosses every border (driver settings, arguments,
+ * results, event data).
  *
- * A value owns nothing. Texts and children are borrowed from whoever built the tree (an arena, a literal), are
- * NUL-terminated and valid UTF-8; a text may contain no NUL. Trees are at most NSH_VALUE_DEPTH_MAX deep.
+ * A value owns nothing. Texts and children are borrowed from whoever built the tree (an arena, a
+ * literal), are NUL-terminated and valid UTF-8; a text may contain no NUL. Trees are at most
+ * NSH_VALUE_DEPTH_MAX deep.
  */
 
 #include <stdbool.h>
@@ -23,8 +25,10 @@ enum nsh_type {
     NSH_STRING,
     NSH_LIST,
     NSH_MAP,      /* members in insertion order, names unique */
-    NSH_DURATION, /* only as the type of an option: text such as "30s" in, NSH_INT of milliseconds out */
-    NSH_SECRET,   /* only as the type of an option: a reference such as "file:/path" in, the secret text out */
+    NSH_DURATION, /* only as the type of an option: text such as "30s" in, NSH_INT of milliseconds
+                     out */
+    NSH_SECRET,   /* only as the type of an option: a reference such as "file:/path" in, the secret
+                     text out */
 };
 
 struct nsh_member;

@@ -50,7 +50,8 @@ void *arena_alloc(struct arena *arena, size_t bytes)
 void *arena_array(struct arena *arena, size_t count, size_t bytes)
 {
     size_t all = 0;
-    return __builtin_mul_overflow(count, bytes, &all) ? NULL : arena_alloc(arena, all == 0 ? 1 : all);
+    return __builtin_mul_overflow(count, bytes, &all) ? NULL
+                                                      : arena_alloc(arena, all == 0 ? 1 : all);
 }
 
 char *arena_copy(struct arena *arena, const char *bytes, size_t bytes_count)
@@ -103,7 +104,8 @@ void arena_done(struct arena *arena)
     arena->blocks = NULL;
 }
 
-static bool value_copy(struct arena *arena, const struct nsh_value *value, struct nsh_value *ret_value, unsigned depth)
+static bool value_copy(struct arena *arena, const struct nsh_value *value,
+                       struct nsh_value *ret_value, unsigned depth)
 {
     *ret_value = *value;
     if (depth > NSH_VALUE_DEPTH_MAX) {
@@ -127,7 +129,8 @@ static bool value_copy(struct arena *arena, const struct nsh_value *value, struc
         struct nsh_member *members = arena_array(arena, value->count, sizeof *members);
         ret_value->members = members;
         for (uint32_t i = 0; members != NULL && i < value->count; i++) {
-            members[i].name = arena_copy(arena, value->members[i].name, strlen(value->members[i].name));
+            members[i].name =
+                arena_copy(arena, value->members[i].name, strlen(value->members[i].name));
             if (members[i].name == NULL ||
                 !value_copy(arena, &value->members[i].value, &members[i].value, depth + 1)) {
                 return false;

@@ -3,8 +3,9 @@
 #define BASE_DIAG_H
 
 /*
- * Diagnostics: all mistakes of a file at once, each as file:line:column, the line, a caret, what was wanted, what was
- * got, and a remedy. Used by configuration, inventory, trap tables and policies.
+ * Diagnostics: all mistakes of a file at once, each as file:line:column, the line, a caret, what
+ * was wanted, what was got, and a remedy. Used by configuration, inventory, trap tables and
+ * policies.
  */
 
 #include "abi/error.h"
@@ -28,8 +29,8 @@ struct diags {
     size_t errors_count, warnings_count; /* All, also those not kept. */
 };
 
-void diag_add(struct diags *diags, enum diag_level level, struct nsh_place at, const char *remedy, const char *format,
-              ...) __attribute__((format(printf, 5, 6)));
+void diag_add(struct diags *diags, enum diag_level level, struct nsh_place at, const char *remedy,
+              const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /*
  * Print all to out in the form

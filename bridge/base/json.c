@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int value_of(struct json_object *object, struct arena *arena, struct nsh_value *ret_value, unsigned depth,
-                    struct nsh_error *err);
+static int value_of(struct json_object *object, struct arena *arena, struct nsh_value *ret_value,
+                    unsigned depth, struct nsh_error *err);
 
-static int text_value(const char *bytes, size_t count, struct arena *arena, struct nsh_value *ret_value,
-                      struct nsh_error *err)
+static int text_value(const char *bytes, size_t count, struct arena *arena,
+                      struct nsh_value *ret_value, struct nsh_error *err)
 {
     if (!text_is_utf8(bytes, count)) {
         return nsh_fail(err, NSH_INVALID, "a string holds NUL or invalid UTF-8");
@@ -25,8 +25,8 @@ static int text_value(const char *bytes, size_t count, struct arena *arena, stru
     return 0;
 }
 
-static int list_value(struct json_object *object, struct arena *arena, struct nsh_value *ret_value, unsigned depth,
-                      struct nsh_error *err)
+static int list_value(struct json_object *object, struct arena *arena, struct nsh_value *ret_value,
+                      unsigned depth, struct nsh_error *err)
 {
     size_t count = json_object_array_length(object);
     struct nsh_value *items = arena_array(arena, count, sizeof *items);
@@ -34,7 +34,8 @@ static int list_value(struct json_object *object, struct arena *arena, struct ns
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     for (size_t i = 0; i < count; i++) {
-        int result = value_of(json_object_array_get_idx(object, i), arena, &items[i], depth + 1, err);
+        int result =
+            value_of(json_object_array_get_idx(object, i), arena, &items[i], depth + 1, err);
         if (result < 0) {
             return result;
         }
@@ -43,8 +44,8 @@ static int list_value(struct json_object *object, struct arena *arena, struct ns
     return 0;
 }
 
-static int map_value(struct json_object *object, struct arena *arena, struct nsh_value *ret_value, unsigned depth,
-                     struct nsh_error *err)
+static int map_value(struct json_object *object, struct arena *arena, struct nsh_value *ret_value,
+                     unsigned depth, struct nsh_error *err)
 {
     size_t count = (size_t)json_object_object_length(object), used = 0;
     struct nsh_member *members = arena_array(arena, count, sizeof *members);
@@ -68,8 +69,8 @@ static int map_value(struct json_object *object, struct arena *arena, struct nsh
     return 0;
 }
 
-static int value_of(struct json_object *object, struct arena *arena, struct nsh_value *ret_value, unsigned depth,
-                    struct nsh_error *err)
+static int value_of(struct json_object *object, struct arena *arena, struct nsh_value *ret_value,
+                    unsigned depth, struct nsh_error *err)
 {
     if (depth > NSH_VALUE_DEPTH_MAX) {
         return nsh_fail(err, NSH_LIMIT, "JSON deeper than %d", NSH_VALUE_DEPTH_MAX);
@@ -83,16 +84,18 @@ static int value_of(struct json_object *object, struct arena *arena, struct nsh_
         return 0;
     case json_type_double:
         *ret_value = nsh_double(json_object_get_double(object));
-        return isfinite(ret_value->real) ? 0 : nsh_fail(err, NSH_INVALID, "a number is out of range");
+        return isfinite(ret_value->real) ? 0
+                                         : nsh_fail(err, NSH_INVALID, "a number is out of range");
     case json_type_int:
         /* json-c keeps what only fits an unsigned 64-bit integer apart. */
-        *ret_value = json_object_get_uint64(object) > INT64_MAX && json_object_get_int64(object) == INT64_MAX
-                         ? nsh_double((double)json_object_get_uint64(object))
-                         : nsh_int(json_object_get_int64(object));
+        *ret_value =
+            json_object_get_uint64(object) > INT64_MAX && json_object_get_int64(object) == INT64_MAX
+                ? nsh_double((double)json_object_get_uint64(object))
+                : nsh_int(json_object_get_int64(object));
         return 0;
     case json_type_string:
-        return text_value(json_object_get_string(object), (size_t)json_object_get_string_len(object), arena, ret_value,
-                          err);
+        return text_value(json_object_get_string(object),
+                          (size_t)json_object_get_string_len(object), arena, ret_value, err);
     case json_type_array:
         return list_value(object, arena, ret_value, depth, err);
     case json_type_object:
@@ -101,11 +104,33 @@ static int value_of(struct json_object *object, struct arena *arena, struct nsh_
     return nsh_fail(err, NSH_INVALID, "no JSON");
 }
 
-int json_parse(const char *bytes, size_t bytes_count, struct arena *arena, struct nsh_value *ret_value,
-               struct nsh_error *err)
+/* json-c takes 'single quotes' even when it is strict. The offset of one outside a string, or
+ * SIZE_MAX. */
+static size_t single_quote(const char *bytes, size_t bytes_count)
+{
+    bool inside = false;
+    for (size_t i = 0; i < bytes_count; i++) {
+        if (inside && bytes[i] == '\\') {
+            i++;
+        } else if (bytes[i] == '"') {
+            inside = !inside;
+        } else if (!inside && bytes[i] == '\'') {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+int json_parse(const char *bytes, size_t bytes_count, struct arena *arena,
+               struct nsh_value *ret_value, struct nsh_error *err)
 {
     if (bytes_count > INT32_MAX / 2) {
         return nsh_fail(err, NSH_LIMIT, "JSON of %zu bytes", bytes_count);
+    }
+    size_t quote = single_quote(bytes, bytes_count);
+    if (quote != SIZE_MAX) {
+        return nsh_fail(err, NSH_INVALID, "no JSON at byte %zu: strings stand in \"double quotes\"",
+                        quote);
     }
     struct json_tokener *tokener = json_tokener_new_ex(NSH_VALUE_DEPTH_MAX);
     if (tokener == NULL) {
@@ -122,11 +147,13 @@ int json_parse(const char *bytes, size_t bytes_count, struct arena *arena, struc
     size_t end = json_tokener_get_parse_end(tokener);
     int result = 0;
     if (error != json_tokener_success) {
-        result = nsh_fail(err, NSH_INVALID, "no JSON at byte %zu: %s", end, json_tokener_error_desc(error));
+        result = nsh_fail(err, NSH_INVALID, "no JSON at byte %zu: %s", end,
+                          json_tokener_error_desc(error));
     } else {
         for (size_t i = end; result == 0 && i < bytes_count && end > 1; i++) {
             if (strchr(" \t\r\n", bytes[i]) == NULL || bytes[i] == 0) {
-                result = nsh_fail(err, NSH_INVALID, "something follows the JSON document at byte %zu", i);
+                result = nsh_fail(err, NSH_INVALID,
+                                  "something follows the JSON document at byte %zu", i);
             }
         }
     }
@@ -164,7 +191,8 @@ static void write_value(const struct nsh_value *value, struct textbuf *out, int 
     case NSH_DOUBLE:
         for (int digits = 15; digits <= 17; digits++) {
             snprintf(number, sizeof number, "%.*g", digits, value->real);
-            if (digits == 17 || !(strtod(number, NULL) < value->real || strtod(number, NULL) > value->real)) {
+            if (digits == 17 ||
+                !(strtod(number, NULL) < value->real || strtod(number, NULL) > value->real)) {
                 break;
             }
         }

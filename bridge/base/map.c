@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Entries in insertion order, found through a table of slots with linear probing; rebuilt when removed ones pile up. */
+/* Entries in insertion order, found through a table of slots with linear probing; rebuilt when
+ * removed ones pile up. */
 
 #include "base/map.h"
 
@@ -38,7 +39,9 @@ void *map_get(const struct map *map, struct text key)
 /* Drop removed entries and rebuild the slots, with room for at least one more. */
 static int rebuild(struct map *map)
 {
-    size_t room = map->room == 0 ? ROOM_FIRST : map->count * 2 > map->room ? map->room * 2 : map->room;
+    size_t room = map->room == 0               ? ROOM_FIRST
+                  : map->count * 2 > map->room ? map->room * 2
+                                               : map->room;
     if (room > UINT32_MAX / 2) {
         return -NSH_LIMIT;
     }

@@ -73,7 +73,8 @@ static void pack_value_at(struct pack_writer *writer, const struct nsh_value *va
         break;
     case NSH_INT:
         /* Zigzag: small negative numbers stay short. */
-        pack_varint(writer, ((uint64_t)value->integer << 1) ^ (value->integer < 0 ? UINT64_MAX : 0));
+        pack_varint(writer,
+                    ((uint64_t)value->integer << 1) ^ (value->integer < 0 ? UINT64_MAX : 0));
         break;
     case NSH_DOUBLE:
         memcpy(&bits, &value->real, sizeof bits);
@@ -168,19 +169,22 @@ struct text unpack_text(struct pack_reader *reader)
     return text;
 }
 
-static int unpack_value_at(struct pack_reader *reader, struct arena *arena, struct nsh_value *value, unsigned depth,
-                           struct nsh_error *err);
+static int unpack_value_at(struct pack_reader *reader, struct arena *arena, struct nsh_value *value,
+                           unsigned depth, struct nsh_error *err);
 
-static int unpack_children(struct pack_reader *reader, struct arena *arena, struct nsh_value *value, unsigned depth,
-                           struct nsh_error *err)
+static int unpack_children(struct pack_reader *reader, struct arena *arena, struct nsh_value *value,
+                           unsigned depth, struct nsh_error *err)
 {
     uint64_t count = unpack_varint(reader);
     /* Every child takes a byte at least: a count beyond the bytes left is a lie. */
     if (reader->failed || count > reader->count - reader->offset) {
-        return nsh_fail(err, NSH_CORRUPT, "packed value: %llu children do not fit", (unsigned long long)count);
+        return nsh_fail(err, NSH_CORRUPT, "packed value: %llu children do not fit",
+                        (unsigned long long)count);
     }
-    struct nsh_member *members = value->type == NSH_MAP ? arena_array(arena, count, sizeof *members) : NULL;
-    struct nsh_value *items = value->type == NSH_LIST ? arena_array(arena, count, sizeof *items) : NULL;
+    struct nsh_member *members =
+        value->type == NSH_MAP ? arena_array(arena, count, sizeof *members) : NULL;
+    struct nsh_value *items =
+        value->type == NSH_LIST ? arena_array(arena, count, sizeof *items) : NULL;
     if (members == NULL && items == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
@@ -192,7 +196,8 @@ static int unpack_children(struct pack_reader *reader, struct arena *arena, stru
                 return nsh_fail(err, NSH_NOMEM, "out of memory");
             }
         }
-        int result = unpack_value_at(reader, arena, members != NULL ? &members[i].value : &items[i], depth + 1, err);
+        int result = unpack_value_at(reader, arena, members != NULL ? &members[i].value : &items[i],
+                                     depth + 1, err);
         if (result < 0) {
             return result;
         }
@@ -206,8 +211,8 @@ static int unpack_children(struct pack_reader *reader, struct arena *arena, stru
     return 0;
 }
 
-static int unpack_value_at(struct pack_reader *reader, struct arena *arena, struct nsh_value *value, unsigned depth,
-                           struct nsh_error *err)
+static int unpack_value_at(struct pack_reader *reader, struct arena *arena, struct nsh_value *value,
+                           unsigned depth, struct nsh_error *err)
 {
     uint8_t type = unpack_u8(reader);
     if (reader->failed || type > NSH_MAP || depth > NSH_VALUE_DEPTH_MAX) {
@@ -247,7 +252,8 @@ static int unpack_value_at(struct pack_reader *reader, struct arena *arena, stru
     return reader->failed ? nsh_fail(err, NSH_CORRUPT, "packed value: ends too early") : 0;
 }
 
-int unpack_value(struct pack_reader *reader, struct arena *arena, struct nsh_value *ret_value, struct nsh_error *err)
+int unpack_value(struct pack_reader *reader, struct arena *arena, struct nsh_value *ret_value,
+                 struct nsh_error *err)
 {
     struct nsh_value value;
     int result = unpack_value_at(reader, arena, &value, 0, err);

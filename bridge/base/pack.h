@@ -4,7 +4,8 @@
 
 /*
  * Packing: little-endian, length-prefixed bytes for pipes and the journal.
- * A reader that runs past the end sets failed and returns zeros from then on: check once, at the end.
+ * A reader that runs past the end sets failed and returns zeros from then on: check once, at the
+ * end.
  */
 
 #include "abi/error.h"
@@ -36,6 +37,7 @@ uint64_t unpack_varint(struct pack_reader *reader);
 struct text unpack_text(struct pack_reader *reader); /* Borrows from the reader. */
 
 /* A packed value into arena (texts are copied, NUL-terminated). -NSH_CORRUPT, -NSH_NOMEM. */
-int unpack_value(struct pack_reader *reader, struct arena *arena, struct nsh_value *ret_value, struct nsh_error *err);
+int unpack_value(struct pack_reader *reader, struct arena *arena, struct nsh_value *ret_value,
+                 struct nsh_error *err);
 
 #endif

@@ -51,7 +51,10 @@ static size_t utf8_sequence(const unsigned char *bytes, size_t room)
     if (first < 0x80) {
         return first == 0 ? 0 : 1;
     }
-    size_t count = first >= 0xf0 && first <= 0xf4 ? 4 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xc2 && first < 0xe0 ? 2 : 0;
+    size_t count = first >= 0xf0 && first <= 0xf4  ? 4
+                   : first >= 0xe0 && first < 0xf0 ? 3
+                   : first >= 0xc2 && first < 0xe0 ? 2
+                                                   : 0;
     if (count == 0 || count > room) {
         return 0;
     }
@@ -141,7 +144,8 @@ bool text_to_duration_ms(struct text text, int64_t *ret_ms)
     static const struct {
         const char *unit;
         int64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {"w", 604800000}};
+    } units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
+                 {"h", 3600000}, {"d", 86400000}, {"w", 604800000}};
     int64_t sum = 0;
     uint32_t i = 0;
     if (text.count == 0) {
@@ -151,7 +155,8 @@ bool text_to_duration_ms(struct text text, int64_t *ret_ms)
         int64_t number = 0;
         uint32_t start = i;
         for (; i < text.count && text.at[i] >= '0' && text.at[i] <= '9'; i++) {
-            if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, text.at[i] - '0', &number)) {
+            if (__builtin_mul_overflow(number, 10, &number) ||
+                __builtin_add_overflow(number, text.at[i] - '0', &number)) {
                 return false;
             }
         }
@@ -190,7 +195,8 @@ unsigned text_distance(struct text a, struct text b, unsigned max)
             unsigned best = last[j - 1] + cost;
             best = last[j] + 1 < best ? last[j] + 1 : best;
             best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
-            if (i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] && a.at[i - 2] == b.at[j - 1] && before[j - 2] + 1 < best) {
+            if (i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] && a.at[i - 2] == b.at[j - 1] &&
+                before[j - 2] + 1 < best) {
                 best = before[j - 2] + 1;
             }
             now[j] = best;

@@ -36,11 +36,13 @@ static inline bool text_equal(struct text a, struct text b)
 }
 
 bool text_starts(struct text text, const char *prefix);
-int text_compare(struct text a, struct text b);            /* Bytewise, like strcmp. */
-bool text_glob(struct text pattern, struct text text);     /* '*' any run, '?' one; linear time, no recursion. */
-bool text_is_utf8(const char *bytes, size_t bytes_count);  /* Strict: no surrogates, no overlong forms, no NUL. */
-uint64_t text_hash(struct text text);                      /* Stable over runs and machines. */
-bool text_to_int(struct text text, int64_t *ret_value);    /* Whole text, decimal, no overflow. */
+int text_compare(struct text a, struct text b); /* Bytewise, like strcmp. */
+bool text_glob(struct text pattern,
+               struct text text); /* '*' any run, '?' one; linear time, no recursion. */
+bool text_is_utf8(const char *bytes,
+                  size_t bytes_count); /* Strict: no surrogates, no overlong forms, no NUL. */
+uint64_t text_hash(struct text text);  /* Stable over runs and machines. */
+bool text_to_int(struct text text, int64_t *ret_value); /* Whole text, decimal, no overflow. */
 
 /* Durations: "250ms", "90s", "2m30s", "7d", "1h". A bare number has no unit and is refused. */
 bool text_to_duration_ms(struct text text, int64_t *ret_ms);
@@ -48,10 +50,12 @@ bool text_to_duration_ms(struct text text, int64_t *ret_ms);
 /* Edit distance with transpositions, bounded: > max means "more". For did-you-mean. */
 unsigned text_distance(struct text a, struct text b, unsigned max);
 
-/* The best of candidates (NULL-terminated) for word: distance at most 2 and at most a third of the word; or NULL. */
+/* The best of candidates (NULL-terminated) for word: distance at most 2 and at most a third of the
+ * word; or NULL. */
 const char *text_nearest(struct text word, const char *const *candidates);
 
-/* A growing text, always NUL-terminated after the first append. On a failed allocation it sets failed and stays as it is. */
+/* A growing text, always NUL-terminated after the first append. On a failed allocation it sets
+ * failed and stays as it is. */
 struct textbuf {
     char *at;
     size_t count, room;
@@ -62,14 +66,17 @@ struct textbuf {
 void textbuf_add(struct textbuf *buf, struct text text);
 void textbuf_add_chars(struct textbuf *buf, const char *chars);
 void textbuf_add_char(struct textbuf *buf, char c);
-void textbuf_addf(struct textbuf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void textbuf_add_json(struct textbuf *buf, struct text text); /* Quoted and escaped; invalid UTF-8 becomes U+FFFD. */
-void textbuf_add_duration(struct textbuf *buf, int64_t ms);   /* "2m30s" */
-void textbuf_add_time(struct textbuf *buf, int64_t unix_ms);  /* "2026-03-02T10:00:00.123Z" */
-void textbuf_clear(struct textbuf *buf);                      /* Keeps the memory. */
+void textbuf_addf(struct textbuf *buf, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void textbuf_add_json(struct textbuf *buf,
+                      struct text text); /* Quoted and escaped; invalid UTF-8 becomes U+FFFD. */
+void textbuf_add_duration(struct textbuf *buf, int64_t ms);  /* "2m30s" */
+void textbuf_add_time(struct textbuf *buf, int64_t unix_ms); /* "2026-03-02T10:00:00.123Z" */
+void textbuf_clear(struct textbuf *buf);                     /* Keeps the memory. */
 void textbuf_done(struct textbuf *buf);
 
-/* Make text from outside harmless on a terminal: control characters, bidi marks and invalid bytes become visible. */
+/* Make text from outside harmless on a terminal: control characters, bidi marks and invalid bytes
+ * become visible. */
 void textbuf_add_safe(struct textbuf *buf, struct text text);
 
 #endif

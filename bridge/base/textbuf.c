@@ -105,8 +105,8 @@ void textbuf_add_json(struct textbuf *buf, struct text text)
     textbuf_add_char(buf, '"');
     for (size_t i = 0; i < text.count;) {
         size_t run = i;
-        while (run < text.count && (unsigned char)text.at[run] >= 0x20 && (unsigned char)text.at[run] < 0x80 &&
-               text.at[run] != '"' && text.at[run] != '\\') {
+        while (run < text.count && (unsigned char)text.at[run] >= 0x20 &&
+               (unsigned char)text.at[run] < 0x80 && text.at[run] != '"' && text.at[run] != '\\') {
             run++;
         }
         if (run > i) {
@@ -142,7 +142,8 @@ void textbuf_add_duration(struct textbuf *buf, int64_t ms)
 
 void textbuf_add_time(struct textbuf *buf, int64_t unix_ms)
 {
-    /* Civil date from days, proleptic Gregorian (H. Hinnant's algorithm); no clock, no zone files. */
+    /* Civil date from days, proleptic Gregorian (H. Hinnant's algorithm); no clock, no zone files.
+     */
     int64_t seconds = unix_ms / 1000 - (unix_ms % 1000 < 0);
     int64_t days = seconds / 86400 - (seconds % 86400 < 0);
     int64_t of_day = seconds - days * 86400, z = days + 719468;
@@ -150,9 +151,11 @@ void textbuf_add_time(struct textbuf *buf, int64_t unix_ms)
     int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
     int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
     int64_t month = mp < 10 ? mp + 3 : mp - 9;
-    textbuf_addf(buf, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lld.%03lldZ", (long long)(yoe + era * 400 + (month <= 2)),
-                 (long long)month, (long long)(doy - (153 * mp + 2) / 5 + 1), (long long)(of_day / 3600),
-                 (long long)(of_day / 60 % 60), (long long)(of_day % 60), (long long)(unix_ms - seconds * 1000));
+    textbuf_addf(buf, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lld.%03lldZ",
+                 (long long)(yoe + era * 400 + (month <= 2)), (long long)month,
+                 (long long)(doy - (153 * mp + 2) / 5 + 1), (long long)(of_day / 3600),
+                 (long long)(of_day / 60 % 60), (long long)(of_day % 60),
+                 (long long)(unix_ms - seconds * 1000));
 }
 
 void textbuf_clear(struct textbuf *buf)
@@ -170,15 +173,17 @@ void textbuf_done(struct textbuf *buf)
     *buf = (struct textbuf){.count_max = buf->count_max};
 }
 
-/* Bidi controls, zero-width and other format characters that make a line look like another: U+200B-F, 202A-E, 2060-9, FEFF. */
+/* Bidi controls, zero-width and other format characters that make a line look like another:
+ * U+200B-F, 202A-E, 2060-9, FEFF. */
 static bool deceiving(const char *at, size_t count)
 {
     if (count != 3) {
         return false;
     }
-    unsigned code = ((unsigned char)at[0] & 0xfu) << 12 | ((unsigned char)at[1] & 0x3fu) << 6 | ((unsigned char)at[2] & 0x3fu);
-    return (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) ||
-           code == 0xfeff;
+    unsigned code = ((unsigned char)at[0] & 0xfu) << 12 | ((unsigned char)at[1] & 0x3fu) << 6 |
+                    ((unsigned char)at[2] & 0x3fu);
+    return (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
 }
 
 void textbuf_add_safe(struct textbuf *buf, struct text text)

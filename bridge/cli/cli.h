@@ -3,8 +3,8 @@
 #define CLI_CLI_H
 
 /*
- * The command `nightshift`: one function for each row of commands.def. Data on stdout, everything else on stderr.
- * -o json prints the daemon's document as it is; tables are for people.
+ * The command `nightshift`: one function for each row of commands.def. Data on stdout, everything
+ * else on stderr. -o json prints the daemon's document as it is; tables are for people.
  */
 
 #include "base/arena.h"
@@ -33,7 +33,7 @@ struct cli {
     const char *const *args;
     size_t args_count;
     enum cli_output output;
-    bool color;      /* On stdout. */
+    bool color; /* On stdout. */
     int64_t now_ms;
     struct arena arena; /* Lives as long as the command. */
 };
@@ -51,13 +51,15 @@ const struct cli_command *cli_command_at(size_t index); /* NULL past the end. */
 #undef COMMAND
 
 /* Print "nightshift: TEXT" to stderr and return exit. */
-enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* ---- talking to the daemon ------------------------------------------------------------------------------------ */
+/* ---- talking to the daemon
+ * ------------------------------------------------------------------------------------ */
 
 /*
- * One request; body may be NULL. On CLI_OK *ret_reply is the JSON document, in cli->arena. Otherwise the problem was
- * printed, and the exit code says what kind it was.
+ * One request; body may be NULL. On CLI_OK *ret_reply is the JSON document, in cli->arena.
+ * Otherwise the problem was printed, and the exit code says what kind it was.
  */
 enum cli_exit cli_request(struct cli *cli, const char *method, const char *path, const char *body,
                           struct nsh_value *ret_reply);
@@ -66,7 +68,9 @@ const char *cli_path(struct cli *cli, const char *path);
 /* Escaped for use as one part of a path. In cli->arena. */
 const char *cli_escape(struct cli *cli, const char *part);
 
-/* ---- printing ---------------------------------------------------------------------------------------------------- */
+/* ---- printing
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 enum cli_format { CLI_PLAIN, CLI_AGO, CLI_LENGTH, CLI_STATE, CLI_SEVERITY };
 
@@ -77,16 +81,20 @@ struct cli_column {
     unsigned width_max; /* 0: 40 */
 };
 
-/* Items of a list document as a table (or json, jsonl, names, as -o says). what: "hosts", for the count line. */
-void cli_print_list(struct cli *cli, const struct nsh_value *document, const struct cli_column *columns, const char *what);
-/* The whole document as -o json or jsonl wants it; false: a table is wanted, nothing was printed. */
+/* Items of a list document as a table (or json, jsonl, names, as -o says). what: "hosts", for the
+ * count line. */
+void cli_print_list(struct cli *cli, const struct nsh_value *document,
+                    const struct cli_column *columns, const char *what);
+/* The whole document as -o json or jsonl wants it; false: a table is wanted, nothing was printed.
+ */
 bool cli_print_document(struct cli *cli, const struct nsh_value *document);
 /* A member as text the way a column shows it. */
-void cli_cell(struct cli *cli, const struct nsh_value *item, const char *member, enum cli_format format,
-              struct textbuf *out);
+void cli_cell(struct cli *cli, const struct nsh_value *item, const char *member,
+              enum cli_format format, struct textbuf *out);
 const struct nsh_value *cli_member(const struct nsh_value *item, const char *path);
 /* "NAME   value" for each column that the item has. */
-void cli_print_fields(struct cli *cli, const struct nsh_value *item, const struct cli_column *columns);
+void cli_print_fields(struct cli *cli, const struct nsh_value *item,
+                      const struct cli_column *columns);
 /* Print safe for a terminal, followed by a newline. */
 void cli_print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The escape sequence that begins the colour of a state or severity word, or "". */

@@ -53,11 +53,13 @@ static enum cli_exit problem_print(struct cli *cli, long status, const struct te
 {
     struct nsh_value problem = nsh_null();
     const char *detail = NULL, *hint = NULL;
-    if (reply->at != NULL && json_parse(reply->at, reply->count, &cli->arena, &problem, NULL) == 0) {
+    if (reply->at != NULL &&
+        json_parse(reply->at, reply->count, &cli->arena, &problem, NULL) == 0) {
         detail = nsh_get_text(&problem, "detail", nsh_get_text(&problem, "title", NULL));
         hint = nsh_get_text(&problem, "hint", NULL);
     }
-    fprintf(stderr, "nightshift: %s\n", detail != NULL ? detail : "the daemon answered with an error");
+    fprintf(stderr, "nightshift: %s\n",
+            detail != NULL ? detail : "the daemon answered with an error");
     if (hint != NULL) {
         fprintf(stderr, "  %s\n", hint);
     }
@@ -92,9 +94,11 @@ static enum cli_exit request_failed(struct cli *cli, CURLcode code)
 {
     const char *server = server_of(cli);
     if (code == CURLE_OPERATION_TIMEDOUT) {
-        return cli_fail(CLI_TIMEOUT, "no answer from %s in time; what was asked for may still be done", server);
+        return cli_fail(CLI_TIMEOUT,
+                        "no answer from %s in time; what was asked for may still be done", server);
     }
-    fprintf(stderr, "nightshift: cannot reach the daemon at %s: %s\n", server, curl_easy_strerror(code));
+    fprintf(stderr, "nightshift: cannot reach the daemon at %s: %s\n", server,
+            curl_easy_strerror(code));
     fputs("  is nightshiftd running? --server or $NIGHTSHIFT_SERVER says where\n", stderr);
     return CLI_UNREACHABLE;
 }
@@ -103,8 +107,10 @@ enum cli_exit cli_request(struct cli *cli, const char *method, const char *path,
                           struct nsh_value *ret_reply)
 {
     int64_t timeout_ms = 30000;
-    if (cli->flags.timeout != NULL && !text_to_duration_ms(text_of(cli->flags.timeout), &timeout_ms)) {
-        return cli_fail(CLI_USAGE, "--timeout wants a duration such as 30s, got %s", cli->flags.timeout);
+    if (cli->flags.timeout != NULL &&
+        !text_to_duration_ms(text_of(cli->flags.timeout), &timeout_ms)) {
+        return cli_fail(CLI_USAGE, "--timeout wants a duration such as 30s, got %s",
+                        cli->flags.timeout);
     }
     CURL *curl = curl_easy_init();
     if (curl == NULL) {
@@ -115,10 +121,11 @@ enum cli_exit cli_request(struct cli *cli, const char *method, const char *path,
     enum cli_exit result = header_token(cli, &headers);
     if (result == CLI_OK) {
         if (body != NULL) {
-            headers = curl_slist_append(headers, body[0] == '[' ? "Content-Type: application/cloudevents-batch+json"
-                                                 : strcmp(path, "/v1/events") == 0
-                                                     ? "Content-Type: application/cloudevents+json"
-                                                     : "Content-Type: application/json");
+            headers = curl_slist_append(
+                headers, body[0] == '[' ? "Content-Type: application/cloudevents-batch+json"
+                         : strcmp(path, "/v1/events") == 0
+                             ? "Content-Type: application/cloudevents+json"
+                             : "Content-Type: application/json");
             curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
         }
         curl_easy_setopt(curl, CURLOPT_URL, url_of(cli, curl, path));
@@ -138,7 +145,8 @@ enum cli_exit cli_request(struct cli *cli, const char *method, const char *path,
             result = request_failed(cli, code);
         } else if (status >= 300) {
             result = problem_print(cli, status, &reply);
-        } else if (reply.count > 0 && json_parse(reply.at, reply.count, &cli->arena, ret_reply, &err) < 0) {
+        } else if (reply.count > 0 &&
+                   json_parse(reply.at, reply.count, &cli->arena, ret_reply, &err) < 0) {
             result = cli_fail(CLI_NO, "the daemon's answer is no JSON: %s", err.text);
         }
     }

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 /* {"reason": ..., and further members as text} */
-static const char *body_of(struct cli *cli, const char *const *names, const char *const *values, size_t count)
+static const char *body_of(struct cli *cli, const char *const *names, const char *const *values,
+                           size_t count)
 {
     CLEANUP(textbuf_donep) struct textbuf body = {0};
     textbuf_add_char(&body, '{');
@@ -28,7 +29,8 @@ static const char *body_of(struct cli *cli, const char *const *names, const char
     return arena_printf(&cli->arena, "%s", body.at);
 }
 
-static enum cli_exit command(struct cli *cli, const char *method, const char *path, const char *body, const char *said)
+static enum cli_exit command(struct cli *cli, const char *method, const char *path,
+                             const char *body, const char *said)
 {
     struct nsh_value reply;
     enum cli_exit result = cli_request(cli, method, path, body, &reply);
@@ -41,7 +43,8 @@ static enum cli_exit command(struct cli *cli, const char *method, const char *pa
 static enum cli_exit reason_wanted(struct cli *cli)
 {
     if (cli->flags.reason == NULL || cli->flags.reason[0] == 0) {
-        return cli_fail(CLI_USAGE, "%s needs --reason TEXT: it is kept in the audit trail", cli->command->noun);
+        return cli_fail(CLI_USAGE, "%s needs --reason TEXT: it is kept in the audit trail",
+                        cli->command->noun);
     }
     return CLI_OK;
 }
@@ -63,8 +66,9 @@ enum cli_exit cli_freeze(struct cli *cli)
     enum cli_exit result = cli_request(cli, "POST", "/v1/freezes", body, &reply);
     if (result == CLI_OK && !cli_print_document(cli, &reply)) {
         const char *id = nsh_get_text(&reply, "id", "?");
-        cli_print_line("%s: %s frozen for %s. No new step starts; alarms are still recorded and explained.", id, scope,
-                       lasting);
+        cli_print_line(
+            "%s: %s frozen for %s. No new step starts; alarms are still recorded and explained.",
+            id, scope, lasting);
         cli_print_line("End it with: nightshift unfreeze %s", id);
     }
     return result;
@@ -73,9 +77,11 @@ enum cli_exit cli_freeze(struct cli *cli)
 enum cli_exit cli_unfreeze(struct cli *cli)
 {
     const char *path = arena_printf(&cli->arena, "/v1/freezes/%s", cli_escape(cli, cli->args[0]));
-    const char *body = body_of(cli, (const char *const[]){"reason"}, (const char *const[]){cli->flags.reason}, 1);
-    return command(cli, "DELETE", path, body,
-                   "ended. What waited is looked at again; what is too old is dropped with a reason.");
+    const char *body =
+        body_of(cli, (const char *const[]){"reason"}, (const char *const[]){cli->flags.reason}, 1);
+    return command(
+        cli, "DELETE", path, body,
+        "ended. What waited is looked at again; what is too old is dropped with a reason.");
 }
 
 enum cli_exit cli_run_cancel(struct cli *cli)
@@ -83,8 +89,10 @@ enum cli_exit cli_run_cancel(struct cli *cli)
     if (reason_wanted(cli) != CLI_OK) {
         return CLI_USAGE;
     }
-    const char *path = arena_printf(&cli->arena, "/v1/runs/%s/cancel", cli_escape(cli, cli->args[0]));
-    const char *body = body_of(cli, (const char *const[]){"reason"}, (const char *const[]){cli->flags.reason}, 1);
+    const char *path =
+        arena_printf(&cli->arena, "/v1/runs/%s/cancel", cli_escape(cli, cli->args[0]));
+    const char *body =
+        body_of(cli, (const char *const[]){"reason"}, (const char *const[]){cli->flags.reason}, 1);
     return command(cli, "POST", path, body, "cancelled: no new step starts");
 }
 
@@ -93,8 +101,10 @@ enum cli_exit cli_alarm_clear(struct cli *cli)
     if (reason_wanted(cli) != CLI_OK) {
         return CLI_USAGE;
     }
-    const char *path = arena_printf(&cli->arena, "/v1/alarms/%s/clear", cli_escape(cli, cli->args[0]));
-    const char *body = body_of(cli, (const char *const[]){"reason"}, (const char *const[]){cli->flags.reason}, 1);
+    const char *path =
+        arena_printf(&cli->arena, "/v1/alarms/%s/clear", cli_escape(cli, cli->args[0]));
+    const char *body =
+        body_of(cli, (const char *const[]){"reason"}, (const char *const[]){cli->flags.reason}, 1);
     return command(cli, "POST", path, body, "cleared");
 }
 
@@ -115,7 +125,8 @@ enum cli_exit cli_backup(struct cli *cli)
         }
         target = path;
     }
-    const char *body = body_of(cli, (const char *const[]){"path"}, (const char *const[]){target}, 1);
+    const char *body =
+        body_of(cli, (const char *const[]){"path"}, (const char *const[]){target}, 1);
     return command(cli, "POST", "/v1/backup", body, arena_printf(&cli->arena, "wrote %s", target));
 }
 
@@ -128,9 +139,10 @@ enum cli_exit cli_audit_verify(struct cli *cli)
     }
     bool ok = nsh_get_bool(&reply, "ok", false);
     if (!cli_print_document(cli, &reply)) {
-        cli_print_line("%lld records, chain %s%s%s, head %.16s", (long long)nsh_get_int(&reply, "records", 0),
-                       cli_color_of(cli, ok ? "ok" : "failed"), ok ? "ok" : "BROKEN", cli_color_end(cli),
-                       nsh_get_text(&reply, "head", ""));
+        cli_print_line("%lld records, chain %s%s%s, head %.16s",
+                       (long long)nsh_get_int(&reply, "records", 0),
+                       cli_color_of(cli, ok ? "ok" : "failed"), ok ? "ok" : "BROKEN",
+                       cli_color_end(cli), nsh_get_text(&reply, "head", ""));
         if (!ok) {
             cli_print_line("%s", nsh_get_text(&reply, "text", ""));
         }
@@ -141,8 +153,12 @@ enum cli_exit cli_audit_verify(struct cli *cli)
 enum cli_exit cli_plan(struct cli *cli)
 {
     static const struct cli_column columns[] = {
-        {"ACTION", "verb", CLI_PLAIN, 0},     {"HOST", "host", CLI_PLAIN, 0},       {"POLICY", "policy", CLI_PLAIN, 0},
-        {"MODE", "mode", CLI_PLAIN, 0},       {"OUTCOME", "outcome", CLI_STATE, 0}, {"WHY", "reason", CLI_PLAIN, 80},
+        {"ACTION", "verb", CLI_PLAIN, 0},
+        {"HOST", "host", CLI_PLAIN, 0},
+        {"POLICY", "policy", CLI_PLAIN, 0},
+        {"MODE", "mode", CLI_PLAIN, 0},
+        {"OUTCOME", "outcome", CLI_STATE, 0},
+        {"WHY", "reason", CLI_PLAIN, 80},
         {0},
     };
     struct nsh_value plan;
@@ -201,7 +217,8 @@ enum cli_exit cli_tail(struct cli *cli)
         after = (long long)nsh_get_int(&items->items[0], "seq", 0);
     }
     unsigned rows = 0;
-    unsigned rows_max = cli->flags.limit == NULL ? UINT_MAX : (unsigned)strtoul(cli->flags.limit, NULL, 10);
+    unsigned rows_max =
+        cli->flags.limit == NULL ? UINT_MAX : (unsigned)strtoul(cli->flags.limit, NULL, 10);
     cli->flags.limit = NULL;
     while (result == CLI_OK && rows < rows_max) {
         const char *path = arena_printf(&cli->arena, "/v1/events?after=%lld&wait=10s", after);
@@ -221,8 +238,8 @@ enum cli_exit cli_tail(struct cli *cli)
             const char *severity = nsh_get_text(event, "severity", "-");
             printf("%.8s  %-6s %s%-9s%s %-12s %-28s ", line.count > 11 ? line.at + 11 : "-",
                    nsh_get_text(event, "state", "-"), cli_color_of(cli, severity), severity,
-                   cli_color_of(cli, severity)[0] != 0 ? cli_color_end(cli) : "", nsh_get_text(event, "host", "-"),
-                   nsh_get_text(event, "type", "-"));
+                   cli_color_of(cli, severity)[0] != 0 ? cli_color_end(cli) : "",
+                   nsh_get_text(event, "host", "-"), nsh_get_text(event, "type", "-"));
             CLEANUP(textbuf_donep) struct textbuf message = {0};
             cli_cell(cli, event, "message", CLI_PLAIN, &message);
             cli_print_line("%s", message.at);

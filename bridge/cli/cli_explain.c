@@ -24,8 +24,9 @@ static void print_guards(struct cli *cli, const struct nsh_value *guards)
         const struct nsh_value *guard = &guards->items[i];
         const char *result = nsh_get_text(guard, "result", "-");
         bool blocks = strcmp(result, "pass") != 0;
-        printf("    guard  %-16s %s%-7s%s %s\n", nsh_get_text(guard, "name", "-"), blocks ? cli_color_of(cli, "refused") : "",
-               blocks ? "BLOCKED" : "pass", blocks ? cli_color_end(cli) : "", nsh_get_text(guard, "text", ""));
+        printf("    guard  %-16s %s%-7s%s %s\n", nsh_get_text(guard, "name", "-"),
+               blocks ? cli_color_of(cli, "refused") : "", blocks ? "BLOCKED" : "pass",
+               blocks ? cli_color_end(cli) : "", nsh_get_text(guard, "text", ""));
     }
 }
 
@@ -34,9 +35,11 @@ static void print_decision(struct cli *cli, const struct nsh_value *decision)
     const char *outcome = nsh_get_text(decision, "outcome", nsh_get_text(decision, "state", "-"));
     CLEANUP(textbuf_donep) struct textbuf when = {0};
     cli_cell(cli, decision, "time", CLI_AGO, &when);
-    printf("%s%s%s  policy %s on %s, %s  (%s, alarm %s)\n", cli_color_of(cli, outcome), outcome, cli_color_end(cli),
-           nsh_get_text(decision, "policy", "-"), nsh_get_text(decision, "subject", nsh_get_text(decision, "host", "-")),
-           when.at == NULL ? "-" : when.at, nsh_get_text(decision, "id", "-"), nsh_get_text(decision, "alarm", "-"));
+    printf("%s%s%s  policy %s on %s, %s  (%s, alarm %s)\n", cli_color_of(cli, outcome), outcome,
+           cli_color_end(cli), nsh_get_text(decision, "policy", "-"),
+           nsh_get_text(decision, "subject", nsh_get_text(decision, "host", "-")),
+           when.at == NULL ? "-" : when.at, nsh_get_text(decision, "id", "-"),
+           nsh_get_text(decision, "alarm", "-"));
     const char *reason = nsh_get_text(decision, "reason", NULL);
     if (reason != NULL && reason[0] != 0) {
         cli_print_line("    because %s", reason);
@@ -48,8 +51,9 @@ static void print_decision(struct cli *cli, const struct nsh_value *decision)
 static void print_run(struct cli *cli, const struct nsh_value *run)
 {
     const char *state = nsh_get_text(run, "state", "-");
-    printf("%s%s%s  run %s of policy %s on %s\n", cli_color_of(cli, state), state, cli_color_end(cli),
-           nsh_get_text(run, "id", "-"), nsh_get_text(run, "policy", "-"), nsh_get_text(run, "host", "-"));
+    printf("%s%s%s  run %s of policy %s on %s\n", cli_color_of(cli, state), state,
+           cli_color_end(cli), nsh_get_text(run, "id", "-"), nsh_get_text(run, "policy", "-"),
+           nsh_get_text(run, "host", "-"));
     const char *reason = nsh_get_text(run, "reason", NULL);
     if (reason != NULL && reason[0] != 0) {
         cli_print_line("    because %s", reason);
@@ -61,14 +65,16 @@ static void print_action(struct cli *cli, const struct nsh_value *action)
     const char *state = nsh_get_text(action, "state", "-");
     CLEANUP(textbuf_donep) struct textbuf text = {0};
     cli_cell(cli, action, "text", CLI_PLAIN, &text);
-    printf("    %-12s %s %s via %s: %s%s%s  %s\n", nsh_get_text(action, "id", "-"), nsh_get_text(action, "verb", "-"),
-           nsh_get_text(action, "host", "-"), nsh_get_text(action, "driver", "-"), cli_color_of(cli, state), state,
-           cli_color_end(cli), text.at == NULL ? "" : text.at);
+    printf("    %-12s %s %s via %s: %s%s%s  %s\n", nsh_get_text(action, "id", "-"),
+           nsh_get_text(action, "verb", "-"), nsh_get_text(action, "host", "-"),
+           nsh_get_text(action, "driver", "-"), cli_color_of(cli, state), state, cli_color_end(cli),
+           text.at == NULL ? "" : text.at);
 }
 
 static enum cli_exit explain(struct cli *cli, const char *kind)
 {
-    const char *path = arena_printf(&cli->arena, "/v1/explain/%s/%s", kind, cli_escape(cli, cli->args[0]));
+    const char *path =
+        arena_printf(&cli->arena, "/v1/explain/%s/%s", kind, cli_escape(cli, cli->args[0]));
     struct nsh_value document;
     enum cli_exit result = cli_request(cli, "GET", cli_path(cli, path), NULL, &document);
     if (result != CLI_OK || cli_print_document(cli, &document)) {
@@ -91,7 +97,8 @@ static enum cli_exit explain(struct cli *cli, const char *kind)
         any = true;
     }
     if (!any) {
-        cli_print_line("No policy looked at %s %s: nothing matched its alarms, or it has none.", kind, cli->args[0]);
+        cli_print_line("No policy looked at %s %s: nothing matched its alarms, or it has none.",
+                       kind, cli->args[0]);
         cli_print_line("Its alarms: nightshift alarm list --state all --host %s", cli->args[0]);
     }
     return CLI_OK;

@@ -27,8 +27,8 @@ static const struct {
 static void print_command(const struct cli_command *command)
 {
     char usage[80];
-    snprintf(usage, sizeof usage, "%s%s%s %s", command->noun, command->verb[0] != 0 ? " " : "", command->verb,
-             command->arguments);
+    snprintf(usage, sizeof usage, "%s%s%s %s", command->noun, command->verb[0] != 0 ? " " : "",
+             command->verb, command->arguments);
     printf("  %-30s %s\n", usage, command->help);
 }
 
@@ -38,7 +38,8 @@ static void print_flags(void)
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         char usage[64];
         snprintf(usage, sizeof usage, "%c%c --%s %s", flags[i].short_name != 0 ? '-' : ' ',
-                 flags[i].short_name != 0 ? flags[i].short_name : ' ', flags[i].name, flags[i].value);
+                 flags[i].short_name != 0 ? flags[i].short_name : ' ', flags[i].name,
+                 flags[i].value);
         printf("  %-34s %s\n", usage, flags[i].help);
     }
 }
@@ -58,7 +59,8 @@ enum cli_exit cli_help(struct cli *cli)
     for (size_t i = 0; cli_command_at(i) != NULL; i++) {
         const struct cli_command *command = cli_command_at(i);
         bool wanted = cli->args_count == 0 || strcmp(command->noun, cli->args[0]) == 0;
-        if (wanted && (cli->args_count < 2 || command->verb[0] == 0 || strcmp(command->verb, cli->args[1]) == 0)) {
+        if (wanted && (cli->args_count < 2 || command->verb[0] == 0 ||
+                       strcmp(command->verb, cli->args[1]) == 0)) {
             print_command(command);
             any = true;
         }
@@ -68,7 +70,8 @@ enum cli_exit cli_help(struct cli *cli)
     }
     if (cli->args_count == 0) {
         print_flags();
-        puts("\nStart with: nightshift status, nightshift explain host NAME. Exit codes: nightshift help exit-codes");
+        puts("\nStart with: nightshift status, nightshift explain host NAME. Exit codes: "
+             "nightshift help exit-codes");
     }
     return CLI_OK;
 }
@@ -84,7 +87,7 @@ static void completion_words(const char *separator)
     }
 }
 
-static void completion_verbs(const char *form)
+static void completion_verbs(const char *before, const char *between, const char *after)
 {
     for (size_t i = 0; cli_command_at(i) != NULL; i++) {
         const struct cli_command *command = cli_command_at(i);
@@ -94,13 +97,16 @@ static void completion_verbs(const char *form)
         }
         char verbs[256] = "";
         size_t count = 0;
-        for (size_t j = i; cli_command_at(j) != NULL && strcmp(cli_command_at(j)->noun, command->noun) == 0; j++) {
+        for (size_t j = i;
+             cli_command_at(j) != NULL && strcmp(cli_command_at(j)->noun, command->noun) == 0;
+             j++) {
             if (cli_command_at(j)->verb[0] != 0) {
-                count += (size_t)snprintf(verbs + count, sizeof verbs - count, "%s ", cli_command_at(j)->verb);
+                count += (size_t)snprintf(verbs + count, sizeof verbs - count, "%s ",
+                                          cli_command_at(j)->verb);
             }
         }
         if (count > 0) {
-            printf(form, command->noun, verbs);
+            printf("%s%s%s%s%s\n", before, command->noun, between, verbs, after);
         }
     }
 }
@@ -123,25 +129,28 @@ static void completion_bash(void)
     completion_words(" ");
     puts("' -- \"$word\")); return\n    fi");
     puts("    if [ \"$COMP_CWORD\" = 2 ]; then\n        local verbs=\n        case $noun in");
-    completion_verbs("        %s) verbs='%s' ;;\n");
-    puts("        esac\n        if [ -n \"$verbs\" ]; then COMPREPLY=($(compgen -W \"$verbs\" -- \"$word\")); return; fi\n    fi");
+    completion_verbs("        ", ") verbs='", "' ;;");
+    puts("        esac\n        if [ -n \"$verbs\" ]; then COMPREPLY=($(compgen -W \"$verbs\" -- "
+         "\"$word\")); return; fi\n    fi");
     puts("    local list=\n    case \"$noun ${COMP_WORDS[2]}\" in\n"
          "        'host show' | 'explain host') list=host ;;\n"
          "        'alarm show' | 'alarm clear' | 'explain alarm') list=alarm ;;\n"
          "        'run show' | 'run cancel' | 'explain run') list=run ;;\n"
          "        'policy show') list=policy ;;\n    esac\n"
          "    if [ -n \"$list\" ]; then\n"
-         "        COMPREPLY=($(compgen -W \"$(nightshift $list list -o name --timeout 200ms 2>/dev/null)\" -- \"$word\"))\n"
+         "        COMPREPLY=($(compgen -W \"$(nightshift $list list -o name --timeout 200ms "
+         "2>/dev/null)\" -- \"$word\"))\n"
          "    else\n        COMPREPLY=($(compgen -f -- \"$word\"))\n    fi\n}\n"
          "complete -o filenames -F _nightshift nightshift");
 }
 
 static void completion_fish(void)
 {
-    fputs("complete -c nightshift -f\ncomplete -c nightshift -n __fish_use_subcommand -a '", stdout);
+    fputs("complete -c nightshift -f\ncomplete -c nightshift -n __fish_use_subcommand -a '",
+          stdout);
     completion_words(" ");
     puts("'");
-    completion_verbs("complete -c nightshift -n '__fish_seen_subcommand_from %s' -a '%s'\n");
+    completion_verbs("complete -c nightshift -n '__fish_seen_subcommand_from ", "' -a '", "'");
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         printf("complete -c nightshift -l %s -d '%s'\n", flags[i].name, flags[i].help);
     }

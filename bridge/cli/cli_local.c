@@ -39,7 +39,8 @@ enum cli_exit cli_policy_check(struct cli *cli)
         diags_done(&diags);
     }
     if (cli->output == CLI_JSON || cli->output == CLI_JSONL) {
-        cli_print_line("{\"apiVersion\":\"nightshift/v1\",\"kind\":\"PolicyCheck\",\"policies\":%zu,\"errors\":%zu,"
+        cli_print_line("{\"apiVersion\":\"nightshift/"
+                       "v1\",\"kind\":\"PolicyCheck\",\"policies\":%zu,\"errors\":%zu,"
                        "\"warnings\":%zu}",
                        policies, errors, warnings);
     } else if (cli->flags.quiet == NULL) {
@@ -48,7 +49,8 @@ enum cli_exit cli_policy_check(struct cli *cli)
     return errors > 0 ? CLI_NO : CLI_OK;
 }
 
-/* The daemon stands beside this command in a build tree and where it is installed; else PATH finds it. */
+/* The daemon stands beside this command in a build tree and where it is installed; else PATH finds
+ * it. */
 static const char *daemon_path(struct cli *cli)
 {
     char self[4096];
@@ -75,8 +77,8 @@ enum cli_exit cli_config_check(struct cli *cli)
     }
     const char *path = daemon_path(cli);
     /* posix_spawnp takes char *const[] but changes nothing. */
-    char *const arguments[] = {(char *)(uintptr_t)path, (char *)(uintptr_t) "--check", (char *)(uintptr_t) "--config",
-                               (char *)(uintptr_t)file, NULL};
+    char *const arguments[] = {(char *)(uintptr_t)path, (char *)(uintptr_t) "--check",
+                               (char *)(uintptr_t) "--config", (char *)(uintptr_t)file, NULL};
     pid_t child = 0;
     if (posix_spawnp(&child, path, NULL, NULL, arguments, environ) != 0) {
         return cli_fail(CLI_USAGE, "cannot start %s, which does the checking", path);
@@ -91,7 +93,8 @@ enum cli_exit cli_config_check(struct cli *cli)
 enum cli_exit cli_version(struct cli *cli)
 {
     if (cli->output == CLI_JSON || cli->output == CLI_JSONL) {
-        cli_print_line("{\"apiVersion\":\"nightshift/v1\",\"kind\":\"Version\",\"version\":\"%s\"}", NIGHTSHIFT_VERSION);
+        cli_print_line("{\"apiVersion\":\"nightshift/v1\",\"kind\":\"Version\",\"version\":\"%s\"}",
+                       NIGHTSHIFT_VERSION);
         return CLI_OK;
     }
     cli_print_line("nightshift %s", NIGHTSHIFT_VERSION);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arguments to a command: flags anywhere, the longest noun and verb that fits, did-you-mean for the rest. */
+/* Arguments to a command: flags anywhere, the longest noun and verb that fits, did-you-mean for the
+ * rest. */
 
 #include "cli.h"
 
@@ -25,7 +26,8 @@ struct flag {
 };
 
 static const struct flag flags[] = {
-#define FLAG(name, short_name, value, field, help) {name, short_name, value, offsetof(struct cli_flags, field)},
+#define FLAG(name, short_name, value, field, help)                                                 \
+    {name, short_name, value, offsetof(struct cli_flags, field)},
 #include "flags.def"
 #undef FLAG
 };
@@ -52,7 +54,8 @@ static const struct flag *flag_find(const char *argument, size_t name_count)
     for (size_t i = 0; i < FLAGS_COUNT; i++) {
         bool is_long = argument[1] == '-' && strlen(flags[i].name) == name_count - 2 &&
                        strncmp(argument + 2, flags[i].name, name_count - 2) == 0;
-        bool is_short = name_count == 2 && flags[i].short_name != 0 && argument[1] == flags[i].short_name;
+        bool is_short =
+            name_count == 2 && flags[i].short_name != 0 && argument[1] == flags[i].short_name;
         if (is_long || is_short) {
             return &flags[i];
         }
@@ -128,8 +131,8 @@ static enum cli_exit command_unknown(const char *noun, const char *verb)
         return CLI_USAGE;
     }
     if (nearest != NULL && nearest[0] != 0) {
-        return cli_fail(CLI_USAGE, "unknown command '%s%s%s'; did you mean '%s'?", noun_known ? noun : "",
-                        noun_known ? " " : "", wrong, nearest);
+        return cli_fail(CLI_USAGE, "unknown command '%s%s%s'; did you mean '%s'?",
+                        noun_known ? noun : "", noun_known ? " " : "", wrong, nearest);
     }
     return cli_fail(CLI_USAGE, "unknown command '%s'; see nightshift help", wrong);
 }
@@ -164,7 +167,8 @@ static enum cli_exit output_choose(struct cli *cli)
             const char *term = getenv("TERM");
             cli->color = strcmp(color, "always") == 0 ||
                          (strcmp(color, "auto") == 0 && isatty(STDOUT_FILENO) &&
-                          (no_color == NULL || no_color[0] == 0) && term != NULL && strcmp(term, "dumb") != 0);
+                          (no_color == NULL || no_color[0] == 0) && term != NULL &&
+                          strcmp(term, "dumb") != 0);
             return CLI_OK;
         }
     }
@@ -227,7 +231,8 @@ int main(int argc, char **argv)
     }
     if (cli.args_count < arguments_wanted(cli.command->arguments)) {
         return (int)cli_fail(CLI_USAGE, "usage: nightshift %s%s%s %s", cli.command->noun,
-                             cli.command->verb[0] != 0 ? " " : "", cli.command->verb, cli.command->arguments);
+                             cli.command->verb[0] != 0 ? " " : "", cli.command->verb,
+                             cli.command->arguments);
     }
     if (cli.args_count > 0 && cli.command->arguments[0] == 0) {
         return (int)command_unknown(words[0], words[used]);

@@ -4,71 +4,114 @@
 #include "cli.h"
 
 static const struct cli_column host_columns[] = {
-    {"HOST", "name", CLI_PLAIN, 0},       {"RACK", "rack", CLI_PLAIN, 0},    {"POOL", "pool", CLI_PLAIN, 0},
-    {"STATE", "state", CLI_STATE, 0},     {"DRIVER", "driver", CLI_PLAIN, 0}, {"ALARMS", "alarms", CLI_PLAIN, 0},
-    {"LAST ACTION", "last_action", CLI_PLAIN, 0}, {"WHEN", "last_action_ms", CLI_AGO, 0},
+    {"HOST", "name", CLI_PLAIN, 0},
+    {"RACK", "rack", CLI_PLAIN, 0},
+    {"POOL", "pool", CLI_PLAIN, 0},
+    {"STATE", "state", CLI_STATE, 0},
+    {"DRIVER", "driver", CLI_PLAIN, 0},
+    {"ALARMS", "alarms", CLI_PLAIN, 0},
+    {"LAST ACTION", "last_action", CLI_PLAIN, 0},
+    {"WHEN", "last_action_ms", CLI_AGO, 0},
     {0},
 };
 
 static const struct cli_column host_fields[] = {
-    {"host", "name", CLI_PLAIN, 0},          {"rack", "rack", CLI_PLAIN, 0},
-    {"pool", "pool", CLI_PLAIN, 0},          {"role", "role", CLI_PLAIN, 0},
-    {"serial", "serial", CLI_PLAIN, 0},      {"uuid", "uuid", CLI_PLAIN, 0},
-    {"state", "state", CLI_STATE, 0},        {"maintenance", "maintenance", CLI_PLAIN, 0},
-    {"run", "run", CLI_PLAIN, 0},            {"interrupts in 24 h", "interrupts", CLI_PLAIN, 0},
-    {"addresses", "addresses", CLI_PLAIN, 0}, {"labels", "labels", CLI_PLAIN, 0},
-    {"bindings", "bindings", CLI_PLAIN, 0},  {"last action", "last_action", CLI_PLAIN, 0},
+    {"host", "name", CLI_PLAIN, 0},
+    {"rack", "rack", CLI_PLAIN, 0},
+    {"pool", "pool", CLI_PLAIN, 0},
+    {"role", "role", CLI_PLAIN, 0},
+    {"serial", "serial", CLI_PLAIN, 0},
+    {"uuid", "uuid", CLI_PLAIN, 0},
+    {"state", "state", CLI_STATE, 0},
+    {"maintenance", "maintenance", CLI_PLAIN, 0},
+    {"run", "run", CLI_PLAIN, 0},
+    {"interrupts in 24 h", "interrupts", CLI_PLAIN, 0},
+    {"addresses", "addresses", CLI_PLAIN, 0},
+    {"labels", "labels", CLI_PLAIN, 0},
+    {"bindings", "bindings", CLI_PLAIN, 0},
+    {"last action", "last_action", CLI_PLAIN, 0},
     {"last action at", "last_action_ms", CLI_AGO, 0},
     {0},
 };
 
 static const struct cli_column alarm_columns[] = {
-    {"ALARM", "id", CLI_PLAIN, 0},          {"SEVERITY", "severity", CLI_SEVERITY, 0},
-    {"STATE", "state", CLI_STATE, 0},       {"HOST", "host", CLI_PLAIN, 0},
-    {"TYPE", "type", CLI_PLAIN, 0},         {"RESOURCE", "resource", CLI_PLAIN, 20},
-    {"COUNT", "count", CLI_PLAIN, 0},       {"RAISED", "raised_ms", CLI_AGO, 0},
-    {"MESSAGE", "message", CLI_PLAIN, 48},  {0},
+    {"ALARM", "id", CLI_PLAIN, 0},         {"SEVERITY", "severity", CLI_SEVERITY, 0},
+    {"STATE", "state", CLI_STATE, 0},      {"HOST", "host", CLI_PLAIN, 0},
+    {"TYPE", "type", CLI_PLAIN, 0},        {"RESOURCE", "resource", CLI_PLAIN, 20},
+    {"COUNT", "count", CLI_PLAIN, 0},      {"RAISED", "raised_ms", CLI_AGO, 0},
+    {"MESSAGE", "message", CLI_PLAIN, 48}, {0},
 };
 
 static const struct cli_column alarm_fields[] = {
-    {"alarm", "id", CLI_PLAIN, 0},           {"state", "state", CLI_STATE, 0},
-    {"severity", "severity", CLI_SEVERITY, 0}, {"type", "type", CLI_PLAIN, 0},
-    {"name", "name", CLI_PLAIN, 0},          {"host", "host", CLI_PLAIN, 0},
-    {"resource", "resource", CLI_PLAIN, 0},  {"qualifier", "qualifier", CLI_PLAIN, 0},
-    {"source", "source", CLI_PLAIN, 0},      {"count", "count", CLI_PLAIN, 0},
-    {"raised", "raised_ms", CLI_AGO, 0},     {"changed", "changed_ms", CLI_AGO, 0},
-    {"cleared", "cleared_ms", CLI_AGO, 0},   {"message", "message", CLI_PLAIN, 0},
+    {"alarm", "id", CLI_PLAIN, 0},
+    {"state", "state", CLI_STATE, 0},
+    {"severity", "severity", CLI_SEVERITY, 0},
+    {"type", "type", CLI_PLAIN, 0},
+    {"name", "name", CLI_PLAIN, 0},
+    {"host", "host", CLI_PLAIN, 0},
+    {"resource", "resource", CLI_PLAIN, 0},
+    {"qualifier", "qualifier", CLI_PLAIN, 0},
+    {"source", "source", CLI_PLAIN, 0},
+    {"count", "count", CLI_PLAIN, 0},
+    {"raised", "raised_ms", CLI_AGO, 0},
+    {"changed", "changed_ms", CLI_AGO, 0},
+    {"cleared", "cleared_ms", CLI_AGO, 0},
+    {"message", "message", CLI_PLAIN, 0},
     {0},
 };
 
 static const struct cli_column run_columns[] = {
-    {"RUN", "id", CLI_PLAIN, 0},          {"STATE", "state", CLI_STATE, 0},   {"POLICY", "policy", CLI_PLAIN, 0},
-    {"HOST", "host", CLI_PLAIN, 0},       {"STEP", "step", CLI_PLAIN, 0},     {"STARTED", "started_ms", CLI_AGO, 0},
-    {"ALARM", "alarm", CLI_PLAIN, 0},     {"REASON", "reason", CLI_PLAIN, 56}, {0},
+    {"RUN", "id", CLI_PLAIN, 0},
+    {"STATE", "state", CLI_STATE, 0},
+    {"POLICY", "policy", CLI_PLAIN, 0},
+    {"HOST", "host", CLI_PLAIN, 0},
+    {"STEP", "step", CLI_PLAIN, 0},
+    {"STARTED", "started_ms", CLI_AGO, 0},
+    {"ALARM", "alarm", CLI_PLAIN, 0},
+    {"REASON", "reason", CLI_PLAIN, 56},
+    {0},
 };
 
 static const struct cli_column policy_columns[] = {
-    {"POLICY", "name", CLI_PLAIN, 0},     {"MODE", "mode", CLI_PLAIN, 0},   {"SUBJECT", "subject", CLI_PLAIN, 0},
-    {"OWNER", "owner", CLI_PLAIN, 0},     {"FILE", "file", CLI_PLAIN, 32},  {"SUMMARY", "summary", CLI_PLAIN, 60}, {0},
+    {"POLICY", "name", CLI_PLAIN, 0},
+    {"MODE", "mode", CLI_PLAIN, 0},
+    {"SUBJECT", "subject", CLI_PLAIN, 0},
+    {"OWNER", "owner", CLI_PLAIN, 0},
+    {"FILE", "file", CLI_PLAIN, 32},
+    {"SUMMARY", "summary", CLI_PLAIN, 60},
+    {0},
 };
 
 static const struct cli_column driver_columns[] = {
-    {"DRIVER", "name", CLI_PLAIN, 0},       {"VERSION", "version", CLI_PLAIN, 0}, {"DEVICES", "devices", CLI_PLAIN, 0},
-    {"RUNNING", "running", CLI_PLAIN, 0},   {"VERBS", "verbs", CLI_PLAIN, 90},    {"SUMMARY", "summary", CLI_PLAIN, 60}, {0},
+    {"DRIVER", "name", CLI_PLAIN, 0},
+    {"VERSION", "version", CLI_PLAIN, 0},
+    {"DEVICES", "devices", CLI_PLAIN, 0},
+    {"RUNNING", "running", CLI_PLAIN, 0},
+    {"VERBS", "verbs", CLI_PLAIN, 90},
+    {"SUMMARY", "summary", CLI_PLAIN, 60},
+    {0},
 };
 
 static const struct cli_column event_columns[] = {
-    {"SEQ", "seq", CLI_PLAIN, 0},          {"RECEIVED", "received_ms", CLI_AGO, 0}, {"SEVERITY", "severity", CLI_SEVERITY, 0},
-    {"STATE", "state", CLI_STATE, 0},      {"HOST", "host", CLI_PLAIN, 0},          {"TYPE", "type", CLI_PLAIN, 0},
-    {"NAME", "name", CLI_PLAIN, 0},        {"MESSAGE", "message", CLI_PLAIN, 60},   {0},
+    {"SEQ", "seq", CLI_PLAIN, 0},
+    {"RECEIVED", "received_ms", CLI_AGO, 0},
+    {"SEVERITY", "severity", CLI_SEVERITY, 0},
+    {"STATE", "state", CLI_STATE, 0},
+    {"HOST", "host", CLI_PLAIN, 0},
+    {"TYPE", "type", CLI_PLAIN, 0},
+    {"NAME", "name", CLI_PLAIN, 0},
+    {"MESSAGE", "message", CLI_PLAIN, 60},
+    {0},
 };
 
 static const struct cli_column freeze_columns[] = {
-    {"FREEZE", "id", CLI_PLAIN, 0},        {"SCOPE", "scope", CLI_PLAIN, 0},     {"OWNER", "owner", CLI_PLAIN, 0},
-    {"EXPIRES", "expires", CLI_PLAIN, 0},  {"REASON", "reason", CLI_PLAIN, 60},  {0},
+    {"FREEZE", "id", CLI_PLAIN, 0},      {"SCOPE", "scope", CLI_PLAIN, 0},
+    {"OWNER", "owner", CLI_PLAIN, 0},    {"EXPIRES", "expires", CLI_PLAIN, 0},
+    {"REASON", "reason", CLI_PLAIN, 60}, {0},
 };
 
-static enum cli_exit list(struct cli *cli, const char *path, const struct cli_column *columns, const char *what)
+static enum cli_exit list(struct cli *cli, const char *path, const struct cli_column *columns,
+                          const char *what)
 {
     struct nsh_value document;
     enum cli_exit result = cli_request(cli, "GET", cli_path(cli, path), NULL, &document);
@@ -81,7 +124,8 @@ static enum cli_exit list(struct cli *cli, const char *path, const struct cli_co
 /* One object below path; *ret_document may be a document with one item or the object itself. */
 static enum cli_exit fetch(struct cli *cli, const char *path, struct nsh_value *ret_document)
 {
-    return cli_request(cli, "GET", arena_printf(&cli->arena, "%s%s", path, cli_escape(cli, cli->args[0])), NULL,
+    return cli_request(cli, "GET",
+                       arena_printf(&cli->arena, "%s%s", path, cli_escape(cli, cli->args[0])), NULL,
                        ret_document);
 }
 
@@ -160,8 +204,9 @@ enum cli_exit cli_alarm_show(struct cli *cli)
 enum cli_exit cli_policy_show(struct cli *cli)
 {
     static const struct cli_column fields[] = {
-        {"policy", "name", CLI_PLAIN, 0},       {"summary", "summary", CLI_PLAIN, 0}, {"owner", "owner", CLI_PLAIN, 0},
-        {"mode", "mode", CLI_PLAIN, 0},         {"subject", "subject", CLI_PLAIN, 0}, {"file", "file", CLI_PLAIN, 0},
+        {"policy", "name", CLI_PLAIN, 0},       {"summary", "summary", CLI_PLAIN, 0},
+        {"owner", "owner", CLI_PLAIN, 0},       {"mode", "mode", CLI_PLAIN, 0},
+        {"subject", "subject", CLI_PLAIN, 0},   {"file", "file", CLI_PLAIN, 0},
         {"events", "events", CLI_PLAIN, 0},     {"condition", "condition", CLI_PLAIN, 0},
         {"for", "for_ms", CLI_LENGTH, 0},       {"settle", "settle_ms", CLI_LENGTH, 0},
         {"unless", "unless", CLI_PLAIN, 0},     {"once within", "once_within_ms", CLI_LENGTH, 0},
@@ -181,8 +226,9 @@ static void print_step(struct cli *cli, const struct nsh_value *step, uint32_t n
     const char *state = nsh_get_text(step, "state", "-");
     CLEANUP(textbuf_donep) struct textbuf words = {0};
     const struct nsh_value *error = nsh_get(step, "error");
-    cli_cell(cli, step, error != NULL && error->type == NSH_STRING && error->count > 0 ? "error" : "result", CLI_PLAIN,
-             &words);
+    cli_cell(cli, step,
+             error != NULL && error->type == NSH_STRING && error->count > 0 ? "error" : "result",
+             CLI_PLAIN, &words);
     int64_t started_ms = nsh_get_int(step, "started_ms", 0);
     int64_t ended_ms = nsh_get_int(step, "ended_ms", 0);
     CLEANUP(textbuf_donep) struct textbuf length = {0};
@@ -190,17 +236,23 @@ static void print_step(struct cli *cli, const struct nsh_value *step, uint32_t n
         textbuf_add_duration(&length, ended_ms - started_ms);
     }
     printf("  %2u  %-14s %-14s %s%-10s%s %8s  %s\n", number, nsh_get_text(step, "name", "-"),
-           nsh_get_text(step, "verb", nsh_get_text(step, "kind", "-")), cli_color_of(cli, state), state,
-           cli_color_of(cli, state)[0] != 0 ? cli_color_end(cli) : "", length.at == NULL ? "" : length.at,
-           words.at == NULL ? "" : words.at);
+           nsh_get_text(step, "verb", nsh_get_text(step, "kind", "-")), cli_color_of(cli, state),
+           state, cli_color_of(cli, state)[0] != 0 ? cli_color_end(cli) : "",
+           length.at == NULL ? "" : length.at, words.at == NULL ? "" : words.at);
 }
 
 enum cli_exit cli_run_show(struct cli *cli)
 {
     static const struct cli_column fields[] = {
-        {"run", "id", CLI_PLAIN, 0},     {"state", "state", CLI_STATE, 0},        {"policy", "policy", CLI_PLAIN, 0},
-        {"host", "host", CLI_PLAIN, 0},  {"alarm", "alarm", CLI_PLAIN, 0},        {"started", "started_ms", CLI_AGO, 0},
-        {"ended", "ended_ms", CLI_AGO, 0}, {"reason", "reason", CLI_PLAIN, 0},    {0},
+        {"run", "id", CLI_PLAIN, 0},
+        {"state", "state", CLI_STATE, 0},
+        {"policy", "policy", CLI_PLAIN, 0},
+        {"host", "host", CLI_PLAIN, 0},
+        {"alarm", "alarm", CLI_PLAIN, 0},
+        {"started", "started_ms", CLI_AGO, 0},
+        {"ended", "ended_ms", CLI_AGO, 0},
+        {"reason", "reason", CLI_PLAIN, 0},
+        {0},
     };
     struct nsh_value run;
     enum cli_exit result = fetch(cli, "/v1/runs/", &run);
@@ -221,13 +273,14 @@ enum cli_exit cli_run_show(struct cli *cli)
 enum cli_exit cli_driver_doctor(struct cli *cli)
 {
     static const struct cli_column columns[] = {
-        {"DRIVER", "driver", CLI_PLAIN, 0}, {"HOST", "host", CLI_PLAIN, 0},  {"STATE", "state", CLI_STATE, 0},
-        {"TIME", "elapsed_ms", CLI_LENGTH, 0}, {"WHAT", "text", CLI_PLAIN, 90}, {0},
+        {"DRIVER", "driver", CLI_PLAIN, 0}, {"HOST", "host", CLI_PLAIN, 0},
+        {"STATE", "state", CLI_STATE, 0},   {"TIME", "elapsed_ms", CLI_LENGTH, 0},
+        {"WHAT", "text", CLI_PLAIN, 90},    {0},
     };
     const char *name = cli->args_count > 0 ? cli_escape(cli, cli->args[0]) : "all";
     struct nsh_value report;
-    enum cli_exit result =
-        cli_request(cli, "GET", arena_printf(&cli->arena, "/v1/drivers/%s/doctor", name), NULL, &report);
+    enum cli_exit result = cli_request(
+        cli, "GET", arena_printf(&cli->arena, "/v1/drivers/%s/doctor", name), NULL, &report);
     if (result != CLI_OK) {
         return result;
     }

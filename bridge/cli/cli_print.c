@@ -45,11 +45,12 @@ static void cell_ago(struct cli *cli, int64_t time_ms, struct textbuf *out)
     }
 }
 
-void cli_cell(struct cli *cli, const struct nsh_value *item, const char *member, enum cli_format format,
-              struct textbuf *out)
+void cli_cell(struct cli *cli, const struct nsh_value *item, const char *member,
+              enum cli_format format, struct textbuf *out)
 {
     const struct nsh_value *value = cli_member(item, member);
-    if (value == NULL || value->type == NSH_NULL || (value->type == NSH_STRING && value->count == 0)) {
+    if (value == NULL || value->type == NSH_NULL ||
+        (value->type == NSH_STRING && value->count == 0)) {
         textbuf_add_chars(out, "-");
     } else if (format == CLI_AGO && value->type == NSH_INT) {
         cell_ago(cli, value->integer, out);
@@ -76,11 +77,13 @@ const char *cli_color_of(const struct cli *cli, const char *word)
     static const struct {
         const char *word, *color;
     } colors[] = {
-        {"critical", "\033[1;31m"}, {"fatal", "\033[1;31m"},   {"major", "\033[31m"},    {"minor", "\033[33m"},
-        {"warning", "\033[33m"},    {"raised", "\033[31m"},    {"failed", "\033[31m"},   {"escalated", "\033[31m"},
-        {"refused", "\033[33m"},    {"running", "\033[36m"},   {"done", "\033[32m"},     {"ok", "\033[32m"},
-        {"cleared", "\033[32m"},    {"verified", "\033[32m"},  {"frozen", "\033[35m"},   {"unknown", "\033[35m"},
-        {"held", "\033[35m"},       {"unmatched", "\033[33m"}, {"cancelled", "\033[2m"},
+        {"critical", "\033[1;31m"}, {"fatal", "\033[1;31m"},   {"major", "\033[31m"},
+        {"minor", "\033[33m"},      {"warning", "\033[33m"},   {"raised", "\033[31m"},
+        {"failed", "\033[31m"},     {"escalated", "\033[31m"}, {"refused", "\033[33m"},
+        {"running", "\033[36m"},    {"done", "\033[32m"},      {"ok", "\033[32m"},
+        {"cleared", "\033[32m"},    {"verified", "\033[32m"},  {"frozen", "\033[35m"},
+        {"unknown", "\033[35m"},    {"held", "\033[35m"},      {"unmatched", "\033[33m"},
+        {"cancelled", "\033[2m"},
     };
     if (!cli->color) {
         return "";
@@ -159,9 +162,11 @@ static const char *cut(struct cli *cli, const char *text, size_t width)
     return arena_printf(&cli->arena, "%.*s~", (int)(at - text), text);
 }
 
-static void print_padded(struct cli *cli, const char *cell, size_t width, enum cli_format format, bool last)
+static void print_padded(struct cli *cli, const char *cell, size_t width, enum cli_format format,
+                         bool last)
 {
-    const char *color = format == CLI_STATE || format == CLI_SEVERITY ? cli_color_of(cli, cell) : "";
+    const char *color =
+        format == CLI_STATE || format == CLI_SEVERITY ? cli_color_of(cli, cell) : "";
     printf("%s%s%s", color, cell, color[0] != 0 ? cli_color_end(cli) : "");
     if (!last) {
         printf("%*s", (int)(width - characters(cell) + 2), "");
@@ -177,7 +182,8 @@ static size_t columns_count(const struct cli_column *columns)
     return count;
 }
 
-static void print_table(struct cli *cli, const struct nsh_value *items, const struct cli_column *columns)
+static void print_table(struct cli *cli, const struct nsh_value *items,
+                        const struct cli_column *columns)
 {
     size_t count = columns_count(columns);
     size_t widths[COLUMNS_MAX];
@@ -192,8 +198,9 @@ static void print_table(struct cli *cli, const struct nsh_value *items, const st
         for (size_t c = 0; c < count; c++) {
             CLEANUP(textbuf_donep) struct textbuf cell = {0};
             cli_cell(cli, &items->items[i], columns[c].member, columns[c].format, &cell);
-            const char *text = cut(cli, arena_printf(&cli->arena, "%s", cell.at == NULL ? "" : cell.at),
-                                   columns[c].width_max == 0 ? WIDTH_MAX : columns[c].width_max);
+            const char *text =
+                cut(cli, arena_printf(&cli->arena, "%s", cell.at == NULL ? "" : cell.at),
+                    columns[c].width_max == 0 ? WIDTH_MAX : columns[c].width_max);
             cells[i * count + c] = text;
             widths[c] = characters(text) > widths[c] ? characters(text) : widths[c];
         }
@@ -212,7 +219,8 @@ static void print_table(struct cli *cli, const struct nsh_value *items, const st
     }
 }
 
-void cli_print_list(struct cli *cli, const struct nsh_value *document, const struct cli_column *columns, const char *what)
+void cli_print_list(struct cli *cli, const struct nsh_value *document,
+                    const struct cli_column *columns, const char *what)
 {
     if (cli_print_document(cli, document)) {
         return;
@@ -224,7 +232,8 @@ void cli_print_list(struct cli *cli, const struct nsh_value *document, const str
     }
     if (cli->output == CLI_NAME) {
         for (uint32_t i = 0; i < items->count; i++) {
-            cli_print_line("%s", nsh_get_text(&items->items[i], "id", nsh_get_text(&items->items[i], "name", "?")));
+            cli_print_line("%s", nsh_get_text(&items->items[i], "id",
+                                              nsh_get_text(&items->items[i], "name", "?")));
         }
         return;
     }
@@ -235,7 +244,8 @@ void cli_print_list(struct cli *cli, const struct nsh_value *document, const str
     }
 }
 
-void cli_print_fields(struct cli *cli, const struct nsh_value *item, const struct cli_column *columns)
+void cli_print_fields(struct cli *cli, const struct nsh_value *item,
+                      const struct cli_column *columns)
 {
     size_t width = 0;
     size_t count = columns_count(columns);
@@ -250,6 +260,7 @@ void cli_print_fields(struct cli *cli, const struct nsh_value *item, const struc
         cli_cell(cli, item, columns[c].member, columns[c].format, &cell);
         const char *text = cell.at == NULL ? "" : cell.at;
         const char *color = cli_color_of(cli, text);
-        printf("%-*s  %s%s%s\n", (int)width, columns[c].header, color, text, color[0] != 0 ? cli_color_end(cli) : "");
+        printf("%-*s  %s%s%s\n", (int)width, columns[c].header, color, text,
+               color[0] != 0 ? cli_color_end(cli) : "");
     }
 }

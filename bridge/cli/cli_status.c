@@ -12,7 +12,8 @@ static void print_counts(struct cli *cli, const char *title, const struct nsh_va
     for (uint32_t i = 0; i < map->count; i++) {
         CLEANUP(textbuf_donep) struct textbuf cell = {0};
         cli_cell(cli, map, map->members[i].name, CLI_PLAIN, &cell);
-        printf("%s%s %s", i == 0 ? "" : "   ", map->members[i].name, cell.at == NULL ? "-" : cell.at);
+        printf("%s%s %s", i == 0 ? "" : "   ", map->members[i].name,
+               cell.at == NULL ? "-" : cell.at);
     }
     putchar('\n');
 }
@@ -25,7 +26,8 @@ static void print_list(struct cli *cli, const char *title, const struct nsh_valu
         if (item->type == NSH_STRING) {
             textbuf_add_safe(&text, (struct text){item->text, item->count});
         } else {
-            static const char *const members[] = {"id", "scope", "owner", "reason", "expires", "text"};
+            static const char *const members[] = {"id",     "scope",   "owner",
+                                                  "reason", "expires", "text"};
             for (size_t m = 0; m < sizeof members / sizeof members[0]; m++) {
                 if (nsh_get(item, members[m]) != NULL) {
                     textbuf_add_chars(&text, text.count == 0 ? "" : "  ");
@@ -33,7 +35,8 @@ static void print_list(struct cli *cli, const char *title, const struct nsh_valu
                 }
             }
         }
-        printf("%s%-11s%s%s\n", cli_color_of(cli, "frozen"), title, cli_color_end(cli), text.at == NULL ? "" : text.at);
+        printf("%s%-11s%s%s\n", cli_color_of(cli, "frozen"), title, cli_color_end(cli),
+               text.at == NULL ? "" : text.at);
     }
 }
 
@@ -47,8 +50,9 @@ enum cli_exit cli_status(struct cli *cli)
     CLEANUP(textbuf_donep) struct textbuf up = {0};
     textbuf_add_duration(&up, nsh_get_int(&status, "uptime_ms", 0) / 1000 * 1000);
     const char *health = nsh_get_text(&status, "health", "ok");
-    printf("nightshift %s  up %s  health %s%s%s\n", nsh_get_text(&status, "version", NIGHTSHIFT_VERSION),
-           up.at == NULL ? "-" : up.at, cli_color_of(cli, health), health, cli_color_end(cli));
+    printf("nightshift %s  up %s  health %s%s%s\n",
+           nsh_get_text(&status, "version", NIGHTSHIFT_VERSION), up.at == NULL ? "-" : up.at,
+           cli_color_of(cli, health), health, cli_color_end(cli));
     print_counts(cli, "POLICIES", nsh_get(&status, "modes"));
     print_counts(cli, "INPUTS", nsh_get(&status, "inputs"));
     print_counts(cli, "ALARMS", nsh_get(&status, "alarms"));

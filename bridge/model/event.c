@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packed events: a fixed head with all lengths, then the texts one after the other. Reading one touches the head only.
+ * Packed events: a fixed head with all lengths, then the texts one after the other. Reading one
+ * touches the head only.
  *
  *   u32 bytes of the whole record   u64 seq   u64 time_ms   u64 received_ms
- *   u8 severity   u8 state   u8 unmatched   u8 0   u16 length of each text   u32 length of data   texts, data
+ *   u8 severity   u8 state   u8 unmatched   u8 0   u16 length of each text   u32 length of data
+ * texts, data
  */
 
 #include "model/event.h"
@@ -47,9 +49,10 @@ const char *event_state_word(enum event_state state)
 /* The texts in the order they are packed. */
 static void texts_of(const struct event *event, struct text texts[TEXTS_COUNT])
 {
-    const struct text all[TEXTS_COUNT] = {event->id,        event->source,   event->type,    event->subject,
-                                          event->host,      event->resource, event->qualifier, event->name,
-                                          event->message,   event->hint,     {NULL, 0}};
+    const struct text all[TEXTS_COUNT] = {event->id,        event->source, event->type,
+                                          event->subject,   event->host,   event->resource,
+                                          event->qualifier, event->name,   event->message,
+                                          event->hint,      {NULL, 0}};
     memcpy(texts, all, sizeof all);
 }
 
@@ -113,15 +116,18 @@ size_t event_pack(const struct event *event, uint8_t *bytes, size_t room)
     return wanted;
 }
 
-long event_unpack(const uint8_t *bytes, size_t bytes_count, struct event *ret_event, struct nsh_error *err)
+long event_unpack(const uint8_t *bytes, size_t bytes_count, struct event *ret_event,
+                  struct nsh_error *err)
 {
     uint64_t whole = bytes_count < HEAD_BYTES ? 0 : get_le(bytes, 4);
     if (whole < HEAD_BYTES || whole > bytes_count || whole > EVENT_PACKED_BYTES_MAX) {
-        return nsh_fail(err, NSH_CORRUPT, "packed event of %llu bytes in %zu", (unsigned long long)whole, bytes_count);
+        return nsh_fail(err, NSH_CORRUPT, "packed event of %llu bytes in %zu",
+                        (unsigned long long)whole, bytes_count);
     }
     const uint8_t *fixed = bytes + 28, *lengths = bytes + 32, *at = bytes + HEAD_BYTES;
     if (fixed[0] >= SEVERITIES_COUNT || fixed[1] > EVENT_CLEAR || fixed[2] > 1) {
-        return nsh_fail(err, NSH_CORRUPT, "packed event with severity %u, state %u", fixed[0], fixed[1]);
+        return nsh_fail(err, NSH_CORRUPT, "packed event with severity %u, state %u", fixed[0],
+                        fixed[1]);
     }
     struct text texts[TEXTS_COUNT];
     uint64_t data_bytes = get_le(lengths + 2 * TEXTS_COUNT, 4), sum = HEAD_BYTES + data_bytes;
@@ -129,12 +135,13 @@ long event_unpack(const uint8_t *bytes, size_t bytes_count, struct event *ret_ev
         texts[i].count = (uint32_t)get_le(lengths + 2 * i, 2);
         sum += texts[i].count;
         if (texts[i].count > EVENT_TEXT_BYTES_MAX) {
-            return nsh_fail(err, NSH_CORRUPT, "packed event with a text of %u bytes", texts[i].count);
+            return nsh_fail(err, NSH_CORRUPT, "packed event with a text of %u bytes",
+                            texts[i].count);
         }
     }
     if (sum != whole || data_bytes > EVENT_DATA_BYTES_MAX) {
-        return nsh_fail(err, NSH_CORRUPT, "packed event whose parts are %llu bytes, not %llu", (unsigned long long)sum,
-                        (unsigned long long)whole);
+        return nsh_fail(err, NSH_CORRUPT, "packed event whose parts are %llu bytes, not %llu",
+                        (unsigned long long)sum, (unsigned long long)whole);
     }
     for (unsigned i = 0; i < TEXTS_COUNT; i++) {
         texts[i].at = (const char *)at;

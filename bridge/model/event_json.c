@@ -60,9 +60,10 @@ void event_to_json(const struct event *event, struct textbuf *out)
 static bool time_read(const char *text, int64_t *ret_ms)
 {
     int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, used = 0;
-    if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &used) != 6 ||
-        used != 19 || year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 ||
-        minute < 0 || minute > 59 || second < 0 || second > 60) {
+    if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute,
+               &second, &used) != 6 ||
+        used != 19 || year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 ||
+        hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) {
         return false;
     }
     const char *at = text + used;
@@ -75,8 +76,8 @@ static bool time_read(const char *text, int64_t *ret_ms)
     int zone_hour = 0, zone_minute = 0, sign = *at == '-' ? -1 : 1;
     if (*at == 'Z' || *at == 'z') {
         at++;
-    } else if ((*at == '+' || *at == '-') && sscanf(at + 1, "%2d:%2d%n", &zone_hour, &zone_minute, &used) == 2 &&
-               used == 5) {
+    } else if ((*at == '+' || *at == '-') &&
+               sscanf(at + 1, "%2d:%2d%n", &zone_hour, &zone_minute, &used) == 2 && used == 5) {
         at += 6;
     } else {
         return false;
@@ -90,8 +91,8 @@ static bool time_read(const char *text, int64_t *ret_ms)
 }
 
 /* The text member called name; missing is empty, and an error when it is wanted. */
-static int text_take(const struct nsh_value *value, const char *name, bool wanted, struct text *ret_text,
-                     struct nsh_error *err)
+static int text_take(const struct nsh_value *value, const char *name, bool wanted,
+                     struct text *ret_text, struct nsh_error *err)
 {
     const struct nsh_value *member = nsh_get(value, name);
     if (member == NULL || member->type == NSH_NULL) {
@@ -101,8 +102,8 @@ static int text_take(const struct nsh_value *value, const char *name, bool wante
         return nsh_fail(err, NSH_INVALID, "attribute %s wants a string", name);
     }
     if (member->count > EVENT_TEXT_BYTES_MAX || (wanted && member->count == 0)) {
-        return nsh_fail(err, NSH_INVALID, "attribute %s wants 1 to %d bytes, got %u", name, EVENT_TEXT_BYTES_MAX,
-                        member->count);
+        return nsh_fail(err, NSH_INVALID, "attribute %s wants 1 to %d bytes, got %u", name,
+                        EVENT_TEXT_BYTES_MAX, member->count);
     }
     *ret_text = (struct text){member->text, member->count};
     return 0;
@@ -115,9 +116,15 @@ static int texts_take(const struct nsh_value *value, struct event *event, struct
         bool wanted;
         struct text *text;
     } rows[] = {
-        {"id", true, &event->id},             {"source", true, &event->source},     {"type", true, &event->type},
-        {"subject", false, &event->subject},  {"host", false, &event->host},        {"resource", false, &event->resource},
-        {"qualifier", false, &event->qualifier}, {"name", false, &event->name},     {"message", false, &event->message},
+        {"id", true, &event->id},
+        {"source", true, &event->source},
+        {"type", true, &event->type},
+        {"subject", false, &event->subject},
+        {"host", false, &event->host},
+        {"resource", false, &event->resource},
+        {"qualifier", false, &event->qualifier},
+        {"name", false, &event->name},
+        {"message", false, &event->message},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int result = text_take(value, rows[i].name, rows[i].wanted, rows[i].text, err);
@@ -139,27 +146,33 @@ static int words_take(const struct nsh_value *value, struct event *event, struct
     }
     int found = severity_of(severity);
     if (found < 0) {
-        return nsh_fail(err, NSH_INVALID, "attribute severity wants info, warning, minor, major, critical or fatal, got %.*s",
-                        (int)severity.count, severity.at);
+        return nsh_fail(
+            err, NSH_INVALID,
+            "attribute severity wants info, warning, minor, major, critical or fatal, got %.*s",
+            (int)severity.count, severity.at);
     }
     event->severity = (enum severity)found;
-    for (event->state = EVENT_PULSE; !text_is(state, event_state_word(event->state)); event->state++) {
+    for (event->state = EVENT_PULSE; !text_is(state, event_state_word(event->state));
+         event->state++) {
         if (event->state == EVENT_CLEAR) {
-            return nsh_fail(err, NSH_INVALID, "attribute state wants pulse, raise or clear, got %.*s", (int)state.count,
-                            state.at);
+            return nsh_fail(err, NSH_INVALID,
+                            "attribute state wants pulse, raise or clear, got %.*s",
+                            (int)state.count, state.at);
         }
     }
     if (time.count > 0 && !time_read(time.at, &event->time_ms)) {
-        return nsh_fail(err, NSH_INVALID, "attribute time wants RFC 3339, got %.*s", (int)time.count, time.at);
+        return nsh_fail(err, NSH_INVALID, "attribute time wants RFC 3339, got %.*s",
+                        (int)time.count, time.at);
     }
     return 0;
 }
 
 static bool attribute_known(const char *name)
 {
-    static const char *const known[] = {"specversion", "id",        "source", "type",    "subject", "time",
-                                        "data",        "data_base64", "datacontenttype", "dataschema", "severity",
-                                        "state",       "host",      "resource", "qualifier", "name", "message"};
+    static const char *const known[] = {
+        "specversion", "id",          "source",          "type",       "subject",  "time",
+        "data",        "data_base64", "datacontenttype", "dataschema", "severity", "state",
+        "host",        "resource",    "qualifier",       "name",       "message"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(known[i], name) == 0) {
             return true;
@@ -168,8 +181,10 @@ static bool attribute_known(const char *name)
     return false;
 }
 
-/* The data as a map: what is no map is wrapped; unknown extension attributes join it under their names. */
-static int data_take(const struct nsh_value *value, struct arena *arena, struct event *event, struct nsh_error *err)
+/* The data as a map: what is no map is wrapped; unknown extension attributes join it under their
+ * names. */
+static int data_take(const struct nsh_value *value, struct arena *arena, struct event *event,
+                     struct nsh_error *err)
 {
     const struct nsh_value *data = nsh_get(value, "data"), *base64 = nsh_get(value, "data_base64");
     uint32_t room = value->count + (data != NULL && data->type == NSH_MAP ? data->count : 1) + 1;
@@ -189,7 +204,8 @@ static int data_take(const struct nsh_value *value, struct arena *arena, struct 
     }
     for (uint32_t i = 0; i < value->count; i++) {
         struct nsh_value so_far = nsh_map(members, count);
-        if (!attribute_known(value->members[i].name) && nsh_get(&so_far, value->members[i].name) == NULL) {
+        if (!attribute_known(value->members[i].name) &&
+            nsh_get(&so_far, value->members[i].name) == NULL) {
             members[count++] = value->members[i];
         }
     }
@@ -200,7 +216,8 @@ static int data_take(const struct nsh_value *value, struct arena *arena, struct 
     struct pack_writer measure = {0};
     pack_value(&measure, &map);
     if (measure.failed || measure.count > EVENT_DATA_BYTES_MAX) {
-        return nsh_fail(err, NSH_LIMIT, "data of %zu bytes, at most %d", measure.count, EVENT_DATA_BYTES_MAX);
+        return nsh_fail(err, NSH_LIMIT, "data of %zu bytes, at most %d", measure.count,
+                        EVENT_DATA_BYTES_MAX);
     }
     struct pack_writer writer = {.at = arena_alloc(arena, measure.count), .room = measure.count};
     if (writer.at == NULL) {
@@ -211,15 +228,16 @@ static int data_take(const struct nsh_value *value, struct arena *arena, struct 
     return 0;
 }
 
-int event_from_value(const struct nsh_value *value, struct arena *arena, struct event *ret_event, struct nsh_error *err)
+int event_from_value(const struct nsh_value *value, struct arena *arena, struct event *ret_event,
+                     struct nsh_error *err)
 {
     if (value->type != NSH_MAP) {
         return nsh_fail(err, NSH_INVALID, "an event wants a JSON object");
     }
     const char *version = nsh_get_text(value, "specversion", NULL);
     if (version == NULL || strcmp(version, "1.0") != 0) {
-        return nsh_fail(err, NSH_INVALID, "attribute specversion wants \"1.0\"%s%.20s", version == NULL ? "" : ", got ",
-                        version == NULL ? "" : version);
+        return nsh_fail(err, NSH_INVALID, "attribute specversion wants \"1.0\"%s%.20s",
+                        version == NULL ? "" : ", got ", version == NULL ? "" : version);
     }
     struct event event = {0};
     int result = texts_take(value, &event, err);

@@ -3,7 +3,8 @@
 #define MODEL_HOST_H
 
 /*
- * Hosts and the inventory: an immutable snapshot of one generation. Everything is borrowed from its arena.
+ * Hosts and the inventory: an immutable snapshot of one generation. Everything is borrowed from its
+ * arena.
  */
 
 #include "base/arena.h"
@@ -13,10 +14,12 @@
 struct binding {
     enum binding_kind kind;
     const char *driver;
-    struct nsh_value settings; /* A map as written; secrets are still references ("file:...", "env:..."). */
+    struct nsh_value
+        settings; /* A map as written; secrets are still references ("file:...", "env:..."). */
 };
 
-/* A failure domain a host is in: {"rack", "r12"}. Kinds: site room row rack feed pdu switch zone; others are labels. */
+/* A failure domain a host is in: {"rack", "r12"}. Kinds: site room row rack feed pdu switch zone;
+ * others are labels. */
 struct domain {
     const char *kind, *name;
 };
@@ -26,7 +29,7 @@ struct domain {
 #define HOSTS_MAX 200000
 
 struct host {
-    const char *name; /* The id. */
+    const char *name;          /* The id. */
     const char *serial, *uuid; /* NULL: unknown. uuid in lower case with dashes. */
     const char *role;          /* "" when none */
     const char *pool;          /* NULL: none */
@@ -39,8 +42,9 @@ struct host {
     const struct binding *bindings;
     size_t bindings_count;
     struct nsh_value labels; /* A map of texts. */
-    struct nsh_value record; /* The map conditions see as `host`: id name role rack pool ... (fleet/fleet.h). */
-    uint32_t index;          /* Position in the inventory. */
+    struct nsh_value
+        record; /* The map conditions see as `host`: id name role rack pool ... (fleet/fleet.h). */
+    uint32_t index; /* Position in the inventory. */
 };
 
 struct pool {
@@ -55,13 +59,16 @@ struct inventory {
     size_t hosts_count;
     const struct pool *pools;
     size_t pools_count;
-    struct map by_name;    /* name -> struct host */
-    struct map by_hint;    /* "addr=127.0.0.1", "uuid=..", "serial=..", "engine=..", "host=.." -> struct host */
+    struct map by_name; /* name -> struct host */
+    struct map by_hint; /* "addr=127.0.0.1", "uuid=..", "serial=..", "engine=..", "host=.." ->
+                           struct host */
 };
 
-const struct host *inventory_host(const struct inventory *inventory, struct text name); /* NULL: unknown. */
-const struct binding *host_binding(const struct host *host, enum binding_kind kind);    /* NULL: none. */
-const char *host_domain(const struct host *host, const char *kind);                     /* NULL: none. */
+const struct host *inventory_host(const struct inventory *inventory,
+                                  struct text name); /* NULL: unknown. */
+const struct binding *host_binding(const struct host *host,
+                                   enum binding_kind kind);         /* NULL: none. */
+const char *host_domain(const struct host *host, const char *kind); /* NULL: none. */
 void inventory_free(struct inventory *inventory);
 
 #endif

@@ -3,8 +3,9 @@
 #define MODEL_RECORD_H
 
 /*
- * Records: what the engine wants kept. The store keeps the newest body for each (kind, id); the kinds marked as a log in
- * records.def also append to the audit trail. Restart hands the living ones back to the engine.
+ * Records: what the engine wants kept. The store keeps the newest body for each (kind, id); the
+ * kinds marked as a log in records.def also append to the audit trail. Restart hands the living
+ * ones back to the engine.
  */
 
 #include "base/text.h"
@@ -21,8 +22,8 @@ enum record_kind {
 
 struct record {
     enum record_kind kind;
-    bool remove;       /* The object is gone: delete its row. */
-    bool live;         /* Part of the state: loaded at restart, exempt from retention. */
+    bool remove; /* The object is gone: delete its row. */
+    bool live;   /* Part of the state: loaded at restart, exempt from retention. */
     int64_t time_ms;
     struct text id;
     struct text host;  /* Empty: none. */

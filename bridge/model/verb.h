@@ -2,7 +2,8 @@
 #ifndef MODEL_VERB_H
 #define MODEL_VERB_H
 
-/* The vocabulary of verbs and bindings: what a policy may ask for, and what the engine must know of it. */
+/* The vocabulary of verbs and bindings: what a policy may ask for, and what the engine must know of
+ * it. */
 
 #include "abi/driver.h"
 #include "base/text.h"
@@ -28,7 +29,7 @@ struct verb {
 const struct verb *verb_find(struct text name);
 const struct verb *verb_at(size_t index); /* NULL past the end. */
 const char *binding_word(enum binding_kind kind);
-int binding_of(struct text word); /* enum binding_kind, or -1 */
+int binding_of(struct text word);                /* enum binding_kind, or -1 */
 const char *effect_word(enum nsh_effect effect); /* "reads", "changes", "interrupts", "destroys" */
 
 #endif

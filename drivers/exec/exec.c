@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * exec: any program as a function (JSON in, JSON out), and any fence agent by its own contract. Never a shell.
- * Limits on time, memory, output and environment are the spawn service's; the whole process group ends on time-out.
+ * exec: any program as a function (JSON in, JSON out), and any fence agent by its own contract.
+ * Never a shell. Limits on time, memory, output and environment are the spawn service's; the whole
+ * process group ends on time-out.
  *
- * A fence agent's own "reboot" is not used: it says success even when the host did not come back. A cycle here is off,
- * status says off, on; the engine then reads the status.
+ * A fence agent's own "reboot" is not used: it says success even when the host did not come back. A
+ * cycle here is off, status says off, on; the engine then reads the status.
  */
 
 #include "abi/driver.h"
@@ -38,40 +39,71 @@ struct exec_call {
     struct nsh_op *op;
     struct nsh_process *process;
     enum stage stage;
-    const char *action;    /* Of the fence agent now running. */
-    bool cancelled, sent;  /* sent: a request with an effect left already. */
+    const char *action;   /* Of the fence agent now running. */
+    bool cancelled, sent; /* sent: a request with an effect left already. */
 };
 
 static const char *const contracts[] = {"json", "fence", NULL};
 
 static const struct nsh_option options[] = {
-    {.name = "program", .type = NSH_STRING, .flags = NSH_REQUIRED | NSH_IDENTIFIES, .help = "Absolute path."},
-    {.name = "contract", .type = NSH_STRING, .preset = "json", .choices = contracts,
+    {.name = "program",
+     .type = NSH_STRING,
+     .flags = NSH_REQUIRED | NSH_IDENTIFIES,
+     .help = "Absolute path."},
+    {.name = "contract",
+     .type = NSH_STRING,
+     .preset = "json",
+     .choices = contracts,
      .help = "json: JSON in, JSON out. fence: a fence agent (key=value lines, its exit codes)."},
-    {.name = "parameters", .type = NSH_MAP,
-     .help = "Handed to the program: the fence agent's options, or `settings` of the JSON request."},
+    {.name = "parameters",
+     .type = NSH_MAP,
+     .help =
+         "Handed to the program: the fence agent's options, or `settings` of the JSON request."},
     {.name = "user", .type = NSH_STRING, .help = "Handed over as parameter `username`."},
-    {.name = "password", .type = NSH_SECRET, .help = "Handed over as parameter `password`, on standard input only."},
-    {.name = "memory_mib", .type = NSH_INT, .preset = "512", .min = "16", .max = "16384", .help = "Address space."},
-    {.name = "cpu_s", .type = NSH_INT, .preset = "60", .min = "1", .max = "3600", .help = "Processor seconds."},
-    {.name = "output_kib", .type = NSH_INT, .preset = "64", .min = "1", .max = "4096", .help = "Output, each stream."},
+    {.name = "password",
+     .type = NSH_SECRET,
+     .help = "Handed over as parameter `password`, on standard input only."},
+    {.name = "memory_mib",
+     .type = NSH_INT,
+     .preset = "512",
+     .min = "16",
+     .max = "16384",
+     .help = "Address space."},
+    {.name = "cpu_s",
+     .type = NSH_INT,
+     .preset = "60",
+     .min = "1",
+     .max = "3600",
+     .help = "Processor seconds."},
+    {.name = "output_kib",
+     .type = NSH_INT,
+     .preset = "64",
+     .min = "1",
+     .max = "4096",
+     .help = "Output, each stream."},
 };
 
-#define EXEC_VERB(verb_name, verb_effect, verb_flags, verb_verify, verb_proof, verb_timeout_ms, verb_help)     \
-    {                                                                                                          \
-        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags), .verify = (verb_verify),          \
-        .proof = (verb_proof), .timeout_ms_default = (verb_timeout_ms), .help = (verb_help),                   \
+#define EXEC_VERB(verb_name, verb_effect, verb_flags, verb_verify, verb_proof, verb_timeout_ms,    \
+                  verb_help)                                                                       \
+    {                                                                                              \
+        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags),                       \
+        .verify = (verb_verify), .proof = (verb_proof), .timeout_ms_default = (verb_timeout_ms),   \
+        .help = (verb_help),                                                                       \
     }
 
 static const struct nsh_verb verbs[] = {
-    EXEC_VERB("power.status", NSH_READS, NSH_IDEMPOTENT, NULL, NULL, 30000, "json, fence: {\"power\": \"on\"|\"off\"}."),
-    EXEC_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT | NSH_EXCLUSIVE, "power.status", "power=on", 120000, "json, fence."),
-    EXEC_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT | NSH_EXCLUSIVE, "power.status", "power=off", 120000,
-              "json, fence."),
+    EXEC_VERB("power.status", NSH_READS, NSH_IDEMPOTENT, NULL, NULL, 30000,
+              "json, fence: {\"power\": \"on\"|\"off\"}."),
+    EXEC_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT | NSH_EXCLUSIVE, "power.status", "power=on",
+              120000, "json, fence."),
+    EXEC_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT | NSH_EXCLUSIVE, "power.status",
+              "power=off", 120000, "json, fence."),
     EXEC_VERB("power.cycle", NSH_INTERRUPTS, NSH_EXCLUSIVE, "power.status", "power=on", 240000,
               "json; fence: off, status, on."),
-    EXEC_VERB("reset.soft", NSH_INTERRUPTS, NSH_EXCLUSIVE, "power.status", "power=on", 120000, "json."),
-    EXEC_VERB("reset.hard", NSH_INTERRUPTS, NSH_EXCLUSIVE, "power.status", "power=on", 120000, "json."),
+    EXEC_VERB("reset.soft", NSH_INTERRUPTS, NSH_EXCLUSIVE, "power.status", "power=on", 120000,
+              "json."),
+    EXEC_VERB("reset.hard", NSH_INTERRUPTS, NSH_EXCLUSIVE, "power.status", "power=on", 120000,
+              "json."),
     EXEC_VERB("identify", NSH_CHANGES, NSH_IDEMPOTENT, NULL, NULL, 30000, "json."),
     EXEC_VERB("log.read", NSH_READS, NSH_IDEMPOTENT, NULL, NULL, 60000, "json."),
     EXEC_VERB("probe", NSH_READS, NSH_IDEMPOTENT, NULL, NULL, 30000, "json."),
@@ -90,7 +122,8 @@ static const struct nsh_verb verbs[] = {
 static const struct {
     const char *verb, *action;
 } fence_actions[] = {
-    {"power.status", "status"}, {"power.on", "on"}, {"power.off", "off"}, {"power.cycle", "off"}, {"probe", "monitor"},
+    {"power.status", "status"}, {"power.on", "on"},   {"power.off", "off"},
+    {"power.cycle", "off"},     {"probe", "monitor"},
 };
 
 static void exec_close(struct nsh_device *device)
@@ -128,12 +161,15 @@ static int parameter_add(struct nsh_device *device, const char *name, const stru
     return 0;
 }
 
-static int parameters_take(struct nsh_device *device, const struct nsh_value *settings, struct nsh_error *err)
+static int parameters_take(struct nsh_device *device, const struct nsh_value *settings,
+                           struct nsh_error *err)
 {
     const struct nsh_value *given = nsh_get(settings, "parameters");
-    const struct nsh_value *user = nsh_get(settings, "user"), *password = nsh_get(settings, "password");
+    const struct nsh_value *user = nsh_get(settings, "user"),
+                           *password = nsh_get(settings, "password");
     int result = 0;
-    for (uint32_t i = 0; result == 0 && given != NULL && given->type == NSH_MAP && i < given->count; i++) {
+    for (uint32_t i = 0; result == 0 && given != NULL && given->type == NSH_MAP && i < given->count;
+         i++) {
         result = parameter_add(device, given->members[i].name, &given->members[i].value, err);
     }
     if (result == 0 && user != NULL && user->type == NSH_STRING) {
@@ -145,8 +181,8 @@ static int parameters_take(struct nsh_device *device, const struct nsh_value *se
     return result;
 }
 
-static int exec_open(struct nsh_services *services, const struct nsh_value *settings, struct nsh_device **ret_device,
-                     struct nsh_error *err)
+static int exec_open(struct nsh_services *services, const struct nsh_value *settings,
+                     struct nsh_device **ret_device, struct nsh_error *err)
 {
     const char *program = nsh_get_text(settings, "program", "");
     if (program[0] != '/') {
@@ -157,15 +193,17 @@ static int exec_open(struct nsh_services *services, const struct nsh_value *sett
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     device->services = services;
-    device->contract =
-        strcmp(nsh_get_text(settings, "contract", "json"), "fence") == 0 ? CONTRACT_FENCE : CONTRACT_JSON;
+    device->contract = strcmp(nsh_get_text(settings, "contract", "json"), "fence") == 0
+                           ? CONTRACT_FENCE
+                           : CONTRACT_JSON;
     device->memory_bytes_max = (uint64_t)nsh_get_int(settings, "memory_mib", 512) << 20;
     device->cpu_s_max = (uint32_t)nsh_get_int(settings, "cpu_s", 60);
     device->output_bytes_max = (size_t)nsh_get_int(settings, "output_kib", 64) << 10;
     device->program = strdup(program);
     device->parameters = calloc(PARAMETERS_COUNT_MAX, sizeof *device->parameters);
-    int result = device->program == NULL || device->parameters == NULL ? nsh_fail(err, NSH_NOMEM, "out of memory")
-                                                                       : parameters_take(device, settings, err);
+    int result = device->program == NULL || device->parameters == NULL
+                     ? nsh_fail(err, NSH_NOMEM, "out of memory")
+                     : parameters_take(device, settings, err);
     if (result < 0) {
         exec_close(device);
         return result;
@@ -187,7 +225,8 @@ static void call_fail(struct exec_call *call, int code, const char *text)
 {
     char words[EXEC_WORDS_BYTES_MAX + 256];
     snprintf(words, sizeof words, "%s: %s", call->device->program, text);
-    call_end(call, &(struct nsh_outcome){.code = code, .effect_possible = call->sent, .text = words});
+    call_end(call,
+             &(struct nsh_outcome){.code = code, .effect_possible = call->sent, .text = words});
 }
 
 static void ended(void *arg, const struct nsh_exit *end);
@@ -200,25 +239,28 @@ static int call_run(struct exec_call *call, char *input, struct nsh_error *err)
         return -NSH_INVALID;
     }
     const char *const argv[] = {device->program, NULL};
-    int result = device->services->spawn(device->services,
-                                         &(struct nsh_spawn){.argv = argv,
-                                                             .input = input,
-                                                             .input_bytes = strlen(input),
-                                                             .output_bytes_max = device->output_bytes_max,
-                                                             .memory_bytes_max = device->memory_bytes_max,
-                                                             .cpu_s_max = device->cpu_s_max,
-                                                             .timeout_ms = call->op->timeout_ms},
-                                         ended, call, &call->process, err);
+    int result =
+        device->services->spawn(device->services,
+                                &(struct nsh_spawn){.argv = argv,
+                                                    .input = input,
+                                                    .input_bytes = strlen(input),
+                                                    .output_bytes_max = device->output_bytes_max,
+                                                    .memory_bytes_max = device->memory_bytes_max,
+                                                    .cpu_s_max = device->cpu_s_max,
+                                                    .timeout_ms = call->op->timeout_ms},
+                                ended, call, &call->process, err);
     free(input);
     return result;
 }
 
-static int fence_run(struct exec_call *call, enum stage stage, const char *action, struct nsh_error *err)
+static int fence_run(struct exec_call *call, enum stage stage, const char *action,
+                     struct nsh_error *err)
 {
     struct nsh_value parameters = nsh_map(call->device->parameters, call->device->parameters_count);
     call->stage = stage;
     call->action = action;
-    return call_run(call, exec_fence_request(action, stage == STAGE_METADATA ? NULL : &parameters, err), err);
+    return call_run(
+        call, exec_fence_request(action, stage == STAGE_METADATA ? NULL : &parameters, err), err);
 }
 
 static const char *fence_action(const char *verb)
@@ -234,7 +276,8 @@ static const char *fence_action(const char *verb)
 static int fence_begin(struct exec_call *call, struct nsh_error *err)
 {
     const char *verb = call->op->verb->name;
-    return fence_run(call, strcmp(verb, "power.cycle") == 0 ? STAGE_CYCLE_OFF : STAGE_ONLY, fence_action(verb), err);
+    return fence_run(call, strcmp(verb, "power.cycle") == 0 ? STAGE_CYCLE_OFF : STAGE_ONLY,
+                     fence_action(verb), err);
 }
 
 struct metadata_check {
@@ -248,7 +291,8 @@ static void metadata_name(void *arg, bool action, const char *name, size_t name_
     struct metadata_check *check = arg;
     for (size_t i = 0; !action && i < check->device->parameters_count; i++) {
         const char *ours = check->device->parameters[i].name;
-        check->found[i] = check->found[i] || (strlen(ours) == name_bytes && memcmp(ours, name, name_bytes) == 0);
+        check->found[i] =
+            check->found[i] || (strlen(ours) == name_bytes && memcmp(ours, name, name_bytes) == 0);
     }
     check->on = check->on || (action && name_bytes == 2 && memcmp(name, "on", 2) == 0);
     check->off = check->off || (action && name_bytes == 3 && memcmp(name, "off", 3) == 0);
@@ -269,7 +313,8 @@ static void metadata_ended(struct exec_call *call, const struct nsh_exit *end)
     int result = exec_fence_metadata(end->output, end->output_bytes, metadata_name, &check, &err);
     for (size_t i = 0; result == 0 && i < device->parameters_count; i++) {
         if (!check.found[i]) {
-            result = nsh_fail(&err, NSH_INVALID, "the fence agent knows no parameter '%s'", device->parameters[i].name);
+            result = nsh_fail(&err, NSH_INVALID, "the fence agent knows no parameter '%s'",
+                              device->parameters[i].name);
         }
     }
     if (result == 0 && (!check.on || !check.off)) {
@@ -292,7 +337,8 @@ static void fence_end(struct exec_call *call, const struct exec_reply *reply, co
     snprintf(words, sizeof words, "%s %s: %s", call->device->program, call->action,
              reply->words[0] != 0 ? reply->words : nsh_code_word(reply->code));
     call_end(call, &(struct nsh_outcome){.code = reply->code,
-                                         .effect_possible = reply->effect_possible || (reply->code != NSH_OK && call->sent),
+                                         .effect_possible = reply->effect_possible ||
+                                                            (reply->code != NSH_OK && call->sent),
                                          .result = power == NULL ? NULL : &result,
                                          .text = words});
 }
@@ -303,7 +349,8 @@ static void fence_ended(struct exec_call *call, const struct nsh_exit *end)
     struct nsh_error err = {0};
     int result = 0;
     exec_fence_reply(call->action, end, &reply);
-    call->device->services->trace(call->device->services, call->op, "%s %s: %s", call->device->program, call->action,
+    call->device->services->trace(call->device->services, call->op, "%s %s: %s",
+                                  call->device->program, call->action,
                                   reply.code == NSH_OK ? "ok" : reply.words);
     call->sent = call->sent || call->stage == STAGE_CYCLE_OFF;
     if (reply.code != NSH_OK || call->stage == STAGE_ONLY || call->stage == STAGE_CYCLE_ON) {
@@ -314,7 +361,8 @@ static void fence_ended(struct exec_call *call, const struct nsh_exit *end)
         result = fence_run(call, STAGE_CYCLE_PROOF, "status", &err);
     } else if (reply.power == NULL || strcmp(reply.power, "off") != 0) {
         reply.code = NSH_UNVERIFIED;
-        snprintf(reply.words, sizeof reply.words, "off was reported done, the status still says on");
+        snprintf(reply.words, sizeof reply.words,
+                 "off was reported done, the status still says on");
         fence_end(call, &reply, NULL);
         return;
     } else {
@@ -332,7 +380,8 @@ static void ended(void *arg, const struct nsh_exit *end)
     if (call->cancelled) {
         bool effect = call->sent || (call->stage != STAGE_METADATA && end->started &&
                                      call->op->verb->effect != NSH_READS);
-        call_end(call, &(struct nsh_outcome){.code = NSH_CANCELLED, .effect_possible = effect, .text = "cancelled"});
+        call_end(call, &(struct nsh_outcome){
+                           .code = NSH_CANCELLED, .effect_possible = effect, .text = "cancelled"});
         return;
     }
     if (call->device->contract == CONTRACT_FENCE) {
@@ -349,17 +398,19 @@ static void ended(void *arg, const struct nsh_exit *end)
     snprintf(words, sizeof words, "%s: %s", call->device->program,
              reply.words[0] != 0 ? reply.words : nsh_code_word(reply.code));
     void *memory = reply.memory;
-    call_end(call, &(struct nsh_outcome){.code = reply.code,
-                                         .effect_possible = reply.effect_possible,
-                                         .result = reply.result.type == NSH_MAP ? &reply.result : NULL,
-                                         .text = words});
+    call_end(call,
+             &(struct nsh_outcome){.code = reply.code,
+                                   .effect_possible = reply.effect_possible,
+                                   .result = reply.result.type == NSH_MAP ? &reply.result : NULL,
+                                   .text = words});
     free(memory);
 }
 
 static int exec_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *err)
 {
     if (device->contract == CONTRACT_FENCE && fence_action(op->verb->name) == NULL) {
-        return nsh_fail(err, NSH_UNSUPPORTED, "%s: a fence agent has no %s", device->program, op->verb->name);
+        return nsh_fail(err, NSH_UNSUPPORTED, "%s: a fence agent has no %s", device->program,
+                        op->verb->name);
     }
     struct exec_call *call = calloc(1, sizeof *call);
     if (call == NULL) {

@@ -38,7 +38,8 @@ static struct json_object *json_of(const struct nsh_value *value)
     case NSH_MAP:
         object = json_object_new_object();
         for (uint32_t i = 0; object != NULL && i < value->count; i++) {
-            json_object_object_add(object, value->members[i].name, json_of(&value->members[i].value));
+            json_object_object_add(object, value->members[i].name,
+                                   json_of(&value->members[i].value));
         }
         return object;
     case NSH_NULL:
@@ -49,7 +50,8 @@ static struct json_object *json_of(const struct nsh_value *value)
     return NULL;
 }
 
-char *exec_json_request(const struct nsh_op *op, const struct nsh_value *parameters, struct nsh_error *err)
+char *exec_json_request(const struct nsh_op *op, const struct nsh_value *parameters,
+                        struct nsh_error *err)
 {
     struct json_object *object = json_object_new_object();
     if (object == NULL) {
@@ -116,9 +118,11 @@ static bool result_of(struct json_object *object, struct exec_reply *reply)
     size_t bytes = count * sizeof(struct nsh_member) + 16;
     json_object_object_foreach(object, sized_name, sized_value)
     {
-        bytes += strlen(sized_name) + 1 + strlen(json_object_get_string(sized_value) == NULL
-                                                     ? ""
-                                                     : json_object_get_string(sized_value)) + 1;
+        bytes += strlen(sized_name) + 1 +
+                 strlen(json_object_get_string(sized_value) == NULL
+                            ? ""
+                            : json_object_get_string(sized_value)) +
+                 1;
     }
     struct nsh_member *members = calloc(1, bytes);
     if (members == NULL) {
@@ -156,22 +160,26 @@ static bool result_of(struct json_object *object, struct exec_reply *reply)
 static void json_read(struct json_object *object, bool interrupts, struct exec_reply *reply)
 {
     struct json_object *ok = NULL, *member = NULL;
-    if (!json_object_is_type(object, json_type_object) || !json_object_object_get_ex(object, "ok", &ok) ||
+    if (!json_object_is_type(object, json_type_object) ||
+        !json_object_object_get_ex(object, "ok", &ok) ||
         !json_object_is_type(ok, json_type_boolean)) {
         reply->code = NSH_PROTOCOL;
         reply->effect_possible = interrupts;
-        snprintf(reply->words, sizeof reply->words, "wanted a JSON object with \"ok\": true or false on stdout");
+        snprintf(reply->words, sizeof reply->words,
+                 "wanted a JSON object with \"ok\": true or false on stdout");
         return;
     }
     if (json_object_get_boolean(ok)) {
         reply->code = NSH_OK;
-        if (json_object_object_get_ex(object, "result", &member) && json_object_is_type(member, json_type_object) &&
-            !result_of(member, reply)) {
+        if (json_object_object_get_ex(object, "result", &member) &&
+            json_object_is_type(member, json_type_object) && !result_of(member, reply)) {
             snprintf(reply->words, sizeof reply->words, "its result is too large and was left out");
         }
         return;
     }
-    int code = json_object_object_get_ex(object, "code", &member) ? nsh_code_of(json_object_get_string(member)) : -1;
+    int code = json_object_object_get_ex(object, "code", &member)
+                   ? nsh_code_of(json_object_get_string(member))
+                   : -1;
     reply->code = code > 0 ? code : NSH_FAILED;
     reply->effect_possible = interrupts;
     if (json_object_object_get_ex(object, "effect_possible", &member)) {
@@ -195,9 +203,11 @@ void exec_json_reply(const struct nsh_exit *end, bool interrupts, struct exec_re
         words_add(ret_reply, end->errors, end->errors_bytes);
         return;
     }
-    struct json_tokener *tokener = end->output_cut ? NULL : json_tokener_new_ex(NSH_VALUE_DEPTH_MAX);
+    struct json_tokener *tokener =
+        end->output_cut ? NULL : json_tokener_new_ex(NSH_VALUE_DEPTH_MAX);
     struct json_object *object =
-        tokener == NULL ? NULL : json_tokener_parse_ex(tokener, end->output, (int)end->output_bytes + 1);
+        tokener == NULL ? NULL
+                        : json_tokener_parse_ex(tokener, end->output, (int)end->output_bytes + 1);
     json_tokener_free(tokener);
     if (end->output_cut) {
         ret_reply->code = NSH_LIMIT;
@@ -222,7 +232,8 @@ static bool key_ok(const char *key)
     return true;
 }
 
-char *exec_fence_request(const char *action, const struct nsh_value *parameters, struct nsh_error *err)
+char *exec_fence_request(const char *action, const struct nsh_value *parameters,
+                         struct nsh_error *err)
 {
     char *text = malloc(EXEC_INPUT_BYTES_MAX);
     if (text == NULL) {
@@ -241,12 +252,16 @@ char *exec_fence_request(const char *action, const struct nsh_value *parameters,
         } else if (member->value.type == NSH_BOOL) {
             snprintf(number, sizeof number, "%d", member->value.boolean);
         } else {
-            nsh_fail(err, NSH_INVALID, "parameter %s of a fence agent wants a text, number or boolean", member->name);
+            nsh_fail(err, NSH_INVALID,
+                     "parameter %s of a fence agent wants a text, number or boolean", member->name);
             free(text);
             return NULL;
         }
-        if (!key_ok(member->name) || strpbrk(value, "\r\n") != NULL || strcmp(member->name, "action") == 0) {
-            nsh_fail(err, NSH_INVALID, "parameter %s of a fence agent: a name is letters, digits, '_'; a value is one line",
+        if (!key_ok(member->name) || strpbrk(value, "\r\n") != NULL ||
+            strcmp(member->name, "action") == 0) {
+            nsh_fail(err, NSH_INVALID,
+                     "parameter %s of a fence agent: a name is letters, digits, '_'; a value is "
+                     "one line",
                      member->name);
             free(text);
             return NULL;
@@ -254,7 +269,8 @@ char *exec_fence_request(const char *action, const struct nsh_value *parameters,
         size_t room = EXEC_INPUT_BYTES_MAX - used;
         size_t wanted = (size_t)snprintf(text + used, room, "%s=%s\n", member->name, value);
         if (wanted >= room) {
-            nsh_fail(err, NSH_LIMIT, "the parameters are larger than %d bytes", EXEC_INPUT_BYTES_MAX);
+            nsh_fail(err, NSH_LIMIT, "the parameters are larger than %d bytes",
+                     EXEC_INPUT_BYTES_MAX);
             free(text);
             return NULL;
         }
@@ -285,12 +301,14 @@ static const struct {
 
 static bool output_says(const struct nsh_exit *end, const char *words)
 {
-    return end->output != NULL && memmem(end->output, end->output_bytes, words, strlen(words)) != NULL;
+    return end->output != NULL &&
+           memmem(end->output, end->output_bytes, words, strlen(words)) != NULL;
 }
 
 void exec_fence_reply(const char *action, const struct nsh_exit *end, struct exec_reply *ret_reply)
 {
-    bool reads = strcmp(action, "status") == 0 || strcmp(action, "monitor") == 0 || strcmp(action, "metadata") == 0;
+    bool reads = strcmp(action, "status") == 0 || strcmp(action, "monitor") == 0 ||
+                 strcmp(action, "metadata") == 0;
     *ret_reply = (struct exec_reply){.result = {.type = NSH_NULL}};
     if (ended_badly(end, !reads, ret_reply)) {
         return;
@@ -301,7 +319,8 @@ void exec_fence_reply(const char *action, const struct nsh_exit *end, struct exe
     }
     if (end->status == 0) {
         if (strcmp(action, "status") == 0) {
-            /* 0 without a word is "reachable and on" by the API; a word that says otherwise wins. */
+            /* 0 without a word is "reachable and on" by the API; a word that says otherwise wins.
+             */
             ret_reply->power = output_says(end, "Status: OFF") ? "off" : "on";
         } else if (strcmp(action, "on") == 0 || strcmp(action, "off") == 0) {
             ret_reply->power = action;
@@ -316,8 +335,8 @@ void exec_fence_reply(const char *action, const struct nsh_exit *end, struct exe
         if (fence_exits[i].status == end->status) {
             ret_reply->code = fence_exits[i].code;
             ret_reply->effect_possible = !reads && !fence_exits[i].nothing_done;
-            snprintf(ret_reply->words, sizeof ret_reply->words, "%s (exit status %d). ", fence_exits[i].words,
-                     end->status);
+            snprintf(ret_reply->words, sizeof ret_reply->words, "%s (exit status %d). ",
+                     fence_exits[i].words, end->status);
         }
     }
     words_add(ret_reply, end->errors, end->errors_bytes);
@@ -338,8 +357,8 @@ static const char *tag_name(const char *tag, const char *tag_end, size_t *ret_by
 }
 
 int exec_fence_metadata(const char *xml, size_t xml_bytes,
-                        void (*fn)(void *arg, bool action, const char *name, size_t name_bytes), void *arg,
-                        struct nsh_error *err)
+                        void (*fn)(void *arg, bool action, const char *name, size_t name_bytes),
+                        void *arg, struct nsh_error *err)
 {
     const char *end = xml + xml_bytes;
     if (memmem(xml, xml_bytes, "<resource-agent", 15) == NULL) {

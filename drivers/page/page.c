@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * page: the end of every ladder. A webhook (templated body, HMAC signature) or the local mail program.
- * The token is sent as the message's id, so that a receiver can tell a repetition.
+ * page: the end of every ladder. A webhook (templated body, HMAC signature) or the local mail
+ * program. The token is sent as the message's id, so that a receiver can tell a repetition.
  */
 
 #include "abi/driver.h"
@@ -16,7 +16,8 @@
 
 struct nsh_device {
     struct nsh_services *services;
-    char *url, *template, *secret, *ca_file, *mail_program, *mail_to, *mail_from, *content_type, *authorization;
+    char *url, *template, *secret, *ca_file, *mail_program, *mail_to, *mail_from, *content_type,
+        *authorization;
     bool insecure;
 };
 
@@ -28,19 +29,43 @@ struct page_call {
 };
 
 static const struct nsh_option options[] = {
-    {.name = "url", .type = NSH_STRING, .flags = NSH_IDENTIFIES, .help = "Where to POST the page (http or https)."},
-    {.name = "secret", .type = NSH_SECRET,
-     .help = "Signs each page: Standard Webhooks headers webhook-id, webhook-timestamp, webhook-signature."},
-    {.name = "authorization", .type = NSH_SECRET, .help = "Value of the Authorization header, such as a bearer token."},
-    {.name = "template", .type = NSH_STRING,
-     .help = "Body with {{title}} {{text}} {{severity}} {{host}} {{policy}} {{run}} {{alarm}} {{reason}} {{evidence}} "
+    {.name = "url",
+     .type = NSH_STRING,
+     .flags = NSH_IDENTIFIES,
+     .help = "Where to POST the page (http or https)."},
+    {.name = "secret",
+     .type = NSH_SECRET,
+     .help = "Signs each page: Standard Webhooks headers webhook-id, webhook-timestamp, "
+             "webhook-signature."},
+    {.name = "authorization",
+     .type = NSH_SECRET,
+     .help = "Value of the Authorization header, such as a bearer token."},
+    {.name = "template",
+     .type = NSH_STRING,
+     .help = "Body with {{title}} {{text}} {{severity}} {{host}} {{policy}} {{run}} {{alarm}} "
+             "{{reason}} {{evidence}} "
              "{{token}}; without it all of them as one JSON object."},
-    {.name = "content_type", .type = NSH_STRING, .preset = "application/json", .help = "Content-Type of the body."},
-    {.name = "ca_file", .type = NSH_STRING, .help = "Certificates the server is verified against; default the system's."},
-    {.name = "insecure", .type = NSH_BOOL, .preset = "false", .help = "Do not verify the server's certificate."},
-    {.name = "mail_to", .type = NSH_STRING, .help = "Send a mail to this address, with the local mail program."},
-    {.name = "mail_from", .type = NSH_STRING, .preset = "nightshift", .help = "Sender of the mail."},
-    {.name = "mail_program", .type = NSH_STRING, .preset = "/usr/sbin/sendmail",
+    {.name = "content_type",
+     .type = NSH_STRING,
+     .preset = "application/json",
+     .help = "Content-Type of the body."},
+    {.name = "ca_file",
+     .type = NSH_STRING,
+     .help = "Certificates the server is verified against; default the system's."},
+    {.name = "insecure",
+     .type = NSH_BOOL,
+     .preset = "false",
+     .help = "Do not verify the server's certificate."},
+    {.name = "mail_to",
+     .type = NSH_STRING,
+     .help = "Send a mail to this address, with the local mail program."},
+    {.name = "mail_from",
+     .type = NSH_STRING,
+     .preset = "nightshift",
+     .help = "Sender of the mail."},
+    {.name = "mail_program",
+     .type = NSH_STRING,
+     .preset = "/usr/sbin/sendmail",
      .help = "Program that takes `-i -t` and the message on standard input."},
 };
 
@@ -55,14 +80,19 @@ static const struct nsh_option page_args[] = {
     {.name = "run", .type = NSH_STRING, .help = "The run."},
     {.name = "alarm", .type = NSH_STRING, .help = "The alarm."},
     {.name = "reason", .type = NSH_STRING, .help = "Why a person is needed."},
-    {.name = "evidence", .type = NSH_LIST, .help = "Lines: the alarm, each step and what came of it, each guard."},
-    {.name = "time_ms", .type = NSH_INT, .help = "When it was decided, Unix milliseconds; signed with the page."},
+    {.name = "evidence",
+     .type = NSH_LIST,
+     .help = "Lines: the alarm, each step and what came of it, each guard."},
+    {.name = "time_ms",
+     .type = NSH_INT,
+     .help = "When it was decided, Unix milliseconds; signed with the page."},
 };
 
-#define PAGE_VERB(verb_name, verb_help)                                                                         \
-    {                                                                                                           \
-        .name = (verb_name), .effect = NSH_CHANGES, .flags = NSH_IDEMPOTENT | NSH_NOTIFIES, .args = page_args,  \
-        .args_count = sizeof page_args / sizeof page_args[0], .timeout_ms_default = 20000, .help = (verb_help), \
+#define PAGE_VERB(verb_name, verb_help)                                                            \
+    {                                                                                              \
+        .name = (verb_name), .effect = NSH_CHANGES, .flags = NSH_IDEMPOTENT | NSH_NOTIFIES,        \
+        .args = page_args, .args_count = sizeof page_args / sizeof page_args[0],                   \
+        .timeout_ms_default = 20000, .help = (verb_help),                                          \
     }
 
 static const struct nsh_verb verbs[] = {
@@ -81,16 +111,17 @@ static char *copy_of(const struct nsh_value *settings, const char *name, bool *f
 
 static void page_close(struct nsh_device *device)
 {
-    char *texts[] = {device->url,     device->template,  device->secret,       device->ca_file,      device->mail_program,
-                     device->mail_to, device->mail_from, device->content_type, device->authorization};
+    char *texts[] = {device->url,       device->template,     device->secret,
+                     device->ca_file,   device->mail_program, device->mail_to,
+                     device->mail_from, device->content_type, device->authorization};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         free(texts[i]);
     }
     free(device);
 }
 
-static int page_open(struct nsh_services *services, const struct nsh_value *settings, struct nsh_device **ret_device,
-                     struct nsh_error *err)
+static int page_open(struct nsh_services *services, const struct nsh_value *settings,
+                     struct nsh_device **ret_device, struct nsh_error *err)
 {
     struct nsh_device *device = calloc(1, sizeof *device);
     if (device == NULL) {
@@ -137,7 +168,8 @@ static void posted(void *arg, const struct nsh_http_reply *reply)
     char words[WORDS_BYTES_MAX];
     struct nsh_outcome outcome = {.code = NSH_OK, .text = words};
     if (reply->code != NSH_OK) {
-        snprintf(words, sizeof words, "POST %s: %s", call->device->url, reply->text == NULL ? "failed" : reply->text);
+        snprintf(words, sizeof words, "POST %s: %s", call->device->url,
+                 reply->text == NULL ? "failed" : reply->text);
         outcome.code = reply->code;
         outcome.effect_possible = reply->sent;
     } else {
@@ -183,8 +215,8 @@ static int start_webhook(struct page_call *call, struct nsh_error *err)
     }
     if (result == 0 && device->secret != NULL) {
         size_t used = strlen(signature);
-        result = page_signature(device->secret, op->token, time_s, body.at, body.count, signature + used,
-                                sizeof signature - used, err);
+        result = page_signature(device->secret, op->token, time_s, body.at, body.count,
+                                signature + used, sizeof signature - used, err);
         snprintf(stamp, sizeof stamp, "webhook-timestamp: %lld", (long long)time_s);
         headers[count++] = stamp;
         headers[count++] = signature;
@@ -213,10 +245,12 @@ static void mailed(void *arg, const struct nsh_exit *end)
     struct page_call *call = arg;
     char words[WORDS_BYTES_MAX];
     struct nsh_outcome outcome = {.code = NSH_OK, .text = words};
-    snprintf(words, sizeof words, "mail to %s accepted by %s", call->device->mail_to, call->device->mail_program);
+    snprintf(words, sizeof words, "mail to %s accepted by %s", call->device->mail_to,
+             call->device->mail_program);
     if (end->code != NSH_OK || end->status != 0 || end->signal != 0) {
-        snprintf(words, sizeof words, "%s: %s, status %d, signal %d: %.200s", call->device->mail_program,
-                 end->text == NULL ? "" : end->text, end->status, end->signal, end->errors == NULL ? "" : end->errors);
+        snprintf(words, sizeof words, "%s: %s, status %d, signal %d: %.200s",
+                 call->device->mail_program, end->text == NULL ? "" : end->text, end->status,
+                 end->signal, end->errors == NULL ? "" : end->errors);
         outcome.code = end->code != NSH_OK ? end->code : NSH_FAILED;
         outcome.effect_possible = end->started;
     }
@@ -227,7 +261,8 @@ static int start_mail(struct page_call *call, struct nsh_error *err)
 {
     struct nsh_device *device = call->device;
     struct page_text mail = {0};
-    int result = page_mail(device->mail_to, device->mail_from, call->op->args, call->op->token, &mail, err);
+    int result =
+        page_mail(device->mail_to, device->mail_from, call->op->args, call->op->token, &mail, err);
     if (result == 0) {
         const char *const argv[] = {device->mail_program, "-i", "-t", NULL};
         result = device->services->spawn(device->services,
@@ -268,7 +303,8 @@ static void page_cancel(struct nsh_device *device, struct nsh_op *op)
         return;
     }
     device->services->http_cancel(device->services, call->http);
-    call_end(call, &(struct nsh_outcome){.code = NSH_CANCELLED, .effect_possible = true, .text = "cancelled"});
+    call_end(call, &(struct nsh_outcome){
+                       .code = NSH_CANCELLED, .effect_possible = true, .text = "cancelled"});
 }
 
 const struct nsh_driver nsh_driver __attribute__((visibility("default"))) = {

@@ -27,7 +27,8 @@ static void text_add(struct page_text *text, const char *bytes, size_t count)
         return;
     }
     if (text->count + count + 1 > text->room) {
-        size_t room = text->room * 2 > text->count + count + 1 ? text->room * 2 : text->count + count + 256;
+        size_t room =
+            text->room * 2 > text->count + count + 1 ? text->room * 2 : text->count + count + 256;
         char *grown = realloc(text->at, room);
         if (grown == NULL) {
             text->failed = true;
@@ -70,7 +71,8 @@ static struct json_object *json_of(const struct nsh_value *value, unsigned depth
     case NSH_MAP:
         object = json_object_new_object();
         for (uint32_t i = 0; object != NULL && i < value->count; i++) {
-            json_object_object_add(object, value->members[i].name, json_of(&value->members[i].value, depth + 1));
+            json_object_object_add(object, value->members[i].name,
+                                   json_of(&value->members[i].value, depth + 1));
         }
         return object;
     case NSH_NULL:
@@ -89,7 +91,8 @@ static int text_result(const struct page_text *text, struct nsh_error *err)
     return 0;
 }
 
-/* The argument as JSON text without the quotes around a string: what goes between the quotes of a template. */
+/* The argument as JSON text without the quotes around a string: what goes between the quotes of a
+ * template. */
 static void text_add_argument(struct page_text *text, const struct nsh_value *value, bool json)
 {
     if (value->type == NSH_STRING && !json) {
@@ -100,7 +103,8 @@ static void text_add_argument(struct page_text *text, const struct nsh_value *va
         return;
     }
     struct json_object *object = json_of(value, 0);
-    const char *printed = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *printed = json_object_to_json_string_ext(
+        object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     size_t count = strlen(printed);
     if (value->type == NSH_STRING && count >= 2) {
         text_add(text, printed + 1, count - 2);
@@ -113,20 +117,23 @@ static void text_add_argument(struct page_text *text, const struct nsh_value *va
 static int body_from_template(const char *template, const struct nsh_value *args, const char *token,
                               struct page_text *body, struct nsh_error *err)
 {
-    bool json = template[strspn(template, " \t\r\n")] == '{' || template[strspn(template, " \t\r\n")] == '[';
+    bool json = template[strspn(template, " \t\r\n")] == '{' ||
+                template[strspn(template, " \t\r\n")] == '[';
     const char *at = template;
     for (const char *open = strstr(at, "{{"); open != NULL; open = strstr(at, "{{")) {
         const char *close = strstr(open, "}}");
         char name[NAME_BYTES_MAX];
         size_t name_bytes = close == NULL ? sizeof name : (size_t)(close - open - 2);
         if (name_bytes >= sizeof name) {
-            return nsh_fail(err, NSH_INVALID, "template: '{{' at byte %zu has no '}}' within %d bytes",
+            return nsh_fail(err, NSH_INVALID,
+                            "template: '{{' at byte %zu has no '}}' within %d bytes",
                             (size_t)(open - template), NAME_BYTES_MAX);
         }
         memcpy(name, open + 2, name_bytes);
         name[name_bytes] = 0;
         struct nsh_value token_value = nsh_text(token);
-        const struct nsh_value *value = strcmp(name, "token") == 0 ? &token_value : nsh_get(args, name);
+        const struct nsh_value *value =
+            strcmp(name, "token") == 0 ? &token_value : nsh_get(args, name);
         if (value == NULL) {
             return nsh_fail(err, NSH_INVALID, "template: a page has no '%s'", name);
         }
@@ -138,8 +145,8 @@ static int body_from_template(const char *template, const struct nsh_value *args
     return text_result(body, err);
 }
 
-int page_body(const char *template, const struct nsh_value *args, const char *token, struct page_text *ret_body,
-              struct nsh_error *err)
+int page_body(const char *template, const struct nsh_value *args, const char *token,
+              struct page_text *ret_body, struct nsh_error *err)
 {
     if (template != NULL && template[0] != 0) {
         return body_from_template(template, args, token, ret_body, err);
@@ -149,8 +156,8 @@ int page_body(const char *template, const struct nsh_value *args, const char *to
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     json_object_object_add(object, "token", json_object_new_string(token));
-    text_add_chars(ret_body, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-                                                                        JSON_C_TO_STRING_NOSLASHESCAPE));
+    text_add_chars(ret_body, json_object_to_json_string_ext(
+                                 object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(object);
     return text_result(ret_body, err);
 }
@@ -177,8 +184,8 @@ static int key_of(const char *secret, unsigned char *key, size_t *ret_bytes, str
     return 0;
 }
 
-int page_signature(const char *secret, const char *id, int64_t timestamp_s, const char *body, size_t body_bytes,
-                   char *ret_signature, size_t room, struct nsh_error *err)
+int page_signature(const char *secret, const char *id, int64_t timestamp_s, const char *body,
+                   size_t body_bytes, char *ret_signature, size_t room, struct nsh_error *err)
 {
     unsigned char key[KEY_BYTES_MAX + 3];
     size_t key_bytes = 0;
@@ -195,8 +202,9 @@ int page_signature(const char *secret, const char *id, int64_t timestamp_s, cons
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned mac_bytes = 0;
     unsigned char encoded[64];
-    bool ok = !signed_text.failed && HMAC(EVP_sha256(), key, (int)key_bytes, (unsigned char *)signed_text.at,
-                                          signed_text.count, mac, &mac_bytes) != NULL;
+    bool ok = !signed_text.failed &&
+              HMAC(EVP_sha256(), key, (int)key_bytes, (unsigned char *)signed_text.at,
+                   signed_text.count, mac, &mac_bytes) != NULL;
     page_text_done(&signed_text);
     OPENSSL_cleanse(key, sizeof key);
     if (!ok) {
@@ -229,8 +237,11 @@ int page_mail(const char *to, const char *from, const struct nsh_value *args, co
     mail_add_header(ret_mail, "X-Nightshift-Id", token);
     text_add_chars(ret_mail, "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
                              "Content-Transfer-Encoding: 8bit\n\n");
-    text_add_argument(ret_mail, &(struct nsh_value){.type = NSH_STRING, .count = (uint32_t)strlen(nsh_get_text(args, "text", "")),
-                                                    .text = nsh_get_text(args, "text", "")}, false);
+    text_add_argument(ret_mail,
+                      &(struct nsh_value){.type = NSH_STRING,
+                                          .count = (uint32_t)strlen(nsh_get_text(args, "text", "")),
+                                          .text = nsh_get_text(args, "text", "")},
+                      false);
     text_add_chars(ret_mail, "\n\n");
     static const char *const members[] = {"severity", "host", "policy", "run", "alarm", "reason"};
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {

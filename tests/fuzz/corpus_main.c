@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs every file of a corpus folder through a fuzz target once: the corpora are tests in every build. */
+/* Runs every file of a corpus folder through a fuzz target once: the corpora are tests in every
+ * build. */
 
 #include <dirent.h>
 #include <stdint.h>
