@@ -13,8 +13,8 @@ static const char *const words[] = {
 #undef NSH_CODE
 };
 
-static void error_set(struct nsh_error *err, enum nsh_code code, const char *format,
-                      va_list arguments)
+__attribute__((format(printf, 3, 0))) static void
+error_set(struct nsh_error *err, enum nsh_code code, const char *format, va_list arguments)
 {
     /* The arguments may point into err: format first, then change it. */
     char text[NSH_ERROR_TEXT_MAX];

@@ -27,6 +27,7 @@ struct diags {
     struct diag *items;
     size_t count, room;
     size_t errors_count, warnings_count; /* All, also those not kept. */
+    bool last_dropped;                   /* The last one was not kept: its notes are not either. */
 };
 
 void diag_add(struct diags *diags, enum diag_level level, struct nsh_place at, const char *remedy,

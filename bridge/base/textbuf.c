@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* RFC 3339's years 0001 to 9999. */
+#define TIME_MS_MIN (-62135596800000)
+#define TIME_MS_MAX 253402300799999
 #define COUNT_MAX_DEFAULT (64u << 20)
 
 static bool buf_room(struct textbuf *buf, size_t more)
@@ -144,6 +147,7 @@ void textbuf_add_time(struct textbuf *buf, int64_t unix_ms)
 {
     /* Civil date from days, proleptic Gregorian (H. Hinnant's algorithm); no clock, no zone files.
      */
+    unix_ms = unix_ms > TIME_MS_MAX ? TIME_MS_MAX : unix_ms < TIME_MS_MIN ? TIME_MS_MIN : unix_ms;
     int64_t seconds = unix_ms / 1000 - (unix_ms % 1000 < 0);
     int64_t days = seconds / 86400 - (seconds % 86400 < 0);
     int64_t of_day = seconds - days * 86400, z = days + 719468;

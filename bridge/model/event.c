@@ -13,7 +13,7 @@
 #include "base/assert.h"
 #include "base/pack.h"
 
-#define TEXTS_COUNT 11
+#define TEXTS_COUNT 10
 #define HEAD_BYTES (4 + 8 + 8 + 8 + 4 + 2 * TEXTS_COUNT + 4)
 
 static const char *const severity_words[] = {
@@ -49,10 +49,9 @@ const char *event_state_word(enum event_state state)
 /* The texts in the order they are packed. */
 static void texts_of(const struct event *event, struct text texts[TEXTS_COUNT])
 {
-    const struct text all[TEXTS_COUNT] = {event->id,        event->source, event->type,
-                                          event->subject,   event->host,   event->resource,
-                                          event->qualifier, event->name,   event->message,
-                                          event->hint,      {NULL, 0}};
+    const struct text all[TEXTS_COUNT] = {
+        event->id,       event->source,    event->type, event->subject, event->host,
+        event->resource, event->qualifier, event->name, event->message, event->hint};
     memcpy(texts, all, sizeof all);
 }
 
