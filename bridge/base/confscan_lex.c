@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tokens of libconfig 1.5, which this follows letter by letter, stricter where libconfig is silent about a mistake:
- * integers that do not fit, numbers that run into a word, NUL, text that is no UTF-8.
+ * Tokens of libconfig 1.5, which this follows letter by letter, stricter where libconfig is silent
+ * about a mistake: integers that do not fit, numbers that run into a word, NUL, text that is no
+ * UTF-8.
  */
 
 #include "base/confscan_lex.h"
@@ -10,8 +11,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
-/* ---- characters ---------------------------------------------------------------------------------------------- */
+/* ---- characters
+ * ---------------------------------------------------------------------------------------------- */
 
 static int peek(const struct conf_source *source, size_t ahead)
 {
@@ -48,10 +51,15 @@ static bool is_name(int c)
     return is_name_start(c) || c == '-' || c == '_' || (c < 128 && isdigit(c));
 }
 
-/* ---- sources ------------------------------------------------------------------------------------------------- */
+/* ---- sources
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void flush(struct conf_lexer *lexer, struct conf_source *source, const char *upto)
 {
+    if (source->flushed == upto) {
+        return;
+    }
     if (lexer->segments_count < sizeof lexer->segments / sizeof lexer->segments[0]) {
         lexer->segments[lexer->segments_count++] =
             (struct conf_segment){lexer->flat_lines_count + 1, source->name, source->flushed_line};
@@ -63,7 +71,8 @@ static void flush(struct conf_lexer *lexer, struct conf_source *source, const ch
     source->flushed = upto;
 }
 
-/* The first byte that is not part of valid UTF-8 is an error; ends of line of another system are a warning. */
+/* The first byte that is not part of valid UTF-8 is an error; ends of line of another system are a
+ * warning. */
 static void check_encoding(struct conf_lexer *lexer, const struct conf_source *source)
 {
     struct conf_source walk = *source;
@@ -75,19 +84,22 @@ static void check_encoding(struct conf_lexer *lexer, const struct conf_source *s
         }
         if (!text_is_utf8(walk.at, step)) {
             diag_add(lexer->diags, DIAG_ERROR, place_here(&walk, 1), "save the file as UTF-8",
-                     *walk.at == 0 ? "a NUL byte" : "no valid UTF-8 (byte 0x%02x)", (unsigned char)*walk.at);
+                     *walk.at == 0 ? "a NUL byte" : "no valid UTF-8 (byte 0x%02x)",
+                     (unsigned char)*walk.at);
             return;
         }
         if (*walk.at == '\r' && !told) {
             told = true;
-            diag_add(lexer->diags, DIAG_WARNING, place_here(&walk, 1), "save the file with plain line ends",
+            diag_add(lexer->diags, DIAG_WARNING, place_here(&walk, 1),
+                     "save the file with plain line ends",
                      "a carriage return, which stays inside strings of several lines");
         }
         advance(&walk, step);
     }
 }
 
-static bool source_push(struct conf_lexer *lexer, const char *name, const char *text, size_t bytes_count)
+static bool source_push(struct conf_lexer *lexer, const char *name, const char *text,
+                        size_t bytes_count)
 {
     struct conf_source *source = arena_alloc(lexer->arena, sizeof *source);
     if (source == NULL || bytes_count > CONF_FILE_BYTES_MAX) {
@@ -114,19 +126,26 @@ static bool source_push(struct conf_lexer *lexer, const char *name, const char *
     return true;
 }
 
-static void source_pop(struct conf_lexer *lexer)
+/* libconfig wants an end of line after a comment, and included text must not run into what follows.
+ */
+static void end_line(struct conf_lexer *lexer)
 {
-    struct conf_source *source = lexer->source;
-    flush(lexer, source, source->end);
     if (lexer->flat.count > 0 && lexer->flat.at[lexer->flat.count - 1] != '\n') {
         textbuf_add_char(&lexer->flat, '\n');
         lexer->flat_lines_count++;
     }
+}
+
+static void source_pop(struct conf_lexer *lexer)
+{
+    struct conf_source *source = lexer->source;
+    flush(lexer, source, source->end);
+    end_line(lexer);
     lexer->source = source->includer;
 }
 
-char *conf_file_read(const char *path, struct nsh_place at, struct arena *arena, struct diags *diags,
-                     size_t *ret_bytes)
+char *conf_file_read(const char *path, struct nsh_place at, struct arena *arena,
+                     struct diags *diags, size_t *ret_bytes)
 {
     CLEANUP(textbuf_donep) struct textbuf buf = {.count_max = CONF_FILE_BYTES_MAX};
     FILE *file = fopen(path, "re");
@@ -150,7 +169,9 @@ char *conf_file_read(const char *path, struct nsh_place at, struct arena *arena,
     return text;
 }
 
-/* ---- @include ------------------------------------------------------------------------------------------------ */
+/* ---- @include
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static const char *include_path(struct conf_lexer *lexer, struct text wanted)
 {
@@ -158,7 +179,8 @@ static const char *include_path(struct conf_lexer *lexer, struct text wanted)
     if (slash == NULL || (wanted.count > 0 && wanted.at[0] == '/')) {
         return arena_copy(lexer->arena, wanted.at, wanted.count);
     }
-    return arena_printf(lexer->arena, "%.*s/%.*s", (int)(slash - name), name, (int)wanted.count, wanted.at);
+    return arena_printf(lexer->arena, "%.*s/%.*s", (int)(slash - name), name, (int)wanted.count,
+                        wanted.at);
 }
 
 /* The directive is consumed, the rest of its line must be empty; then the included text is next. */
@@ -176,7 +198,9 @@ static void include(struct conf_lexer *lexer)
     while (peek(source, wanted.count + 1) >= ' ' && peek(source, wanted.count + 1) != '"') {
         wanted.count++;
     }
-    if (peek(source, 0) != '"' || peek(source, wanted.count + 1) != '"' || wanted.count == 0) {
+    bool named =
+        peek(source, 0) == '"' && peek(source, wanted.count + 1) == '"' && wanted.count > 0;
+    if (!named) {
         diag_add(lexer->diags, DIAG_ERROR, at, "write @include \"FILE\" on a line of its own",
                  "@include wants a file name in quotes");
         advance(source, strcspn(source->at, "\n"));
@@ -186,24 +210,26 @@ static void include(struct conf_lexer *lexer)
     }
     source->flushed = source->at;
     source->flushed_line = source->line;
-    if (at.length == 8) {
+    if (!named) {
         return;
     }
     if (source->depth + 1 > CONF_INCLUDE_DEPTH_MAX || lexer->files_count >= CONF_FILES_MAX) {
         diag_add(lexer->diags, DIAG_ERROR, at, "does a file include itself?",
-                 "@include is nested deeper than %d, or reads more than %d files", CONF_INCLUDE_DEPTH_MAX,
-                 CONF_FILES_MAX);
+                 "@include is nested deeper than %d, or reads more than %d files",
+                 CONF_INCLUDE_DEPTH_MAX, CONF_FILES_MAX);
         return;
     }
     size_t bytes_count = 0;
     const char *path = include_path(lexer, wanted);
-    char *text = path == NULL ? NULL : conf_file_read(path, at, lexer->arena, lexer->diags, &bytes_count);
+    char *text =
+        path == NULL ? NULL : conf_file_read(path, at, lexer->arena, lexer->diags, &bytes_count);
     if (text != NULL) {
         source_push(lexer, path, text, bytes_count);
     }
 }
 
-/* ---- blanks and comments ------------------------------------------------------------------------------------- */
+/* ---- blanks and comments
+ * ------------------------------------------------------------------------------------- */
 
 static void skip_comment(struct conf_lexer *lexer, struct conf_source *source)
 {
@@ -231,6 +257,8 @@ static bool skip_blanks(struct conf_lexer *lexer)
         struct conf_source *source = lexer->source;
         int c = peek(source, 0), next = peek(source, 1);
         if (c < 0 && source->includer == NULL) {
+            flush(lexer, source, source->end);
+            end_line(lexer);
             return false;
         }
         if (c < 0) {
@@ -248,7 +276,9 @@ static bool skip_blanks(struct conf_lexer *lexer)
     }
 }
 
-/* ---- strings ------------------------------------------------------------------------------------------------- */
+/* ---- strings
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* From here on, offsets in the joined string and columns in the file run side by side. */
 static void piece_add(struct conf_lexer *lexer, const struct conf_source *source)
@@ -280,16 +310,21 @@ static void escape(struct conf_lexer *lexer, struct conf_source *source)
         const char digits[3] = {(char)high, (char)low, 0};
         long code = strtol(digits, NULL, 16);
         if (code == 0 || code > 0x7f) {
-            diag_add(lexer->diags, DIAG_ERROR, place_here(source, 4), "write the character itself",
-                     code == 0 ? "a string cannot hold NUL" : "\\x%s is no character of its own in UTF-8", digits);
+            diag_add(lexer->diags, DIAG_ERROR, place_here(source, 4),
+                     code == 0 ? "remove it" : "write the character itself",
+                     code == 0 ? "a string cannot hold NUL"
+                               : "\\x%s is no character of its own in UTF-8",
+                     digits);
         }
         textbuf_add_char(&lexer->joined, (char)code);
         advance(source, 4);
     } else {
-        /* Escapes that a condition or a regular expression inside the string may mean pass unseen. */
+        /* Escapes that a condition or a regular expression inside the string may mean pass unseen.
+         */
         if (c > 0 && isalpha(c) && strchr("abvuUdDwWsSBAzpPQExXC", c) == NULL) {
-            diag_add(lexer->diags, DIAG_WARNING, place_here(source, 2), "write two backslashes, or none",
-                     "'\\%c' is no escape: the backslash stays", c);
+            diag_add(lexer->diags, DIAG_WARNING, place_here(source, 2),
+                     "write two backslashes, or none", "'\\%c' is no escape: the backslash stays",
+                     c);
         }
         textbuf_add_char(&lexer->joined, '\\');
         advance(source, 1);
@@ -327,7 +362,8 @@ static void string(struct conf_lexer *lexer, struct conf_source *source)
     }
 }
 
-/* ---- numbers and names --------------------------------------------------------------------------------------- */
+/* ---- numbers and names
+ * --------------------------------------------------------------------------------------- */
 
 static size_t digits_at(const struct conf_source *source, size_t i)
 {
@@ -355,8 +391,8 @@ static size_t number_bytes(const struct conf_source *source, enum conf_token_kin
     size_t i = peek(source, 0) == '-' || peek(source, 0) == '+' ? 1 : 0;
     size_t whole = digits_at(source, i), count = 0;
     *ret_kind = TOKEN_INT;
-    if (i == 0 && peek(source, 0) == '0' && (peek(source, 1) | 0x20) == 'x' && peek(source, 2) > 0 &&
-        isxdigit(peek(source, 2))) {
+    if (i == 0 && peek(source, 0) == '0' && (peek(source, 1) | 0x20) == 'x' &&
+        peek(source, 2) > 0 && isxdigit(peek(source, 2))) {
         for (count = 2; peek(source, count) > 0 && isxdigit(peek(source, count)); count++) {
         }
     } else if (peek(source, i + whole) == '.' && whole + digits_at(source, i + whole + 1) > 0) {
@@ -398,13 +434,17 @@ static void check_integer(struct conf_lexer *lexer, const char *digits)
     token->integer = strtoll(digits, NULL, hex ? 16 : 10);
     if (errno == ERANGE) {
         diag_add(lexer->diags, DIAG_ERROR, token->at, "write it as a string with a unit",
-                 "integer does not fit in 64 bits (libconfig reads it as %d)", hex ? -1 : token->integer < 0 ? 0 : -1);
-    } else if (token->kind == TOKEN_INT && (token->integer > INT32_MAX || token->integer < INT32_MIN)) {
+                 "integer does not fit in 64 bits (libconfig reads it as %d)",
+                 token->integer < 0 ? 0 : -1);
+    } else if (token->kind == TOKEN_INT &&
+               (token->integer > INT32_MAX || token->integer < INT32_MIN)) {
         const char *unit = quantity(lexer->arena, token->integer);
-        const char *remedy = arena_printf(lexer->arena, "write %sL%s%s%s", digits, unit == NULL ? "" : ", or a quantity: \"",
+        const char *remedy = arena_printf(lexer->arena, "write %sL%s%s%s", digits,
+                                          unit == NULL ? "" : ", or a quantity: \"",
                                           unit == NULL ? "" : unit, unit == NULL ? "" : "\"");
         diag_add(lexer->diags, DIAG_ERROR, token->at, remedy,
-                 "integer does not fit in 32 bits (libconfig reads it as %d)", (int)(uint32_t)(uint64_t)token->integer);
+                 "integer does not fit in 32 bits (libconfig reads it as %d)",
+                 (int)(uint32_t)(uint64_t)token->integer);
     }
 }
 
@@ -422,7 +462,8 @@ static void number(struct conf_lexer *lexer, struct conf_source *source, size_t 
     digits[strcspn(digits, "L")] = 0;
     if (word > count) {
         diag_add(lexer->diags, DIAG_ERROR, token->at,
-                 arena_printf(lexer->arena, "write \"%.*s\"", (int)(word < 40 ? word : 40), token->text.at),
+                 arena_printf(lexer->arena, "write \"%.*s\"", (int)(word < 40 ? word : 40),
+                              token->text.at),
                  "a number with a unit must stand in quotes");
     } else if (count >= sizeof digits) {
         diag_add(lexer->diags, DIAG_ERROR, token->at, NULL, "a number of %zu characters", count);
@@ -452,9 +493,12 @@ static void name(struct conf_lexer *lexer, struct conf_source *source)
     advance(source, count);
 }
 
-/* ---- the face ------------------------------------------------------------------------------------------------ */
+/* ---- the face
+ * ------------------------------------------------------------------------------------------------
+ */
 
-bool conf_lexer_open(struct conf_lexer *lexer, const char *file_name, const char *text, size_t bytes_count)
+bool conf_lexer_open(struct conf_lexer *lexer, const char *file_name, const char *text,
+                     size_t bytes_count)
 {
     lexer->flat.count_max = 2 * (size_t)CONF_FILE_BYTES_MAX;
     return source_push(lexer, file_name, text, bytes_count);
@@ -499,7 +543,8 @@ void conf_lexer_next(struct conf_lexer *lexer)
         name(lexer, source);
     } else {
         /* One whole character, so that messages show what stands there. */
-        while (peek(source, lexer->token.text.count) >= 0x80 && peek(source, lexer->token.text.count) < 0xc0) {
+        while (peek(source, lexer->token.text.count) >= 0x80 &&
+               peek(source, lexer->token.text.count) < 0xc0) {
             lexer->token.text.count++;
         }
         advance(source, lexer->token.text.count);
@@ -509,9 +554,11 @@ void conf_lexer_next(struct conf_lexer *lexer)
 struct nsh_place conf_lexer_place(const struct conf_lexer *lexer, uint32_t flat_line)
 {
     struct nsh_place place = {.line = 0};
-    for (size_t i = 0; i < lexer->segments_count && lexer->segments[i].flat_line <= flat_line; i++) {
+    for (size_t i = 0; i < lexer->segments_count && lexer->segments[i].flat_line <= flat_line;
+         i++) {
         const struct conf_segment *segment = &lexer->segments[i];
-        place = (struct nsh_place){segment->file, segment->line + (flat_line - segment->flat_line), 1, 1};
+        place = (struct nsh_place){segment->file, segment->line + (flat_line - segment->flat_line),
+                                   1, 1};
     }
     return place;
 }

@@ -5,8 +5,8 @@
 /*
  * The tokens of libconfig texts, with their places. Private to confscan.
  *
- * Follows @include itself (relative to the including file) and keeps the flattened text with which libconfig, which
- * cannot do that, is fed afterwards.
+ * Follows @include itself (relative to the including file) and keeps the flattened text with which
+ * libconfig, which cannot do that, is fed afterwards.
  */
 
 #include "base/confscan.h"
@@ -72,20 +72,23 @@ struct conf_lexer {
     uint32_t flat_lines_count;
     struct conf_segment segments[2 * CONF_FILES_MAX + 2];
     size_t segments_count, files_count;
-    struct textbuf joined; /* Adjacent strings so far: valid until the token after the next one is read. */
+    struct textbuf
+        joined; /* Adjacent strings so far: valid until the token after the next one is read. */
     struct conf_piece *pieces;
     size_t pieces_count, pieces_room;
 };
 
 /* Begin with a text of that name. False: a diagnostic says why. */
-bool conf_lexer_open(struct conf_lexer *lexer, const char *name, const char *text, size_t bytes_count);
+bool conf_lexer_open(struct conf_lexer *lexer, const char *name, const char *text,
+                     size_t bytes_count);
 
-/* Read the next token into lexer->token. Mistakes inside a token are told, and the token is made up. */
+/* Read the next token into lexer->token. Mistakes inside a token are told, and the token is made
+ * up. */
 void conf_lexer_next(struct conf_lexer *lexer);
 
 /* The whole of a file into arena; NULL after a diagnostic at `at`. */
-char *conf_file_read(const char *path, struct nsh_place at, struct arena *arena, struct diags *diags,
-                     size_t *ret_bytes);
+char *conf_file_read(const char *path, struct nsh_place at, struct arena *arena,
+                     struct diags *diags, size_t *ret_bytes);
 
 /* Where a line of the flattened text comes from. */
 struct nsh_place conf_lexer_place(const struct conf_lexer *lexer, uint32_t flat_line);

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SHOWN_CHARACTERS_MAX 160 /* Of a source line: longer ones show a window around the marker. */
+#define SHOWN_CHARACTERS_MAX                                                                       \
+    160 /* Of a source line: longer ones show a window around the marker. */
 #define LINE_BYTES_MAX (1 << 20)
 
 static const struct {
@@ -30,7 +31,8 @@ static bool diag_is_kept(const struct diags *diags, enum diag_level level, const
     }
     size_t kept_count = 0;
     for (size_t i = 0; i < diags->count; i++) {
-        kept_count += diags->items[i].level != DIAG_NOTE && same_file(diags->items[i].at.file, file);
+        kept_count +=
+            diags->items[i].level != DIAG_NOTE && same_file(diags->items[i].at.file, file);
     }
     return kept_count < DIAG_COUNT_MAX;
 }
@@ -120,7 +122,8 @@ static bool starts_character(char c)
     return ((unsigned char)c & 0xc0) != 0x80;
 }
 
-/* One column per character, so that the marker stands right: tabs become a space, what could deceive a '?'. */
+/* One column per character, so that the marker stands right: tabs become a space, what could
+ * deceive a '?'. */
 static uint32_t add_window(struct textbuf *out, struct text line, uint32_t first, uint32_t count)
 {
     uint32_t column = 0, shown = 0;
@@ -146,7 +149,11 @@ static uint32_t add_window(struct textbuf *out, struct text line, uint32_t first
 static void print_line(struct textbuf *out, const struct diag *diag, struct text line, bool color)
 {
     const struct nsh_place *at = &diag->at;
-    uint32_t first = at->column > SHOWN_CHARACTERS_MAX / 2 ? at->column - SHOWN_CHARACTERS_MAX / 2 : 1;
+    if (at->line == 1 && line.count >= 3 && memcmp(line.at, "\xef\xbb\xbf", 3) == 0) {
+        line = (struct text){line.at + 3, line.count - 3}; /* A byte-order mark has no column. */
+    }
+    uint32_t first =
+        at->column > SHOWN_CHARACTERS_MAX / 2 ? at->column - SHOWN_CHARACTERS_MAX / 2 : 1;
     uint32_t characters = 0;
     for (uint32_t i = 0; i < line.count; i++) {
         characters += starts_character(line.at[i]);
@@ -185,8 +192,8 @@ static void print_diag(struct textbuf *out, const struct diag *diag, const char 
     textbuf_add_char(out, '\n');
     if (at->file != NULL && at->line > 0) {
         CLEANUP(textbuf_donep) struct textbuf buf = {0};
-        struct text line =
-            source != NULL ? line_of_text(source, at->line) : line_of_file(at->file, at->line, &buf);
+        struct text line = source != NULL ? line_of_text(source, at->line)
+                                          : line_of_file(at->file, at->line, &buf);
         if (line.at != NULL) {
             print_line(out, diag, line, color);
         }
@@ -203,7 +210,8 @@ void diags_print(const struct diags *diags, const char *source, bool color, stru
     size_t kept_count = 0;
     for (size_t i = 0; i < diags->count; i++) {
         const struct diag *diag = &diags->items[i];
-        /* A given source is the text of the first file named; what it includes is read from its own files. */
+        /* A given source is the text of the first file named; what it includes is read from its own
+         * files. */
         bool in_source = source != NULL && same_file(diag->at.file, diags->items[0].at.file);
         print_diag(out, diag, in_source ? source : NULL, color);
         kept_count += diag->level != DIAG_NOTE;

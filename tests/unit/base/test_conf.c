@@ -13,16 +13,16 @@ static void test_syntax_errors(void **state)
     } rows[] = {
         {"a = [1, 2,];", 1, 10, "must not end with a comma"},
         {"a = 4294967296;", 1, 5, "does not fit in 32 bits"},
-        {"a = {\n  b = 1;\n", 3, 1, "'}' is missing"},
-        {"a = 1;\na = 2;", 2, 1, "stands twice"},
-        {"a 1;", 1, 3, "'=' is missing"},
-        {"a = yes;", 1, 5, "'yes' is no value"},
+        {"a = {\n  b = 1;\n", 1, 5, "not closed"},
+        {"a = 1;\na = 2;", 2, 1, "set twice"},
+        {"a 1;", 1, 3, "'=' must follow"},
+        {"a = yes;", 1, 5, "stands in quotes"},
         {"a = \"open", 1, 5, "not closed"},
-        {"a = 1;; b = 2;", 1, 7, "a name is wanted"},
-        {"a = (1 2);", 1, 8, "',' is missing"},
-        {"a = \"\xff\";", 1, 1, "no UTF-8"},
+        {"a = 1;; b = 2;", 1, 7, "no setting stands before"},
+        {"a = (1 2);", 1, 8, "between the items"},
+        {"a = \"\xff\";", 1, 6, "UTF-8"},
         {"/* open", 1, 1, "comment is not closed"},
-        {"a = [1, \"x\"];", 1, 1, ""},
+        {"a = [1, \"x\"];", 1, 9, "of one type"},
     };
     (void)state;
     for (size_t i = 0; i < ROWS(rows); i++) {
