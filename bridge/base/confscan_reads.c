@@ -84,6 +84,12 @@ struct nsh_place conf_text_place(const struct conf *setting, uint32_t offset, ui
     if (end->line == place.line) {
         uint32_t column =
             end->column + characters(setting->text + end->offset, offset + length - end->offset);
+        /* An escape at the end is two characters in the file. */
+        const struct conf_piece *behind = end + 1;
+        bool escaped = behind < setting->pieces + setting->pieces_count &&
+                       behind->offset == offset + length && behind->line == end->line &&
+                       behind->column == column + 1;
+        column += escaped;
         place.length = column > place.column ? column - place.column : 1;
     } else {
         uint32_t bytes = 0;

@@ -54,7 +54,7 @@ static int map_value(struct json_object *object, struct arena *arena, struct nsh
     }
     json_object_object_foreach(object, name, member)
     {
-        struct nsh_value name_value;
+        struct nsh_value name_value = nsh_null();
         int result = text_value(name, strlen(name), arena, &name_value, err);
         if (result == 0) {
             members[used].name = name_value.text;
