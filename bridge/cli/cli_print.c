@@ -176,7 +176,7 @@ static void print_padded(struct cli *cli, const char *cell, size_t width, enum c
 static size_t columns_count(const struct cli_column *columns)
 {
     size_t count = 0;
-    while (columns[count].header != NULL && count < COLUMNS_MAX) {
+    while (count < COLUMNS_MAX && columns[count].header != NULL) {
         count++;
     }
     return count;

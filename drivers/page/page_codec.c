@@ -222,7 +222,7 @@ static void mail_add_header(struct page_text *mail, const char *name, const char
 {
     text_add_chars(mail, name);
     text_add_chars(mail, ": ");
-    for (size_t i = 0; value[i] != 0 && i < HEADER_CHARS_MAX; i++) {
+    for (size_t i = 0; i < HEADER_CHARS_MAX && value[i] != 0; i++) {
         text_add(mail, value[i] >= 0x20 && value[i] < 0x7f ? &value[i] : "?", 1);
     }
     text_add_chars(mail, "\n");
