@@ -4,6 +4,7 @@
 #include "abi/error.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,49 @@ static const char *const words[] = {
 #undef NSH_CODE
 };
 
+/* Bytes of the well-formed UTF-8 character at `at` (NUL-terminated), or 0. Own, since abi stands
+ * below base. */
+static size_t character(const char *at)
+{
+    const unsigned char *bytes = (const unsigned char *)at;
+    unsigned char first = bytes[0];
+    size_t count = first < 0x80   ? 1
+                   : first < 0xc2 ? 0
+                   : first < 0xe0 ? 2
+                   : first < 0xf0 ? 3
+                   : first < 0xf5 ? 4
+                                  : 0;
+    for (size_t i = 1; i < count; i++) {
+        if ((bytes[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    bool overlong = (first == 0xe0 && bytes[1] < 0xa0) || (first == 0xf0 && bytes[1] < 0x90);
+    bool beyond = (first == 0xed && bytes[1] > 0x9f) || (first == 0xf4 && bytes[1] > 0x8f);
+    return overlong || beyond ? 0 : count;
+}
+
+/* One line of valid UTF-8: ends of line become blanks, other control characters and stray bytes
+ * '?'. */
+static void text_clean(char ret_text[NSH_ERROR_TEXT_MAX], const char *text)
+{
+    size_t used = 0;
+    while (*text != 0) {
+        size_t count = character(text);
+        bool blank = *text == '\n' || *text == '\r' || *text == '\t';
+        if (count > 1) {
+            memcpy(ret_text + used, text, count);
+        } else {
+            bool control = (unsigned char)*text < 0x20 || *text == 0x7f;
+            ret_text[used] = (char)(blank ? ' ' : count == 0 || control ? '?' : *text);
+            count = 1;
+        }
+        used += count;
+        text += count;
+    }
+    ret_text[used] = 0;
+}
+
 __attribute__((format(printf, 3, 0))) static void
 error_set(struct nsh_error *err, enum nsh_code code, const char *format, va_list arguments)
 {
@@ -20,10 +64,7 @@ error_set(struct nsh_error *err, enum nsh_code code, const char *format, va_list
     char text[NSH_ERROR_TEXT_MAX];
     vsnprintf(text, sizeof text, format, arguments);
     *err = (struct nsh_error){.code = (int)code};
-    memcpy(err->text, text, sizeof text);
-    for (char *at = err->text; *at != 0; at++) {
-        *at = *at == '\n' || *at == '\r' ? ' ' : *at;
-    }
+    text_clean(err->text, text);
 }
 
 int nsh_fail(struct nsh_error *err, enum nsh_code code, const char *format, ...)
@@ -65,7 +106,9 @@ int nsh_wrap(struct nsh_error *err, const char *format, ...)
     vsnprintf(context, sizeof context, format, arguments);
     va_end(arguments);
     memcpy(text, err->text, sizeof text);
-    snprintf(err->text, sizeof err->text, "%.380s: %.380s", context, text);
+    char both[NSH_ERROR_TEXT_MAX];
+    snprintf(both, sizeof both, "%.380s: %.380s", context, text);
+    text_clean(err->text, both);
     return -err->code;
 }
 

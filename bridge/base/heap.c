@@ -4,6 +4,7 @@
 #include "base/heap.h"
 
 #include "abi/error.h"
+#include "base/assert.h"
 
 #include <stdlib.h>
 
@@ -44,6 +45,7 @@ static void sink(struct heap *heap, size_t at, struct heap_node *node)
 
 int heap_add(struct heap *heap, struct heap_node *node)
 {
+    NSH_ASSERT(!heap_has(node));
     if (heap->count == heap->room) {
         size_t room = heap->room == 0 ? 64 : heap->room * 2;
         struct heap_node **grown = realloc(heap->nodes, room * sizeof(struct heap_node *));

@@ -104,21 +104,83 @@ static int value_of(struct json_object *object, struct arena *arena, struct nsh_
     return nsh_fail(err, NSH_INVALID, "no JSON");
 }
 
-/* json-c takes 'single quotes' even when it is strict. The offset of one outside a string, or
- * SIZE_MAX. */
-static size_t single_quote(const char *bytes, size_t bytes_count)
+/* ---- what json-c lets pass although it is strict --------------------------------------------- */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Bytes of the number at i. */
+static size_t number_bytes(const char *bytes, size_t bytes_count, size_t i)
+{
+    size_t end = i;
+    while (end < bytes_count && bytes[end] != 0 && strchr("+-.eE0123456789", bytes[end]) != NULL) {
+        end++;
+    }
+    return end - i;
+}
+
+/* An integer beyond 64 bits: json-c would make the nearest one that fits of it, without a word. */
+static bool is_huge(const char *bytes, size_t count)
+{
+    size_t sign = count > 0 && bytes[0] == '-' ? 1 : 0;
+    unsigned long long value = 0;
+    bool overflow = false;
+    for (size_t i = sign; i < count; i++) {
+        if (!is_digit(bytes[i])) {
+            return false;
+        }
+        overflow = overflow || __builtin_mul_overflow(value, 10u, &value) ||
+                   __builtin_add_overflow(value, (unsigned)(bytes[i] - '0'), &value);
+    }
+    return overflow || (sign == 1 && value > (unsigned long long)INT64_MAX + 1);
+}
+
+/* Bytes to step over inside a string; 0 when what stands there may not. */
+static size_t string_step(const char *bytes, size_t left)
+{
+    if ((unsigned char)bytes[0] < 0x20 || (left >= 6 && memcmp(bytes, "\\u0000", 6) == 0)) {
+        return 0;
+    }
+    return bytes[0] == '\\' && left > 1 ? 2 : 1;
+}
+
+/*
+ * Refuse NUL, single quotes, raw control characters and "1."; put "e0" behind integers beyond
+ * 64 bits, so that they are read as doubles: then out holds the document, else it stays empty.
+ */
+static int json_guard(const char *bytes, size_t bytes_count, struct textbuf *out,
+                      struct nsh_error *err)
 {
     bool inside = false;
-    for (size_t i = 0; i < bytes_count; i++) {
-        if (inside && bytes[i] == '\\') {
-            i++;
-        } else if (bytes[i] == '"') {
-            inside = !inside;
-        } else if (!inside && bytes[i] == '\'') {
-            return i;
+    size_t copied = 0, step = 1;
+    for (size_t i = 0; i < bytes_count; i += step) {
+        step = inside ? string_step(bytes + i, bytes_count - i) : bytes[i] != 0 && bytes[i] != '\'';
+        if (step == 0) {
+            return nsh_fail(err, NSH_INVALID, "no JSON at byte %zu: %s", i,
+                            bytes[i] == '\'' ? "strings stand in \"double quotes\""
+                                             : "NUL, or a control character that is not escaped");
+        }
+        inside = bytes[i] == '"' ? !inside : inside;
+        if (inside || !(is_digit(bytes[i]) || bytes[i] == '-')) {
+            continue;
+        }
+        step = number_bytes(bytes, bytes_count, i);
+        const char *dot = memchr(bytes + i, '.', step);
+        if (dot != NULL && (dot + 1 == bytes + bytes_count || !is_digit(dot[1]))) {
+            return nsh_fail(err, NSH_INVALID, "no JSON at byte %zu: digits must follow '.'", i);
+        }
+        if (is_huge(bytes + i, step)) {
+            textbuf_add(out, (struct text){bytes + copied, (uint32_t)(i + step - copied)});
+            textbuf_add_chars(out, "e0");
+            copied = i + step;
         }
     }
-    return SIZE_MAX;
+    if (copied > 0) {
+        textbuf_add(out, (struct text){bytes + copied, (uint32_t)(bytes_count - copied)});
+    }
+    return out->failed ? nsh_fail(err, NSH_NOMEM, "out of memory") : 0;
 }
 
 int json_parse(const char *bytes, size_t bytes_count, struct arena *arena,
@@ -127,10 +189,14 @@ int json_parse(const char *bytes, size_t bytes_count, struct arena *arena,
     if (bytes_count > INT32_MAX / 2) {
         return nsh_fail(err, NSH_LIMIT, "JSON of %zu bytes", bytes_count);
     }
-    size_t quote = single_quote(bytes, bytes_count);
-    if (quote != SIZE_MAX) {
-        return nsh_fail(err, NSH_INVALID, "no JSON at byte %zu: strings stand in \"double quotes\"",
-                        quote);
+    CLEANUP(textbuf_donep) struct textbuf guarded = {.count_max = INT32_MAX};
+    int guard = json_guard(bytes, bytes_count, &guarded, err);
+    if (guard < 0) {
+        return guard;
+    }
+    if (guarded.count > 0) {
+        bytes = guarded.at;
+        bytes_count = guarded.count;
     }
     struct json_tokener *tokener = json_tokener_new_ex(NSH_VALUE_DEPTH_MAX);
     if (tokener == NULL) {
@@ -139,18 +205,19 @@ int json_parse(const char *bytes, size_t bytes_count, struct arena *arena,
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     struct json_object *object = json_tokener_parse_ex(tokener, bytes, (int)bytes_count);
     enum json_tokener_error error = json_tokener_get_error(tokener);
-    if (error == json_tokener_continue) {
+    bool ended_inside = error != json_tokener_continue;
+    if (!ended_inside) {
         /* A number at the very end is only known to be whole after a byte that is none. */
         object = json_tokener_parse_ex(tokener, "\n", 1);
         error = json_tokener_get_error(tokener);
     }
-    size_t end = json_tokener_get_parse_end(tokener);
+    size_t end = ended_inside ? json_tokener_get_parse_end(tokener) : bytes_count;
     int result = 0;
     if (error != json_tokener_success) {
         result = nsh_fail(err, NSH_INVALID, "no JSON at byte %zu: %s", end,
                           json_tokener_error_desc(error));
     } else {
-        for (size_t i = end; result == 0 && i < bytes_count && end > 1; i++) {
+        for (size_t i = end; result == 0 && i < bytes_count; i++) {
             if (strchr(" \t\r\n", bytes[i]) == NULL || bytes[i] == 0) {
                 result = nsh_fail(err, NSH_INVALID,
                                   "something follows the JSON document at byte %zu", i);

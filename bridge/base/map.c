@@ -5,6 +5,7 @@
 #include "base/map.h"
 
 #include "abi/error.h"
+#include "base/assert.h"
 
 #include <stdlib.h>
 
@@ -75,6 +76,7 @@ static int rebuild(struct map *map)
 
 int map_set(struct map *map, struct text key, void *value)
 {
+    NSH_ASSERT(value != NULL);
     uint64_t hash = text_hash(key);
     if (map->slots_count > 0) {
         uint32_t index = map->slots[slot_of(map, key, hash)];

@@ -3,6 +3,8 @@
 
 #include "base/pack.h"
 
+#include <math.h>
+
 static void put(struct pack_writer *writer, const void *bytes, size_t count)
 {
     if (writer->at != NULL) {
@@ -191,6 +193,9 @@ static int unpack_children(struct pack_reader *reader, struct arena *arena, stru
     for (uint64_t i = 0; i < count; i++) {
         if (members != NULL) {
             struct text name = unpack_text(reader);
+            if (!text_is_utf8(name.at, name.count)) {
+                return nsh_fail(err, NSH_CORRUPT, "packed value: a name is no UTF-8");
+            }
             members[i].name = arena_copy(arena, name.at, name.count);
             if (members[i].name == NULL) {
                 return nsh_fail(err, NSH_NOMEM, "out of memory");
@@ -232,9 +237,15 @@ static int unpack_value_at(struct pack_reader *reader, struct arena *arena, stru
     case NSH_DOUBLE:
         bits = unpack_u64(reader);
         memcpy(&value->real, &bits, sizeof bits);
+        if (!isfinite(value->real)) {
+            return nsh_fail(err, NSH_CORRUPT, "packed value: a number is not finite");
+        }
         break;
     case NSH_STRING:
         text = unpack_text(reader);
+        if (!text_is_utf8(text.at, text.count)) {
+            return nsh_fail(err, NSH_CORRUPT, "packed value: a text is no UTF-8");
+        }
         value->count = text.count;
         value->text = arena_copy(arena, text.at, text.count);
         if (value->text == NULL) {

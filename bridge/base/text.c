@@ -11,7 +11,7 @@
 bool text_starts(struct text text, const char *prefix)
 {
     size_t count = strlen(prefix);
-    return text.count >= count && memcmp(text.at, prefix, count) == 0;
+    return text.count >= count && (count == 0 || memcmp(text.at, prefix, count) == 0);
 }
 
 int text_compare(struct text a, struct text b)

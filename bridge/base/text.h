@@ -27,7 +27,7 @@ static inline struct text text_of(const char *chars)
 static inline bool text_is(struct text text, const char *chars)
 {
     size_t count = strlen(chars);
-    return text.count == count && memcmp(text.at, chars, count) == 0;
+    return text.count == count && (count == 0 || memcmp(text.at, chars, count) == 0);
 }
 
 static inline bool text_equal(struct text a, struct text b)
@@ -37,11 +37,11 @@ static inline bool text_equal(struct text a, struct text b)
 
 bool text_starts(struct text text, const char *prefix);
 int text_compare(struct text a, struct text b); /* Bytewise, like strcmp. */
-bool text_glob(struct text pattern,
-               struct text text); /* '*' any run, '?' one; linear time, no recursion. */
-bool text_is_utf8(const char *bytes,
-                  size_t bytes_count); /* Strict: no surrogates, no overlong forms, no NUL. */
-uint64_t text_hash(struct text text);  /* Stable over runs and machines. */
+/* '*' any run, '?' one byte; no recursion, at most pattern times text steps. */
+bool text_glob(struct text pattern, struct text text);
+/* Strict: no surrogates, no overlong forms, no NUL. */
+bool text_is_utf8(const char *bytes, size_t bytes_count);
+uint64_t text_hash(struct text text);                   /* Stable over runs and machines. */
 bool text_to_int(struct text text, int64_t *ret_value); /* Whole text, decimal, no overflow. */
 
 /* Durations: "250ms", "90s", "2m30s", "7d", "1h". A bare number has no unit and is refused. */

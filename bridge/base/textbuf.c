@@ -181,6 +181,11 @@ void textbuf_done(struct textbuf *buf)
  * U+200B-F, 202A-E, 2060-9, FEFF. */
 static bool deceiving(const char *at, size_t count)
 {
+    /* The Arabic letter mark, and the tag characters that carry text nobody sees. */
+    if ((count == 2 && memcmp(at, "\xd8\x9c", 2) == 0) ||
+        (count == 4 && memcmp(at, "\xf3\xa0", 2) == 0 && (unsigned char)at[2] < 0x82)) {
+        return true;
+    }
     if (count != 3) {
         return false;
     }

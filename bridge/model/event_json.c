@@ -5,9 +5,10 @@
 #include "base/pack.h"
 #include "model/event.h"
 
-#include <stdio.h>
+#include <string.h>
 
-#define DATA_MEMBERS_MAX 256
+#define EXTENSIONS_MAX                                                                             \
+    256 /* Unknown attributes of one event: each is compared with those before. */
 
 static void member_text(struct textbuf *out, const char *name, struct text text)
 {
@@ -56,38 +57,87 @@ void event_to_json(const struct event *event, struct textbuf *out)
     textbuf_add_char(out, '}');
 }
 
-/* RFC 3339 -> Unix milliseconds. */
-static bool time_read(const char *text, int64_t *ret_ms)
+/* Two digits at *at, or -1; *at moves behind them. */
+static int two_digits(const char **at)
 {
-    int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, used = 0;
-    if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute,
-               &second, &used) != 6 ||
-        used != 19 || year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 ||
-        hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) {
+    const char *digits = *at;
+    if (digits[0] < '0' || digits[0] > '9' || digits[1] < '0' || digits[1] > '9') {
+        return -1;
+    }
+    *at += 2;
+    return (digits[0] - '0') * 10 + digits[1] - '0';
+}
+
+static bool take_char(const char **at, const char *wanted)
+{
+    bool found = **at != 0 && strchr(wanted, **at) != NULL;
+    *at += found;
+    return found;
+}
+
+/* Minutes east of UTC. */
+static bool zone_read(const char **at, int *ret_minutes)
+{
+    *ret_minutes = 0;
+    if (take_char(at, "Zz")) {
+        return true;
+    }
+    int sign = **at == '-' ? -1 : 1;
+    if (!take_char(at, "+-")) {
         return false;
     }
-    const char *at = text + used;
-    int64_t ms = 0, scale = 100;
-    if (*at == '.') {
-        for (at++; *at >= '0' && *at <= '9'; at++, scale /= 10) {
-            ms += (*at - '0') * scale;
-        }
-    }
-    int zone_hour = 0, zone_minute = 0, sign = *at == '-' ? -1 : 1;
-    if (*at == 'Z' || *at == 'z') {
-        at++;
-    } else if ((*at == '+' || *at == '-') &&
-               sscanf(at + 1, "%2d:%2d%n", &zone_hour, &zone_minute, &used) == 2 && used == 5) {
-        at += 6;
-    } else {
-        return false;
-    }
+    int hour = two_digits(at);
+    bool colon = hour >= 0 && take_char(at, ":");
+    int minute = colon ? two_digits(at) : -1;
+    *ret_minutes = sign * (hour * 60 + minute);
+    return hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59;
+}
+
+/* Days of 1970-01-01 to the date (H. Hinnant's algorithm). */
+static int64_t days_of(int year, int month, int day)
+{
     int64_t y = month <= 2 ? year - 1 : year, era = y / 400, yoe = y - era * 400;
     int64_t doy = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    int64_t days = era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
-    int64_t zone_s = sign * (zone_hour * 3600 + zone_minute * 60);
-    *ret_ms = (days * 86400 + hour * 3600 + minute * 60 + second - zone_s) * 1000 + ms;
-    return *at == 0;
+    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+/* RFC 3339 -> Unix milliseconds. */
+static bool time_read(const char *at, int64_t *ret_ms)
+{
+    static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int parts[7], zone = 0; /* century, year of it, month, day, hour, minute, second */
+    static const char *const separators[] = {"", "-", "-", "Tt ", ":", ":", ""};
+    for (unsigned i = 0; i < 7; i++) {
+        parts[i] = two_digits(&at);
+        if (parts[i] < 0 || (separators[i][0] != 0 && !take_char(&at, separators[i]))) {
+            return false;
+        }
+    }
+    int year = parts[0] * 100 + parts[1], month = parts[2], day = parts[3];
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (year < 1 || month < 1 || month > 12 || day < 1 ||
+        day > month_days[month - 1] + (month == 2 && leap) || parts[4] > 23 || parts[5] > 59 ||
+        parts[6] > 60) {
+        return false;
+    }
+    int64_t ms = 0, scale = 100;
+    if (take_char(&at, ".")) {
+        const char *digits = at;
+        for (; *at >= '0' && *at <= '9'; at++, scale /= 10) {
+            ms += (*at - '0') * scale;
+        }
+        if (at == digits) {
+            return false;
+        }
+    }
+    if (!zone_read(&at, &zone) || *at != 0) {
+        return false;
+    }
+    *ret_ms = (days_of(year, month, day) * 86400 + parts[4] * 3600 + parts[5] * 60 + parts[6] -
+               zone * 60) *
+                  1000 +
+              ms;
+    return true;
 }
 
 /* The text member called name; missing is empty, and an error when it is wanted. */
@@ -170,9 +220,11 @@ static int words_take(const struct nsh_value *value, struct event *event, struct
 static bool attribute_known(const char *name)
 {
     static const char *const known[] = {
-        "specversion", "id",          "source",          "type",       "subject",  "time",
-        "data",        "data_base64", "datacontenttype", "dataschema", "severity", "state",
-        "host",        "resource",    "qualifier",       "name",       "message"};
+        "specversion", "id", "source", "type", "subject", "time", "data", "data_base64",
+        "datacontenttype", "dataschema", "severity", "state", "host", "resource", "qualifier",
+        "name", "message",
+        /* Ours, as event_to_json() writes them: an event that comes back gets new ones. */
+        "seq", "received_ms", "unmatched"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(known[i], name) == 0) {
             return true;
@@ -181,51 +233,80 @@ static bool attribute_known(const char *name)
     return false;
 }
 
-/* The data as a map: what is no map is wrapped; unknown extension attributes join it under their
- * names. */
-static int data_take(const struct nsh_value *value, struct arena *arena, struct event *event,
+/* The packed map; its size is checked before anything is compared with its members. */
+static int data_pack(const struct nsh_value *map, struct arena *arena, struct text *ret_data,
                      struct nsh_error *err)
 {
-    const struct nsh_value *data = nsh_get(value, "data"), *base64 = nsh_get(value, "data_base64");
-    uint32_t room = value->count + (data != NULL && data->type == NSH_MAP ? data->count : 1) + 1;
-    struct nsh_member *members = arena_array(arena, room, sizeof *members);
-    if (members == NULL) {
-        return nsh_fail(err, NSH_NOMEM, "out of memory");
-    }
-    uint32_t count = 0;
-    if (data != NULL && data->type == NSH_MAP) {
-        memcpy(members, data->members, data->count * sizeof *members);
-        count = data->count;
-    } else if (data != NULL && data->type != NSH_NULL) {
-        members[count++] = (struct nsh_member){"value", *data};
-    }
-    if (base64 != NULL && base64->type == NSH_STRING) {
-        members[count++] = (struct nsh_member){"base64", *base64};
-    }
-    for (uint32_t i = 0; i < value->count; i++) {
-        struct nsh_value so_far = nsh_map(members, count);
-        if (!attribute_known(value->members[i].name) &&
-            nsh_get(&so_far, value->members[i].name) == NULL) {
-            members[count++] = value->members[i];
-        }
-    }
-    if (count == 0) {
-        return 0;
-    }
-    struct nsh_value map = nsh_map(members, count);
     struct pack_writer measure = {0};
-    pack_value(&measure, &map);
+    pack_value(&measure, map);
     if (measure.failed || measure.count > EVENT_DATA_BYTES_MAX) {
-        return nsh_fail(err, NSH_LIMIT, "data of %zu bytes, at most %d", measure.count,
+        return nsh_fail(err, NSH_LIMIT, "data is %s (%zu bytes, at most %d)",
+                        measure.failed ? "nested too deep" : "too large", measure.count,
                         EVENT_DATA_BYTES_MAX);
     }
     struct pack_writer writer = {.at = arena_alloc(arena, measure.count), .room = measure.count};
     if (writer.at == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
-    pack_value(&writer, &map);
-    event->data = (struct text){(const char *)writer.at, (uint32_t)writer.count};
+    pack_value(&writer, map);
+    *ret_data = (struct text){(const char *)writer.at, (uint32_t)writer.count};
     return 0;
+}
+
+/* Extension attributes that nobody knows join the data under their names, unless it has them. */
+static int extensions_take(const struct nsh_value *value, struct nsh_member *members,
+                           uint32_t *count, struct nsh_error *err)
+{
+    uint32_t unknown_count = 0;
+    for (uint32_t i = 0; i < value->count; i++) {
+        if (attribute_known(value->members[i].name)) {
+            continue;
+        }
+        if (++unknown_count > EXTENSIONS_MAX) {
+            return nsh_fail(err, NSH_LIMIT, "more than %d extension attributes", EXTENSIONS_MAX);
+        }
+        struct nsh_value so_far = nsh_map(members, *count);
+        if (nsh_get(&so_far, value->members[i].name) == NULL) {
+            members[(*count)++] = value->members[i];
+        }
+    }
+    return 0;
+}
+
+/* The data as a map: what is no map is wrapped. */
+static int data_take(const struct nsh_value *value, struct arena *arena, struct event *event,
+                     struct nsh_error *err)
+{
+    const struct nsh_value *data = nsh_get(value, "data"), *base64 = nsh_get(value, "data_base64");
+    bool is_map = data != NULL && data->type == NSH_MAP;
+    if (base64 != NULL && (base64->type != NSH_STRING || data != NULL)) {
+        return nsh_fail(err, NSH_INVALID,
+                        "attribute data_base64 wants a string, and no data beside it");
+    }
+    int result = is_map ? data_pack(data, arena, &event->data, err) : 0;
+    if (result < 0) {
+        return result;
+    }
+    size_t room = (size_t)value->count + (is_map ? data->count : 1) + 1;
+    struct nsh_member *members = arena_array(arena, room, sizeof *members);
+    if (members == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    uint32_t count = is_map ? data->count : 0;
+    if (count > 0) {
+        memcpy(members, data->members, count * sizeof *members);
+    } else if (!is_map && data != NULL && data->type != NSH_NULL) {
+        members[count++] = (struct nsh_member){"value", *data};
+    } else if (base64 != NULL) {
+        members[count++] = (struct nsh_member){"base64", *base64};
+    }
+    uint32_t own_count = count;
+    result = extensions_take(value, members, &count, err);
+    if (result < 0 || count == 0 || (is_map && count == own_count)) {
+        return result; /* Nothing joined: what was packed first stands. */
+    }
+    struct nsh_value map = nsh_map(members, count);
+    return data_pack(&map, arena, &event->data, err);
 }
 
 int event_from_value(const struct nsh_value *value, struct arena *arena, struct event *ret_event,
