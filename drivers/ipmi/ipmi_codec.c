@@ -220,15 +220,23 @@ int ipmi_message_parse(const uint8_t *bytes, size_t bytes_count, struct ipmi_mes
     return 0;
 }
 
-size_t ipmi_plain_build(const struct ipmi_message *message, uint8_t out[IPMI_DATAGRAM_MAX])
+size_t ipmi_clear_build(const struct ipmi_message *message, bool plain,
+                        uint8_t out[IPMI_DATAGRAM_MAX])
 {
     static const uint8_t head[PLAIN_HEADER_BYTES] = {RMCP_VERSION, 0x00, 0xff, RMCP_CLASS_IPMI,
                                                      FORMAT_PLAIN};
+    uint8_t bytes[IPMI_MESSAGE_MAX];
+    size_t bytes_count = ipmi_message_build(message, bytes);
+    size_t head_bytes = plain ? PLAIN_HEADER_BYTES : PLUS_HEADER_BYTES;
 
-    memcpy(out, head, sizeof head);
-    size_t bytes_count = ipmi_message_build(message, out + PLAIN_HEADER_BYTES);
-    out[13] = (uint8_t)bytes_count;
-    return PLAIN_HEADER_BYTES + bytes_count;
+    if (plain) {
+        memcpy(out, head, sizeof head);
+        out[13] = (uint8_t)bytes_count;
+    } else {
+        plus_header(out, IPMI_PAYLOAD_MESSAGE, 0, 0, bytes_count);
+    }
+    memcpy(out + head_bytes, bytes, bytes_count);
+    return head_bytes + bytes_count;
 }
 
 /* ---- active sessions

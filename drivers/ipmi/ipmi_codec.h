@@ -127,8 +127,10 @@ size_t ipmi_message_build(const struct ipmi_message *message, uint8_t out[IPMI_M
 int ipmi_message_parse(const uint8_t *bytes, size_t bytes_count, struct ipmi_message *ret_message,
                        struct nsh_error *err);
 
-/* The session-less format (Get Channel Authentication Capabilities and the like). */
-size_t ipmi_plain_build(const struct ipmi_message *message, uint8_t out[IPMI_DATAGRAM_MAX]);
+/* Outside of a session (Get Channel Authentication Capabilities and the like), in the format of
+ * IPMI 1.5 or RMCP+. */
+size_t ipmi_clear_build(const struct ipmi_message *message, bool plain,
+                        uint8_t out[IPMI_DATAGRAM_MAX]);
 
 /* Encrypt and authenticate message with the next sequence number; iv is 16 random bytes. 0: the
  * crypto library failed. */

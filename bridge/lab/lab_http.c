@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.1 for the lab's Redfish BMCs: thousands of kept TLS connections on the loop. An idle
+ * connection holds its SSL object and nothing else. Bounds: a request has at most REQUEST_BYTES_MAX
+ * bytes; a longer one is 413.
+ */
+
+#include "lab.h"
+
+#include "base/arena.h"
+#include "base/assert.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define REQUEST_BYTES_MAX 65536
+#define REQUEST_ROOM 4096
+
+struct lab_conn {
+    uv_poll_t poll;
+    struct lab_bmc *bmc;
+    struct lab_conn *next, **link; /* All connections of the lab. */
+    SSL *ssl;
+    int fd;
+    bool answering, keep, dying;
+    char *in;
+    size_t in_count, in_room;
+    struct textbuf out;
+    size_t out_sent;
+    struct lab_timer timer;
+};
+
+static void conn_closed(uv_handle_t *handle)
+{
+    struct lab_conn *conn = handle->data;
+
+    SSL_free(conn->ssl);
+    close(conn->fd);
+    free(conn->in);
+    textbuf_done(&conn->out);
+    free(conn);
+}
+
+static void conn_close(struct lab_conn *conn)
+{
+    if (conn->dying) {
+        return;
+    }
+    conn->dying = true;
+    conn->bmc->lab->connections--;
+    lab_clock_clear(conn->bmc->lab, &conn->timer);
+    *conn->link = conn->next;
+    if (conn->next != NULL) {
+        conn->next->link = conn->link;
+    }
+    uv_poll_stop(&conn->poll);
+    uv_close((uv_handle_t *)&conn->poll, conn_closed);
+}
+
+void lab_https_reset(struct lab_bmc *bmc)
+{
+    for (struct lab_conn *conn = bmc->lab->conns, *next; conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn->bmc == bmc) {
+            conn_close(conn);
+        }
+    }
+}
+
+static void conn_ready(uv_poll_t *poll, int status, int events);
+
+static void conn_wait(struct lab_conn *conn, int events)
+{
+    uv_poll_start(&conn->poll, events, conn_ready);
+}
+
+/* What a failed SSL call (or system call) means: wait, or the end. */
+static void conn_stuck(struct lab_conn *conn, int result)
+{
+    int why = SSL_ERROR_SYSCALL;
+
+    if (conn->ssl != NULL) {
+        why = SSL_get_error(conn->ssl, result);
+        ERR_clear_error();
+    } else if (result < 0 && errno == EAGAIN) {
+        why = conn->answering ? SSL_ERROR_WANT_WRITE : SSL_ERROR_WANT_READ;
+    }
+    if (why == SSL_ERROR_WANT_READ) {
+        conn_wait(conn, UV_READABLE);
+    } else if (why == SSL_ERROR_WANT_WRITE) {
+        conn_wait(conn, UV_WRITABLE);
+    } else {
+        conn_close(conn);
+    }
+}
+
+/* ---- answering
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void conn_read(struct lab_conn *conn);
+
+static void conn_write(struct lab_conn *conn)
+{
+    while (conn->out_sent < conn->out.count) {
+        const char *at = conn->out.at + conn->out_sent;
+        size_t count = conn->out.count - conn->out_sent;
+        int result = conn->ssl != NULL
+                         ? SSL_write(conn->ssl, at, (int)count)
+                         : (int)send(conn->fd, at, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (result <= 0) {
+            conn_stuck(conn, result);
+            return;
+        }
+        conn->out_sent += (size_t)result;
+    }
+    textbuf_done(&conn->out);
+    conn->out = (struct textbuf){0};
+    conn->out_sent = 0;
+    conn->answering = false;
+    if (!conn->keep) {
+        if (conn->ssl != NULL) {
+            SSL_shutdown(conn->ssl);
+        }
+        conn_close(conn);
+        return;
+    }
+    conn_wait(conn, UV_READABLE);
+    conn_read(conn);
+}
+
+static void conn_due(void *arg)
+{
+    struct lab_conn *conn = arg;
+
+    if ((conn->bmc->modes & (LAB_DEAD | LAB_HANG)) == 0) {
+        conn_write(conn);
+    }
+}
+
+static const char *status_text(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } texts[] = {
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {409, "Conflict"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Payload Too Large"},
+        {428, "Precondition Required"},
+        {503, "Service Unavailable"},
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i].status == status) {
+            return texts[i].text;
+        }
+    }
+    return "Status";
+}
+
+static void conn_answer(struct lab_conn *conn, struct lab_reply *reply, bool head)
+{
+    const struct lab *lab = conn->bmc->lab;
+    int64_t delay_ms = lab->options.latency_ms + conn->bmc->late_ms;
+
+    textbuf_addf(&conn->out, "HTTP/1.1 %d %s\r\nServer: nightshift-lab\r\nOData-Version: 4.0\r\n",
+                 reply->status, status_text(reply->status));
+    if (reply->body.count > 0) {
+        textbuf_add_chars(&conn->out, "Content-Type: application/json;charset=utf-8\r\n");
+    }
+    if (reply->status != 204) {
+        textbuf_addf(&conn->out, "Content-Length: %zu\r\n", reply->body.count);
+    }
+    textbuf_add_chars(&conn->out, reply->extra_room);
+    textbuf_addf(&conn->out, "Cache-Control: no-cache\r\nConnection: %s\r\n\r\n",
+                 conn->keep ? "keep-alive" : "close");
+    if (!head) {
+        textbuf_add(&conn->out, (struct text){reply->body.at, (uint32_t)reply->body.count});
+    }
+    textbuf_done(&reply->body);
+    if ((conn->bmc->modes & LAB_GARBAGE) != 0 && conn->out.count > 0) {
+        RAND_bytes((unsigned char *)conn->out.at, (int)conn->out.count);
+        conn->keep = false;
+    }
+    conn->answering = true;
+    uv_poll_stop(&conn->poll);
+    if (delay_ms == 0 && (conn->bmc->modes & (LAB_DEAD | LAB_HANG)) == 0) {
+        conn_write(conn);
+    } else {
+        lab_clock_set(conn->bmc->lab, &conn->timer, delay_ms, conn_due, conn);
+    }
+}
+
+static void conn_refuse(struct lab_conn *conn, int status)
+{
+    struct lab_reply reply = {.status = status};
+
+    conn->keep = false;
+    conn->in_count = 0;
+    conn_answer(conn, &reply, false);
+}
+
+/* ---- requests
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct http_head {
+    struct lab_request request;
+    char *path, *query;
+    size_t body_bytes;
+    bool close, chunked;
+};
+
+static void head_line(struct http_head *head, char *name, char *value)
+{
+    struct lab_request *request = &head->request;
+
+    if (strcasecmp(name, "content-length") == 0) {
+        head->body_bytes = strtoul(value, NULL, 10);
+    } else if (strcasecmp(name, "authorization") == 0) {
+        request->authorization = value;
+    } else if (strcasecmp(name, "x-auth-token") == 0) {
+        request->token = value;
+    } else if (strcasecmp(name, "if-match") == 0) {
+        request->if_match = value;
+    } else if (strcasecmp(name, "connection") == 0) {
+        head->close = strcasecmp(value, "close") == 0;
+    } else if (strcasecmp(name, "transfer-encoding") == 0) {
+        head->chunked = true;
+    }
+}
+
+/* Take the head apart in place; false: it is no HTTP. */
+static bool head_parse(char *bytes, struct http_head *head)
+{
+    char *rest = bytes;
+    char *line = strsep(&rest, "\n");
+    char *method = strsep(&line, " ");
+    char *path = line == NULL ? NULL : strsep(&line, " ");
+
+    if (path == NULL || line == NULL || strncmp(line, "HTTP/1.", 7) != 0) {
+        return false;
+    }
+    head->close = line[7] == '0';
+    head->query = path;
+    head->path = strsep(&head->query, "?");
+    head->request.method = method;
+    head->request.path = head->path;
+    while ((line = strsep(&rest, "\n")) != NULL) {
+        size_t count = strlen(line);
+        if (count > 0 && line[count - 1] == '\r') {
+            line[count - 1] = '\0';
+        }
+        char *value = strchr(line, ':');
+        if (value == NULL) {
+            continue;
+        }
+        *value++ = '\0';
+        value += strspn(value, " \t");
+        head_line(head, line, value);
+    }
+    return true;
+}
+
+/* The value of Content-Length in a head that is not parsed yet; so that nothing is changed until
+ * all is there. */
+static size_t head_body_bytes(const char *bytes, size_t head_bytes)
+{
+    static const char name[] = "\ncontent-length:";
+
+    for (size_t i = 0; i + sizeof name < head_bytes; i++) {
+        if (strncasecmp(bytes + i, name, sizeof name - 1) == 0) {
+            return strtoul(bytes + i + sizeof name - 1, NULL, 10);
+        }
+    }
+    return 0;
+}
+
+/* Answer one request when it is complete; false: more bytes are needed. */
+static bool conn_serve(struct lab_conn *conn)
+{
+    conn->in[conn->in_count] = '\0';
+    char *end = memmem(conn->in, conn->in_count, "\r\n\r\n", 4);
+    if (end == NULL) {
+        return false;
+    }
+    size_t head_bytes = (size_t)(end - conn->in) + 4;
+    size_t body_bytes = head_body_bytes(conn->in, head_bytes);
+    if (body_bytes > REQUEST_BYTES_MAX - 4096) {
+        conn_refuse(conn, 413);
+        return true;
+    }
+    if (conn->in_count < head_bytes + body_bytes) {
+        return false;
+    }
+    struct http_head head = {.request.bmc = conn->bmc};
+    struct lab_reply reply = {.status = 200};
+    char *body = conn->in + head_bytes;
+    char after = body[body_bytes];
+    end[2] = '\0';
+    conn->bmc->requests++;
+    if (!head_parse(conn->in, &head) || head.chunked) {
+        conn_refuse(conn, head.chunked ? 411 : 400);
+        return true;
+    }
+    body[body_bytes] = '\0';
+    head.request.body = body;
+    head.request.body_bytes = body_bytes;
+    conn->keep = !head.close;
+    lab_redfish_answer(&head.request, &reply);
+    bool is_head = strcmp(head.request.method, "HEAD") == 0;
+    body[body_bytes] = after;
+    conn->in_count -= head_bytes + body_bytes;
+    memmove(conn->in, body + body_bytes, conn->in_count);
+    if (conn->in_count == 0) {
+        free(TAKE(conn->in));
+        conn->in_room = 0;
+    }
+    conn_answer(conn, &reply, is_head);
+    return true;
+}
+
+static bool conn_grow(struct lab_conn *conn)
+{
+    size_t room = conn->in_room == 0 ? REQUEST_ROOM : conn->in_room * 2;
+    char *in = room > REQUEST_BYTES_MAX ? NULL : realloc(conn->in, room + 1);
+
+    if (in == NULL) {
+        return false;
+    }
+    conn->in = in;
+    conn->in_room = room;
+    return true;
+}
+
+static void conn_read(struct lab_conn *conn)
+{
+    while (!conn->answering && !conn->dying) {
+        if (conn->in_count > 0 && conn_serve(conn)) {
+            return;
+        }
+        if (conn->in_count == conn->in_room && !conn_grow(conn)) {
+            conn_refuse(conn, 413);
+            return;
+        }
+        char *at = conn->in + conn->in_count;
+        size_t count = conn->in_room - conn->in_count;
+        int result = conn->ssl != NULL ? SSL_read(conn->ssl, at, (int)count)
+                                       : (int)recv(conn->fd, at, count, MSG_DONTWAIT);
+        if (result <= 0) {
+            if (conn->in_count == 0) {
+                free(TAKE(conn->in));
+                conn->in_room = 0;
+            }
+            conn_stuck(conn, result);
+            return;
+        }
+        conn->in_count += (size_t)result;
+    }
+}
+
+static void conn_ready(uv_poll_t *poll, int status, int events)
+{
+    struct lab_conn *conn = poll->data;
+
+    if (status < 0) {
+        conn_close(conn);
+    } else if ((conn->bmc->modes & LAB_DEAD) != 0) {
+        uv_poll_stop(poll); /* Silence, until it starts again and forgets. */
+    } else if (conn->answering) {
+        conn_write(conn);
+    } else {
+        conn_read(conn);
+    }
+}
+
+/* ---- listening
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void listener_accept(struct lab_bmc *bmc, int fd)
+{
+    struct lab *lab = bmc->lab;
+    struct lab_conn *conn = calloc(1, sizeof *conn);
+    int one = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (conn == NULL || uv_poll_init(&lab->loop, &conn->poll, fd) != 0) {
+        free(conn);
+        close(fd);
+        return;
+    }
+    conn->poll.data = conn;
+    conn->bmc = bmc;
+    conn->fd = fd;
+    conn->next = lab->conns;
+    conn->link = &lab->conns;
+    if (lab->conns != NULL) {
+        lab->conns->link = &conn->next;
+    }
+    lab->conns = conn;
+    if (++lab->connections > lab->connections_peak) {
+        lab->connections_peak = lab->connections;
+    }
+    if (!lab->options.plain) {
+        conn->ssl = lab_tls_accept(bmc, fd);
+        if (conn->ssl == NULL) {
+            conn_close(conn);
+            return;
+        }
+    }
+    conn_wait(conn, UV_READABLE);
+}
+
+static void listener_ready(uv_poll_t *poll, int status, int events)
+{
+    struct lab_bmc *bmc = poll->data;
+    int fd = accept4(bmc->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0) {
+        listener_accept(bmc, fd);
+    }
+}
+
+int lab_https_listen(struct lab_bmc *bmc, struct nsh_error *err)
+{
+    CLEANUP(closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int one = 1;
+
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    }
+    if (fd < 0 || bind(fd, (struct sockaddr *)&bmc->address, sizeof bmc->address) != 0 ||
+        listen(fd, 128) != 0) {
+        return nsh_fail(err, NSH_IO, "%s: TCP port %u: %s", bmc->hosts->name,
+                        ntohs(bmc->address.sin_port), strerror(errno));
+    }
+    int result = uv_poll_init(&bmc->lab->loop, &bmc->poll, fd);
+    if (result < 0) {
+        return nsh_fail(err, NSH_LIMIT, "%s: %s", bmc->hosts->name, uv_strerror(result));
+    }
+    bmc->fd = fd;
+    fd = -1;
+    bmc->poll.data = bmc;
+    uv_poll_start(&bmc->poll, UV_READABLE, listener_ready);
+    return 0;
+}
+
+int lab_https_open(struct lab *lab, struct nsh_error *err)
+{
+    return lab_tls_open(lab, err);
+}
+
+void lab_https_close(struct lab *lab)
+{
+    while (lab->conns != NULL) {
+        conn_close(lab->conns);
+    }
+}

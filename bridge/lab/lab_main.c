@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nightshift-lab: start everything, run the loop, end cleanly on SIGTERM, SIGINT or `ctl quit`. */
+
+#include "lab.h"
+
+#include "base/arena.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static void main_signalled(uv_signal_t *handle, int number)
+{
+    uv_stop(handle->loop);
+}
+
+/* Every BMC has a socket, every client another: take all files the system lets us have. */
+static void main_raise_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int main_listen(struct lab *lab, struct nsh_error *err)
+{
+    for (size_t i = 0; i < lab->bmcs_count; i++) {
+        struct lab_bmc *bmc = &lab->bmcs[i];
+        int result = bmc->kind == LAB_IPMI ? lab_ipmi_listen(bmc, err) : lab_https_listen(bmc, err);
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+static int main_open(struct lab *lab, struct nsh_error *err)
+{
+    struct lab_options *options = &lab->options;
+    CLEANUP(textbuf_donep) struct textbuf control = {0};
+    int result = 0;
+
+    if (options->state != NULL && mkdir(options->state, 0700) != 0 && errno != EEXIST) {
+        return nsh_fail(err, NSH_IO, "%s: %s", options->state, strerror(errno));
+    }
+    if (options->control == NULL && options->state != NULL) {
+        textbuf_addf(&control, "%s/ctl", options->state);
+    } else if (options->control != NULL) {
+        textbuf_add_chars(&control, options->control);
+    }
+    result = lab_world_build(lab, err);
+    result = result < 0 ? result : lab_ledger_open(lab, options->ledger, err);
+    result = result < 0 ? result : lab_trap_start(lab, err);
+    result = result < 0 ? result : lab_https_open(lab, err);
+    result = result < 0 ? result : main_listen(lab, err);
+    if (result == 0 && control.count > 0) {
+        result = lab_control_open(lab, control.at, err);
+    }
+    if (result == 0 && options->script != NULL) {
+        result = lab_script_load(lab, options->script, err);
+    }
+    if (result == 0 && options->write_inventory != NULL) {
+        result = lab_world_write_inventory(lab, options->write_inventory, err);
+    }
+    return result;
+}
+
+static void main_close_handle(uv_handle_t *handle, void *arg)
+{
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+static void main_close(struct lab *lab)
+{
+    lab->stopping = true;
+    lab_https_close(lab);
+    uv_walk(&lab->loop, main_close_handle, NULL);
+    uv_run(&lab->loop, UV_RUN_DEFAULT);
+    lab_control_close(lab);
+    lab_trap_stop(lab);
+    for (size_t i = 0; i < lab->bmcs_count; i++) {
+        closep(&lab->bmcs[i].fd);
+        lab_ipmi_forget(&lab->bmcs[i]);
+        lab_redfish_forget(&lab->bmcs[i]);
+    }
+    lab_tls_close(lab);
+    lab_script_free(lab);
+    lab_ledger_close(lab);
+    lab_world_free(lab);
+    uv_loop_close(&lab->loop);
+}
+
+static int main_run(struct lab *lab)
+{
+    static const int signals[2] = {SIGTERM, SIGINT};
+    struct nsh_error err = {0};
+
+    uv_loop_init(&lab->loop);
+    lab_clock_start(lab);
+    lab->start_ms = lab_clock_now_ms(lab);
+    for (size_t i = 0; i < 2; i++) {
+        uv_signal_init(&lab->loop, &lab->signals[i]);
+        uv_signal_start(&lab->signals[i], main_signalled, signals[i]);
+    }
+    if (main_open(lab, &err) < 0) {
+        fprintf(stderr, "nightshift-lab: %s\n", err.text);
+        main_close(lab);
+        return 1;
+    }
+    if (!lab->options.quiet) {
+        printf("ready: %zu hosts, %zu BMCs\n", lab->hosts_count, lab->bmcs_count);
+        fflush(stdout);
+    }
+    uv_run(&lab->loop, UV_RUN_DEFAULT);
+    main_close(lab);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct lab lab;
+
+    signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], "ctl") == 0) {
+        return lab_ctl_main(argc - 2, argv + 2);
+    }
+    int code = lab_options_parse(argc, argv, &lab.options);
+    if (code != 0) {
+        return code;
+    }
+    if (lab.options.help) {
+        lab_options_help();
+        return 0;
+    }
+    if (lab.options.version) {
+        printf("nightshift-lab %s\n", NIGHTSHIFT_VERSION);
+        return 0;
+    }
+    main_raise_limits();
+    return main_run(&lab);
+}
