@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What the documents show is true: links lead somewhere, policies load, commands exist.
+set -u
+cd "${NS_SOURCE:?}" || exit 1
+bad=0
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+mapfile -t pages < <(git ls-files -co --exclude-standard '*.md' | grep -v '^tests/data/')
+
+for page in "${pages[@]}"; do
+    # Links to files, relative to the page.
+    while read -r link; do
+        [ -e "$(dirname "$page")/$link" ] || { echo "$page: no $link"; bad=1; }
+    done < <(grep -oE '\]\([^)#:]+\)' "$page" | sed 's/^](//; s/)$//')
+    # Files of the tree named in backquotes, from the top: `tests/run`, `bridge/model/verbs.def`.
+    while read -r name; do
+        [ -e "$name" ] || { echo "$page: no $name"; bad=1; }
+    done < <(grep -oE '`(bridge|drivers|etc|tests|policies)/[A-Za-z0-9_./-]+`' "$page" | tr -d '`' | grep -vE 'NAME|ROOM|/$')
+    # Every fenced policy loads. One that is shown to be wrong says `# wrong:` in its first line.
+    awk -v dir="$dir" -v page="$(printf '%s' "$page" | tr '/' '_')" '
+        /^```/ { if (open) { open = 0; close(file) } else { n++; open = 1; file = dir "/" page "." n ".policy" } next }
+        open { print > file }' "$page"
+done
+for file in "$dir"/*.policy; do
+    [ -e "$file" ] && grep -q '^policies:' "$file" && ! head -1 "$file" | grep -q '^# wrong:' || continue
+    "$NS_BUILD"/bin/nightshift policy check "$file" >"$dir/out" 2>&1 || { cat "$dir/out"; bad=1; }
+done
+# Every `nightshift NOUN` that is shown is a command.
+while read -r noun; do
+    "$NS_BUILD"/bin/nightshift help "$noun" >/dev/null 2>&1 || { echo "no command: nightshift $noun"; bad=1; }
+done < <(grep -ohE '(^|\$ |`)nightshift [a-z]+' "${pages[@]}" | awk '{print $NF}' | sort -u)
+exit $bad
