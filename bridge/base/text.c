@@ -92,6 +92,17 @@ static uint64_t load_le(const char *at, size_t count)
     return value;
 }
 
+/* Eight bytes as one load where the machine has them in this order. */
+static uint64_t load_le8(const char *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    value = __builtin_bswap64(value);
+#endif
+    return value;
+}
+
 static uint64_t mix(uint64_t a, uint64_t b)
 {
     __extension__ typedef unsigned __int128 wide;
@@ -105,7 +116,7 @@ uint64_t text_hash(struct text text)
     const char *at = text.at;
     uint32_t left = text.count;
     for (; left >= 8; left -= 8, at += 8) {
-        hash = mix(hash ^ load_le(at, 8), 0xa0761d6478bd642fu);
+        hash = mix(hash ^ load_le8(at), 0xa0761d6478bd642fu);
     }
     if (left > 0) {
         hash = mix(hash ^ load_le(at, left), 0xe7037ed1a0b428dbu);

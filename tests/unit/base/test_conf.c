@@ -295,7 +295,6 @@ static void test_reads_and_places(void **state)
 static void test_print(void **state)
 {
     (void)state;
-    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
     struct diags diags = {0};
     static const char source[] = "one\nlimits = { once_witin = 1; };\n";
     diag_add(&diags, DIAG_ERROR, (struct nsh_place){"p.policy", 2, 12, 10},
