@@ -97,7 +97,8 @@ struct nsh_place conf_text_place(const struct conf *setting, uint32_t offset, ui
                piece_at(setting, offset + bytes)->line == place.line) {
             bytes++;
         }
-        place.length = bytes == 0 ? 1 : characters(setting->text + offset, bytes);
+        place.length = characters(setting->text + offset, bytes);
+        place.length = place.length == 0 ? 1 : place.length;
     }
     return place;
 }

@@ -190,6 +190,7 @@ static void test_places(void **state)
         {9, 2, 2, 4, 2, "a piece on the next line"},
         {8, 3, 1, 19, 1, "a range over lines ends with its first line"},
         {13, 2, 3, 1, 2, "after an end of line inside a piece"},
+        {5, 12, 1, 17, 3, "a range that begins inside a character"},
         {16, 0, 3, 4, 1, "the end of the string"},
         {99, 9, 3, 4, 1, "beyond the end"},
     };

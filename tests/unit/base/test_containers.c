@@ -48,6 +48,13 @@ static void test_map_keeps_order(void **state)
     assert_int_equal(map_set(&map, TEXT("b"), keys), -NSH_LIMIT);
     assert_int_equal(map_set(&map, TEXT("a"), keys), 0);
     map_done(&map);
+    /* What was removed is not found again, not even under the empty key. */
+    map.count_max = 0;
+    assert_int_equal(map_set(&map, TEXT(""), keys), 0);
+    assert_ptr_equal(map_remove(&map, TEXT("")), keys);
+    assert_int_equal(map_set(&map, TEXT(""), keys), 0);
+    assert_int_equal(map.count, 1);
+    map_done(&map);
 }
 
 static void test_heap_orders(void **state)
