@@ -26,6 +26,9 @@ add_compile_options(
     -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wswitch-enum -Wcast-qual -Wformat=2 -Wvla
     -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wwrite-strings -Wno-unused-parameter
     -fno-strict-aliasing -fno-common -g)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wno-format-truncation) # Bounded texts are cut on purpose.
+endif()
 if(NS_WERROR)
     add_compile_options(-Werror)
 endif()
