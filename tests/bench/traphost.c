@@ -36,6 +36,11 @@ static double cpu_of(int pid)
     return (double)(user + system) / 100.0;
 }
 
+static void host_log(void *arg, bool error, const char *text)
+{
+    fprintf(stderr, "# %s\n", text);
+}
+
 static void on_commit(uv_timer_t *timer)
 {
     struct bench *bench = timer->data;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -474,7 +475,6 @@ static int socket_open(const char *listen, struct nsh_error *err)
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) < 0) {
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
     }
-    setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
     if (address.ss_family == AF_INET6) { /* [::] hears IPv4 as well: one socket for both. */
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
         setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
@@ -506,12 +506,10 @@ static int sockets_open(struct receiver *receiver, const struct trap_options *op
         receiver->sockets[receiver->sockets_count++] = fd;
     }
     for (size_t i = 0; receiver->number == 0 && i < options->fds_count; i++) {
-        int on = 1;
         int fd = fcntl(options->fds[i], F_DUPFD_CLOEXEC, 3);
         if (fd < 0) {
             return nsh_fail(err, NSH_IO, "socket %d: %s", options->fds[i], strerror(errno));
         }
-        setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
         receiver->sockets[receiver->sockets_count++] = fd;
     }
     return 0;
@@ -683,6 +681,17 @@ void trap_listen_reload(struct trap_listen *listen)
     }
 }
 
+/*
+ * What the kernel dropped at a socket since it was opened. SO_RXQ_OVFL would say it only with the
+ * next datagram, and to a receiver that may be gone by then.
+ */
+static uint64_t drops_of(int fd)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t bytes = sizeof info;
+    return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &bytes) < 0 ? 0 : info[SK_MEMINFO_DROPS];
+}
+
 void trap_listen_figures(const struct trap_listen *listen, struct trap_figures *ret_figures)
 {
     struct trap_figures figures = {
@@ -695,8 +704,25 @@ void trap_listen_figures(const struct trap_listen *listen, struct trap_figures *
         trap_counters_add(&figures.counters, &listen->receivers[i]->past);
         trap_counters_add(&figures.counters, &listen->receivers[i]->now);
         figures.ready += listen->receivers[i]->ready;
+        for (size_t k = 0; k < listen->receivers[i]->sockets_count; k++) {
+            figures.counters.kernel_drops += drops_of(listen->receivers[i]->sockets[k]);
+        }
     }
     *ret_figures = figures;
+}
+
+unsigned trap_listen_port(const struct trap_listen *listen, unsigned index)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t bytes = sizeof address;
+    const struct receiver *receiver = listen->receivers[0];
+    if (index >= receiver->sockets_count ||
+        getsockname(receiver->sockets[index], (struct sockaddr *)&address, &bytes) < 0) {
+        return 0;
+    }
+    struct sockaddr_in in; /* The port stands at the same place for IPv6. */
+    memcpy(&in, &address, sizeof in);
+    return ntohs(in.sin_port);
 }
 
 int trap_listen_pid(const struct trap_listen *listen, unsigned number)

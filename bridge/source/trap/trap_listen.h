@@ -67,6 +67,9 @@ void trap_listen_reload(struct trap_listen *listen);
 
 void trap_listen_figures(const struct trap_listen *listen, struct trap_figures *ret_figures);
 
+/* The port of socket index, for listening on port 0; 0: no such socket. */
+unsigned trap_listen_port(const struct trap_listen *listen, unsigned index);
+
 /* The process id of receiver number, for tests; 0: not running. */
 int trap_listen_pid(const struct trap_listen *listen, unsigned number);
 

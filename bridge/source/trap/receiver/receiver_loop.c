@@ -66,7 +66,6 @@ struct running {
     size_t out_count, out_done;
     uint8_t in[512]; /* Frames of the daemon are small. */
     size_t in_count;
-    uint32_t drops[TRAP_SOCKETS_MAX]; /* The kernel's count, as last read. */
     int64_t counted_ms, leave_ms;
     bool gone; /* The daemon. */
 };
@@ -161,33 +160,30 @@ static void informs_answer(struct running *run, uint32_t chain)
     informs_free(run, chain);
 }
 
-/* Of the control messages of a datagram: the kernel's drop count, and what a reply needs to leave
- * from where it came. */
-static size_t read_control(struct msghdr *message, uint32_t *drops, uint8_t control[CONTROL_BYTES])
+/* Of the control messages of a datagram what a reply needs to leave from the address it came to. */
+static size_t read_control(struct msghdr *message, uint8_t control[CONTROL_BYTES])
 {
     struct msghdr reply = {.msg_control = control, .msg_controllen = CONTROL_BYTES};
     size_t used = 0;
     for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at != NULL; at = CMSG_NXTHDR(message, at)) {
-        if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SO_RXQ_OVFL) {
-            memcpy(drops, CMSG_DATA(at), sizeof *drops);
-        } else if (control != NULL &&
-                   ((at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_PKTINFO) ||
-                    (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_PKTINFO))) {
-            struct cmsghdr *copy = CMSG_FIRSTHDR(&reply);
-            size_t data_bytes = at->cmsg_len - CMSG_LEN(0);
-            if (copy == NULL || CMSG_SPACE(data_bytes) > CONTROL_BYTES) {
-                continue;
-            }
-            *copy = (struct cmsghdr){at->cmsg_len, at->cmsg_level, at->cmsg_type};
-            memcpy(CMSG_DATA(copy), CMSG_DATA(at), data_bytes);
-            if (at->cmsg_level == IPPROTO_IP) {
-                struct in_pktinfo info;
-                memcpy(&info, CMSG_DATA(at), sizeof info);
-                info.ipi_ifindex = 0;
-                memcpy(CMSG_DATA(copy), &info, sizeof info);
-            }
-            used = CMSG_SPACE(data_bytes);
+        if ((at->cmsg_level != IPPROTO_IP || at->cmsg_type != IP_PKTINFO) &&
+            (at->cmsg_level != IPPROTO_IPV6 || at->cmsg_type != IPV6_PKTINFO)) {
+            continue;
         }
+        struct cmsghdr *copy = CMSG_FIRSTHDR(&reply);
+        size_t data_bytes = at->cmsg_len - CMSG_LEN(0);
+        if (copy == NULL || CMSG_SPACE(data_bytes) > CONTROL_BYTES) {
+            continue;
+        }
+        *copy = (struct cmsghdr){at->cmsg_len, at->cmsg_level, at->cmsg_type};
+        memcpy(CMSG_DATA(copy), CMSG_DATA(at), data_bytes);
+        if (at->cmsg_level == IPPROTO_IP) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(at), sizeof info);
+            info.ipi_ifindex = 0;
+            memcpy(CMSG_DATA(copy), &info, sizeof info);
+        }
+        used = CMSG_SPACE(data_bytes);
     }
     return used;
 }
@@ -195,7 +191,6 @@ static size_t read_control(struct msghdr *message, uint32_t *drops, uint8_t cont
 /* Slot + 1, or 0: no room, the sender will repeat it. */
 static uint32_t inform_keep(struct running *run, struct msghdr *message, int socket)
 {
-    uint32_t drops = 0;
     uint32_t slot = run->informs_free;
     if (slot == 0 || run->inform_bytes + run->trap.reply_bytes > INFORM_BYTES_MAX ||
         run->trap.reply_bytes == 0) {
@@ -215,7 +210,7 @@ static uint32_t inform_keep(struct running *run, struct msghdr *message, int soc
         .reply_bytes = run->trap.reply_bytes,
     };
     memcpy(&inform->peer, message->msg_name, message->msg_namelen);
-    inform->control_bytes = read_control(message, &drops, inform->control);
+    inform->control_bytes = read_control(message, inform->control);
     run->inform_bytes += inform->reply_bytes;
     return slot;
 }
@@ -247,14 +242,13 @@ static void count_refusal(struct trap_counters *counters, int code)
 static void send_report(struct running *run, struct msghdr *message, int socket)
 {
     uint8_t control[CONTROL_BYTES] __attribute__((aligned(16)));
-    uint32_t drops = 0;
     /* The bytes are sent, never changed; sendmsg() just has no const. */
     struct iovec vector = {(void *)(uintptr_t)run->trap.reply, run->trap.reply_bytes};
     struct msghdr reply = {.msg_name = message->msg_name,
                            .msg_namelen = message->msg_namelen,
                            .msg_iov = &vector,
                            .msg_iovlen = 1};
-    reply.msg_controllen = read_control(message, &drops, control);
+    reply.msg_controllen = read_control(message, control);
     reply.msg_control = reply.msg_controllen > 0 ? control : NULL;
     if (sendmsg(socket, &reply, MSG_DONTWAIT) >= 0) {
         run->counters.reports++;
@@ -331,10 +325,6 @@ static int receive_some(struct running *run, size_t index)
     for (int i = 0; i < count; i++) {
         take_datagram(run, &messages[i], socket, wall_ms, now_s);
     }
-    uint32_t drops = run->drops[index];
-    read_control(&messages[count - 1].msg_hdr, &drops, NULL);
-    run->counters.kernel_drops += drops - run->drops[index];
-    run->drops[index] = drops;
     return count;
 }
 
