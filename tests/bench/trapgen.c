@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// ROOMS: openssl
 /*
  * trapgen: sends traps as fast as the kernel takes them, or at a rate.
  *

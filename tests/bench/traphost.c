@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// ROOMS: source_trap
 /*
  * traphost RECEIVER TABLES LISTEN SECONDS [RECEIVERS]: the trap intake alone, with an intake that
  * commits every millisecond and keeps nothing. Prints one JSON object: events, drops, CPU of the
