@@ -145,16 +145,14 @@ struct lab {
     bool stopping;
 };
 
-/* ---- lab_options.c: the command line
- * ------------------------------------------------------------------------- */
+/* ---- lab_options.c: the command line ---------------------------------------------------- */
 
 /* Fill options from argv; mistakes are told on stderr, all of them. 0, or the exit code to leave
  * with. */
 int lab_options_parse(int argc, char **argv, struct lab_options *ret_options);
 void lab_options_help(void);
 
-/* ---- lab_world.c: what there is
- * ------------------------------------------------------------------------------ */
+/* ---- lab_world.c: what there is --------------------------------------------------------- */
 
 int lab_world_build(struct lab *lab, struct nsh_error *err);
 void lab_world_free(struct lab *lab);
@@ -168,8 +166,7 @@ void lab_world_uuid_text(const struct lab_host *host, char out[37]);
 void lab_world_guid(const struct lab_host *host,
                     uint8_t out[16]); /* In SMBIOS order, as BMCs send it. */
 
-/* ---- lab_clock.c: timers
- * ------------------------------------------------------------------------------------- */
+/* ---- lab_clock.c: timers ---------------------------------------------------------------- */
 
 int64_t lab_clock_now_ms(const struct lab *lab); /* Monotonic. */
 int64_t lab_clock_unix_ms(void);
@@ -179,8 +176,7 @@ void lab_clock_set(struct lab *lab, struct lab_timer *timer, int64_t delay_ms,
                    void (*fire)(void *arg), void *arg);
 void lab_clock_clear(struct lab *lab, struct lab_timer *timer);
 
-/* ---- lab_physics.c: what is true
- * ----------------------------------------------------------------------------- */
+/* ---- lab_physics.c: what is true -------------------------------------------------------- */
 
 extern const char *const lab_fault_words[LAB_FAULTS_COUNT];
 bool lab_physics_lit(const struct lab_host *host); /* The locator LED. */
@@ -203,15 +199,13 @@ void lab_physics_flap(struct lab_host *host, enum lab_fault fault, uint32_t time
 void lab_physics_identify(struct lab_host *host, bool lit, int64_t for_ms, const char *via);
 void lab_physics_clear(struct lab_host *host); /* No faults, no modes, power on. */
 
-/* ---- lab_sel.c: the BMC's event log
- * -------------------------------------------------------------------------- */
+/* ---- lab_sel.c: the BMC's event log ----------------------------------------------------- */
 
 void lab_sel_add(struct lab_bmc *bmc, uint8_t sensor_type, uint8_t sensor_number, uint8_t offset,
                  bool asserted);
 void lab_sel_clear(struct lab_bmc *bmc);
 
-/* ---- lab_ledger.c: what was done
- * ----------------------------------------------------------------------------- */
+/* ---- lab_ledger.c: what was done -------------------------------------------------------- */
 
 int lab_ledger_open(struct lab *lab, const char *path, struct nsh_error *err);
 void lab_ledger_close(struct lab *lab);
@@ -221,8 +215,7 @@ void lab_ledger_add(struct lab *lab, const struct lab_host *host, const char *vi
 /* The kept lines (of one host, or all) as JSON lines. */
 void lab_ledger_write(const struct lab *lab, const struct lab_host *host, struct textbuf *out);
 
-/* ---- lab_trap.c, lab_alert.c: what BMCs send
- * ------------------------------------------------------------------ */
+/* ---- lab_trap.c, lab_alert.c: what BMCs send -------------------------------------------- */
 
 #define LAB_TRAPS_QUEUED_MAX 20000
 #define LAB_TRAP_VARBINDS_MAX 10
@@ -263,8 +256,7 @@ void lab_alert_fault(struct lab_host *host, enum lab_fault fault, bool raise);
 /* Any trap: "1.3.6.1.4.1.674.10892.5.3.2.1.0.2265" with an optional text. false: not an OID. */
 bool lab_alert_custom(struct lab_host *host, const char *oid, const char *text);
 
-/* ---- lab_ipmi.c, lab_ipmi_commands.c
- * ---------------------------------------------------------------------------- */
+/* ---- lab_ipmi.c, lab_ipmi_commands.c ---------------------------------------------------- */
 
 struct lab_ipmi_session {
     struct ipmi_session session;
@@ -283,8 +275,7 @@ size_t lab_ipmi_command(struct lab_bmc *bmc, struct lab_ipmi_session *session,
                         const struct ipmi_message *request, uint8_t data[IPMI_DATA_MAX],
                         bool *ret_close);
 
-/* ---- lab_http.c, lab_tls.c, lab_redfish*.c
- * -------------------------------------------------------------------- */
+/* ---- lab_http.c, lab_tls.c, lab_redfish*.c ---------------------------------------------- */
 
 struct lab_request {
     struct lab_bmc *bmc;
@@ -338,8 +329,7 @@ lab_redfish_fn lab_redfish_reset, lab_redfish_patch, lab_redfish_log_clear,
     lab_redfish_manager_reset;
 lab_redfish_fn lab_redfish_task, lab_redfish_task_monitor;
 
-/* ---- lab_redfish_sessions.c
- * ---------------------------------------------------------------------------------- */
+/* ---- lab_redfish_sessions.c ------------------------------------------------------------- */
 
 #define LAB_TASKS_MAX 8
 
@@ -365,8 +355,7 @@ lab_redfish_fn lab_redfish_session_service, lab_redfish_sessions, lab_redfish_se
 lab_redfish_fn lab_redfish_login, lab_redfish_logout;
 void lab_redfish_forget(struct lab_bmc *bmc); /* All sessions. */
 
-/* ---- lab_control.c, lab_script.c, lab_ctl.c
- * ------------------------------------------------------------------- */
+/* ---- lab_control.c, lab_script.c, lab_ctl.c --------------------------------------------- */
 
 int lab_control_open(struct lab *lab, const char *path, struct nsh_error *err);
 void lab_control_close(struct lab *lab);

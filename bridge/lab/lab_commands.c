@@ -61,8 +61,7 @@ static const char *word_copy(const struct command_run *run, size_t index, char *
     return room;
 }
 
-/* ---- reading arguments
- * --------------------------------------------------------------------------------------- */
+/* ---- reading arguments ------------------------------------------------------------------ */
 
 static bool prepare_fault_at(struct command_run *run, size_t index)
 {
@@ -133,8 +132,7 @@ static bool prepare_lie(struct command_run *run)
     return true;
 }
 
-/* ---- acting on a host
- * ---------------------------------------------------------------------------------------- */
+/* ---- acting on a host ------------------------------------------------------------------- */
 
 static void each_fail(void *arg, struct lab_host *host)
 {
@@ -264,9 +262,7 @@ static void each_trap(void *arg, struct lab_host *host)
     }
 }
 
-/* ---- telling
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- telling ---------------------------------------------------------------------------- */
 
 static void state_words(struct textbuf *out, const struct lab_host *host)
 {
@@ -336,9 +332,7 @@ static void command_stats(struct command_run *run)
     run->wrote = true;
 }
 
-/* ---- the table
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the table -------------------------------------------------------------------------- */
 
 static const struct command_row {
     const char *name, *arguments, *help;

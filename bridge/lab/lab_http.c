@@ -101,9 +101,7 @@ static void conn_stuck(struct lab_conn *conn, int result)
     }
 }
 
-/* ---- answering
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- answering -------------------------------------------------------------------------- */
 
 static void conn_read(struct lab_conn *conn);
 
@@ -218,9 +216,7 @@ static void conn_refuse(struct lab_conn *conn, int status)
     conn_answer(conn, &reply, false);
 }
 
-/* ---- requests
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- requests --------------------------------------------------------------------------- */
 
 struct http_head {
     struct lab_request request;
@@ -392,9 +388,7 @@ static void conn_ready(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* ---- listening
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- listening -------------------------------------------------------------------------- */
 
 static void listener_accept(struct lab_bmc *bmc, int fd)
 {

@@ -35,9 +35,7 @@ struct ipmi_answer {
     uint8_t bytes[];
 };
 
-/* ---- answering
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- answering -------------------------------------------------------------------------- */
 
 static void answer_send(const struct lab_bmc *bmc, const struct sockaddr_in *peer,
                         const uint8_t *bytes, size_t bytes_count)
@@ -79,9 +77,7 @@ static void ipmi_answer(struct lab_bmc *bmc, const struct sockaddr_in *peer, uin
     lab_clock_set(bmc->lab, &answer->timer, delay_ms, answer_due, answer);
 }
 
-/* ---- sessions
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- sessions --------------------------------------------------------------------------- */
 
 static void slot_free(struct lab_ipmi_session *slot)
 {
@@ -142,8 +138,7 @@ static struct lab_ipmi_session *slot_take(struct lab_bmc *bmc)
     return NULL;
 }
 
-/* ---- setting a session up
- * ------------------------------------------------------------------------------------ */
+/* ---- setting a session up --------------------------------------------------------------- */
 
 static size_t ipmi_open(struct lab_bmc *bmc, const struct ipmi_packet *packet, uint8_t *out)
 {
@@ -243,9 +238,7 @@ static size_t ipmi_rakp3(struct lab_bmc *bmc, const struct ipmi_packet *packet, 
     return ipmi_bmc_rakp3_reply(slot->handshake, out);
 }
 
-/* ---- messages
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- messages --------------------------------------------------------------------------- */
 
 static struct ipmi_message message_reply(const struct ipmi_message *request, const uint8_t *data,
                                          size_t data_bytes)

@@ -28,13 +28,11 @@ static int call_answer(const struct call *call, const void *bytes, size_t bytes_
     return (int)bytes_count;
 }
 
-/* ---- App
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- App -------------------------------------------------------------------------------- */
 
 static int app_device_id(struct call *call)
 {
-    static const uint8_t answer[] = {0x20, 0x81, 0x02, 0x10, 0x02, 0xbf, 0xa2, 0x02,
+    static const uint8_t answer[] = {0x20, 0x01, 0x02, 0x10, 0x02, 0xbf, 0xa2, 0x02,
                                      0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00};
     return call_answer(call, answer, sizeof answer);
 }
@@ -116,9 +114,7 @@ static int app_close(struct call *call)
     return 0;
 }
 
-/* ---- Chassis
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Chassis ---------------------------------------------------------------------------- */
 
 static int chassis_capabilities(struct call *call)
 {
@@ -198,9 +194,7 @@ static int chassis_get_boot(struct call *call)
     return call_answer(call, answer, sizeof answer);
 }
 
-/* ---- Storage
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Storage ---------------------------------------------------------------------------- */
 
 static int sel_info(struct call *call)
 {
@@ -291,9 +285,7 @@ static int sdr_reserve(struct call *call)
     return sel_reserve(call);
 }
 
-/* ---- the table
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the table -------------------------------------------------------------------------- */
 
 #define ANYBODY 0 /* Also outside of a session. */
 

@@ -64,16 +64,14 @@ static bool physics_hung(const struct lab_host *host)
     return (host->faults & BIT(LAB_FAULT_HUNG)) != 0;
 }
 
-/* ---- faults
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- faults ----------------------------------------------------------------------------- */
 
 void lab_physics_fail(struct lab_host *host, enum lab_fault fault, bool sticky)
 {
     char effect[40];
 
     host->faults |= BIT(fault);
-    host->sticky = sticky ? host->sticky | BIT(fault) : host->sticky & (uint8_t)~BIT(fault);
+    host->sticky = (uint8_t)(sticky ? host->sticky | BIT(fault) : host->sticky & ~BIT(fault));
     if (fault == LAB_FAULT_HUNG) {
         host->os_up = false;
     }
@@ -100,9 +98,7 @@ void lab_physics_repair(struct lab_host *host, enum lab_fault fault)
     lab_alert_fault(host, fault, false);
 }
 
-/* ---- starting
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- starting --------------------------------------------------------------------------- */
 
 /* Power-on self test and boot are over: what a start can cure is cured, unless it comes back. */
 static void physics_booted(void *arg)
@@ -134,9 +130,7 @@ static void physics_boot(struct lab_host *host)
     lab_clock_set(lab, &host->boot_timer, lab->options.boot_ms, physics_booted, host);
 }
 
-/* ---- power
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- power ------------------------------------------------------------------------------ */
 
 static void physics_turned_on(void *arg)
 {
@@ -195,9 +189,7 @@ static void physics_soft_reset(void *arg)
     physics_reset(arg);
 }
 
-/* ---- orders
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- orders ----------------------------------------------------------------------------- */
 
 static const char *physics_carry_out(struct lab_host *host, enum lab_order order)
 {
@@ -301,8 +293,7 @@ void lab_physics_order(struct lab_host *host, enum lab_order order, const char *
     lab_ledger_add(host->bmc->lab, host, via, request, answer, effect);
 }
 
-/* ---- the world around
- * ---------------------------------------------------------------------------------------- */
+/* ---- the world around ------------------------------------------------------------------- */
 
 static void physics_bmc_started(void *arg)
 {

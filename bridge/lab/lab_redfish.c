@@ -63,9 +63,7 @@ void lab_redfish_error(struct lab_redfish *redfish, int status, const char *key,
                  status >= 500 ? "Critical" : "Warning");
 }
 
-/* ---- paths
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- paths ------------------------------------------------------------------------------ */
 
 static bool path_split(struct lab_redfish *redfish)
 {
@@ -133,9 +131,7 @@ static bool path_host(struct lab_redfish *redfish)
     return true;
 }
 
-/* ---- answering
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- answering -------------------------------------------------------------------------- */
 
 static const struct route *route_find(const struct lab_redfish *redfish, bool *ret_known)
 {

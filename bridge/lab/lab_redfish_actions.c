@@ -10,9 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- tasks
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- tasks ------------------------------------------------------------------------------ */
 
 void lab_redfish_tasks(struct lab_redfish *redfish)
 {
@@ -121,9 +119,7 @@ static void task_start(struct lab_redfish *redfish)
     task_accepted(redfish, id);
 }
 
-/* ---- reset
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- reset ------------------------------------------------------------------------------ */
 
 static const struct reset {
     const char *type;
@@ -193,9 +189,7 @@ void lab_redfish_reset(struct lab_redfish *redfish)
     }
 }
 
-/* ---- PATCH
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- PATCH ------------------------------------------------------------------------------ */
 
 static bool patch_precondition(struct lab_redfish *redfish)
 {
@@ -272,9 +266,7 @@ void lab_redfish_patch(struct lab_redfish *redfish)
     lab_redfish_system(redfish);
 }
 
-/* ---- the rest
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the rest --------------------------------------------------------------------------- */
 
 void lab_redfish_log_clear(struct lab_redfish *redfish)
 {

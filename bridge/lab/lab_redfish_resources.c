@@ -88,8 +88,7 @@ void lab_redfish_managers(struct lab_redfish *redfish)
     collection(redfish, "Managers", "Manager", "iDRAC.Embedded", 1);
 }
 
-/* ---- the system
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the system ------------------------------------------------------------------------- */
 
 static const char *system_power(const struct lab_host *host)
 {
@@ -188,8 +187,7 @@ void lab_redfish_action_info(struct lab_redfish *redfish)
                  redfish->host->slot + 1u);
 }
 
-/* ---- chassis, manager
- * ---------------------------------------------------------------------------------------- */
+/* ---- chassis, manager ------------------------------------------------------------------- */
 
 void lab_redfish_chassis(struct lab_redfish *redfish)
 {
@@ -256,9 +254,7 @@ void lab_redfish_manager(struct lab_redfish *redfish)
         "\"ResetType@Redfish.AllowableValues\":[\"GracefulRestart\",\"ForceRestart\"]}}}");
 }
 
-/* ---- logs
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- logs ------------------------------------------------------------------------------- */
 
 void lab_redfish_log_services(struct lab_redfish *redfish)
 {

@@ -121,9 +121,7 @@ static netsnmp_pdu *trap_pdu_v2(const struct lab_trap *trap, bool inform)
     return pdu;
 }
 
-/* ---- sessions
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- sessions --------------------------------------------------------------------------- */
 
 static bool trap_key(const oid *protocol, size_t protocol_count, const char *password, u_char *key,
                      size_t *key_bytes)
@@ -383,8 +381,7 @@ static void *sender_main(void *arg)
     return NULL;
 }
 
-/* ---- the loop's side
- * ----------------------------------------------------------------------------------------- */
+/* ---- the loop's side -------------------------------------------------------------------- */
 
 int lab_trap_start(struct lab *lab, struct nsh_error *err)
 {

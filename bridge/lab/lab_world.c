@@ -180,8 +180,7 @@ size_t lab_world_select(struct lab *lab, struct text target,
     return count;
 }
 
-/* ---- inventory.conf
- * ------------------------------------------------------------------------------------------ */
+/* ---- inventory.conf --------------------------------------------------------------------- */
 
 static void inventory_host(const struct lab_host *host, const char *state, FILE *out)
 {
