@@ -38,7 +38,7 @@ struct inform {
     int socket;
     struct sockaddr_storage peer;
     socklen_t peer_bytes;
-    uint8_t control[CONTROL_BYTES]; /* From which of our addresses to answer. */
+    _Alignas(16) uint8_t control[CONTROL_BYTES]; /* From which of our addresses to answer. */
     size_t control_bytes;
     uint8_t *reply;
     size_t reply_bytes;
