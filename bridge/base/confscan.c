@@ -92,8 +92,8 @@ static const char *shown(const struct parser *parser)
  * likely cause. */
 static void complain(struct parser *parser, const char *remedy, const char *text)
 {
-    diag_add(parser->diags, DIAG_ERROR, parser->lexer.token.at, remedy, "%s, got %s", text,
-             shown(parser));
+    diag_add(parser->diags, DIAG_ERROR, parser->lexer.token.at, remedy, "%s, got %s",
+             text == NULL ? "out of memory" : text, shown(parser));
     if (parser->long_string_lines > 0) {
         diag_add(parser->diags, DIAG_NOTE, parser->long_string, NULL,
                  "this string goes over %u lines: is its closing quote missing?",

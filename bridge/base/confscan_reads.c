@@ -254,7 +254,7 @@ bool conf_value(struct conf *setting, struct arena *arena, struct nsh_value *ret
 /* "known here: a, b, c", bounded. */
 static void list_known(const char *const *known, struct textbuf *out)
 {
-    for (size_t i = 0; known[i] != NULL && i < 24; i++) {
+    for (size_t i = 0; i < 24 && known[i] != NULL; i++) {
         textbuf_addf(out, "%s%s", i == 0 ? "known here: " : ", ", known[i]);
     }
 }

@@ -3,7 +3,8 @@
 #define LOOP_DRIVERS_H
 
 /*
- * The driver host: finds modules, checks settings and arguments against their tables, keeps devices open, carries calls.
+ * The driver host: finds modules, checks settings and arguments against their tables, keeps devices
+ * open, carries calls.
  */
 
 #include "base/arena.h"
@@ -13,53 +14,73 @@
 
 struct drivers;
 
-/* Load every *.so of folder. A module of another ABI or a broken table is an error that names the file. */
+/* Load every *.so of folder. A module of another ABI or a broken table is an error that names the
+ * file. */
 int drivers_load(const char *folder, struct drivers **ret_drivers, struct nsh_error *err);
 void drivers_free(struct drivers *drivers); /* All devices closed before. */
 
 const struct nsh_driver *drivers_find(const struct drivers *drivers, const char *name);
-const struct nsh_driver *drivers_at(const struct drivers *drivers, size_t index); /* NULL past the end. */
-const struct nsh_verb *driver_verb(const struct nsh_driver *driver, const char *name); /* NULL: it has none. */
+const struct nsh_driver *drivers_at(const struct drivers *drivers,
+                                    size_t index); /* NULL past the end. */
+const struct nsh_verb *driver_verb(const struct nsh_driver *driver,
+                                   const char *name); /* NULL: it has none. */
 
 /* The verbs that only one driver has, as struct verb for the policy checker; in arena. */
-const struct verb *drivers_verbs(const struct drivers *drivers, struct arena *arena, size_t *ret_count);
+const struct verb *drivers_verbs(const struct drivers *drivers, struct arena *arena,
+                                 size_t *ret_count);
 
 /*
- * Check settings (or arguments) against a table of options: unknown names (did-you-mean), missing required ones, types,
- * ranges, choices; fill presets; durations become milliseconds; secrets are resolved by `secret` (NULL: kept as they are).
+ * Check settings (or arguments) against a table of options: unknown names (did-you-mean), missing
+ * required ones, types, ranges, choices; fill presets; durations become milliseconds; secrets are
+ * resolved by `secret` (NULL: kept as they are).
  */
-typedef int (*drivers_secret_fn)(void *arg, const char *reference, struct arena *arena, const char **ret_secret,
-                                 struct nsh_error *err);
-int options_check(const struct nsh_option *options, size_t options_count, const struct nsh_value *given,
-                  drivers_secret_fn secret, void *secret_arg, struct arena *arena, struct nsh_value *ret_checked,
-                  struct nsh_error *err);
+typedef int (*drivers_secret_fn)(void *arg, const char *reference, struct arena *arena,
+                                 const char **ret_secret, struct nsh_error *err);
+int options_check(const struct nsh_option *options, size_t options_count,
+                  const struct nsh_value *given, drivers_secret_fn secret, void *secret_arg,
+                  struct arena *arena, struct nsh_value *ret_checked, struct nsh_error *err);
 
-/* ---- calls (loop thread) ------------------------------------------------------------------------------------- */
+/* ---- calls (loop thread)
+ * ------------------------------------------------------------------------------------- */
 
 struct drivers_call {
-    const char *action;   /* Idempotency token. */
-    const char *host;     /* "" when none. */
-    const char *device;   /* Key of the device: "r1h05/bmc", "service/page". One device is opened for each key. */
+    const char *action; /* Idempotency token. */
+    const char *host;   /* "" when none. */
+    const char *device; /* Key of the device: "r1h05/bmc", "service/page". One device is opened for
+                           each key. */
     const char *driver;
     const char *verb;
     const struct nsh_value *settings; /* As in the inventory. */
     const struct nsh_value *args;
-    uint32_t timeout_ms;  /* At this time the call is cancelled; when complete() does not follow within 5 s it is ended as
-                             NSH_TIMEOUT with effect_possible, and a later completion is counted and dropped. */
+    uint32_t timeout_ms; /* At this time the call is cancelled; when complete() does not follow
+                            within 5 s it is ended as NSH_TIMEOUT with effect_possible, and a later
+                            completion is counted and dropped. */
 };
 
 /* How a call ended; borrowed. Called exactly once for each drivers_start() that returned 0. */
-typedef void (*drivers_done_fn)(void *arg, const char *action, const struct nsh_outcome *outcome, const char *trace);
+typedef void (*drivers_done_fn)(void *arg, const char *action, const struct nsh_outcome *outcome,
+                                const char *trace);
 
-int drivers_run(struct drivers *drivers, struct loop *loop, drivers_secret_fn secret, void *secret_arg,
-                drivers_done_fn done, void *done_arg, struct nsh_error *err);
+int drivers_run(struct drivers *drivers, struct loop *loop, drivers_secret_fn secret,
+                void *secret_arg, drivers_done_fn done, void *done_arg, struct nsh_error *err);
 int drivers_start(struct drivers *drivers, const struct drivers_call *call, struct nsh_error *err);
 void drivers_cancel(struct drivers *drivers, const char *action);
-/* Close the devices whose settings changed or whose key is gone; keep(arg, key) gives the settings it has now or NULL. */
-void drivers_refresh(struct drivers *drivers, const struct nsh_value *(*keep)(void *arg, const char *device), void *arg);
+/* Close the devices whose settings changed or whose key is gone; keep(arg, key) gives the settings
+ * it has now or NULL. */
+void drivers_refresh(struct drivers *drivers,
+                     const struct nsh_value *(*keep)(void *arg, const char *device), void *arg);
 size_t drivers_running(const struct drivers *drivers);
 /* Cancel all calls, close all devices; the loop must run until drivers_running() is 0. */
 void drivers_stop(struct drivers *drivers);
+
+/* Completions of calls that had been ended without their driver. */
+uint64_t drivers_late(const struct drivers *drivers);
+
+/* What drivers see on devices unasked; before drivers_run(). */
+void drivers_observer(struct drivers *drivers,
+                      void (*observe)(void *arg, const char *host, const char *type,
+                                      const struct nsh_value *data),
+                      void *arg);
 
 /* The hooks of loop_new() that belong to the driver host. */
 struct loop_hooks drivers_hooks(struct drivers *drivers);

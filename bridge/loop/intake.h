@@ -3,10 +3,12 @@
 #define LOOP_INTAKE_H
 
 /*
- * The door for events: every source pushes packed batches here, from any thread, and is told when they are durable.
+ * The door for events: every source pushes packed batches here, from any thread, and is told when
+ * they are durable.
  *
- * Bounded: at most INTAKE_BYTES_MAX wait for the loop. A source that is refused holds back (HTTP 503, Kafka pause) or
- * degrades by its own order (traps: coalesce, then drop the lowest severity, counted).
+ * Bounded: at most INTAKE_BYTES_MAX wait for the loop. A source that is refused holds back (HTTP
+ * 503, Kafka pause) or degrades by its own order (traps: coalesce, then drop the lowest severity,
+ * counted).
  */
 
 #include "abi/error.h"
@@ -24,14 +26,16 @@ struct intake_batch {
     uint32_t events_count;
     int64_t received_ms; /* Engine time by intake_now_ms(). */
     /*
-     * Called once, on the loop thread: durable true after the commit that holds all of them; false when the daemon
-     * stops before that. `duplicates` of them were known already. NULL: nobody waits.
+     * Called once, on the loop thread: durable true after the commit that holds all of them; false
+     * when the daemon stops before that. `duplicates` of them were known already. NULL: nobody
+     * waits.
      */
     void (*done)(void *arg, bool durable, uint32_t duplicates);
     void *arg;
 };
 
-/* 0; -NSH_LIMIT: full, nothing was taken; -NSH_CANCELLED: the daemon is stopping; -NSH_IO: the store is not healthy. */
+/* 0; -NSH_LIMIT: full, nothing was taken; -NSH_CANCELLED: the daemon is stopping; -NSH_IO: the
+ * store is not healthy. */
 int intake_push(struct intake *intake, const struct intake_batch *batch, struct nsh_error *err);
 
 int64_t intake_now_ms(struct intake *intake); /* Engine time, any thread. */

@@ -3,9 +3,10 @@
 #define LOOP_LOOP_H
 
 /*
- * The loop: one libuv thread that owns the engine, the sources' ends and all drivers, and the services drivers get.
- * HTTP: curl multi handles, sharded by host (one is superlinear in kept connections). Flows: a few UDP sockets for all
- * peers, batched receive. Programs: a small helper process, started first, that spawns them. Pool: libuv's.
+ * The loop: one libuv thread that owns the engine, the sources' ends and all drivers, and the
+ * services drivers get. HTTP: curl multi handles, sharded by host (one is superlinear in kept
+ * connections). Flows: a few UDP sockets for all peers, batched receive. Programs: a small helper
+ * process, started first, that spawns them. Pool: libuv's.
  */
 
 #include "abi/driver.h"
@@ -15,8 +16,8 @@
 struct loop;
 
 struct loop_options {
-    const char *spawn_helper; /* Path of nightshift-spawn; NULL: programs cannot be run. */
-    unsigned http_shards;     /* 0: 64 */
+    const char *spawn_helper;      /* Path of nightshift-spawn; NULL: programs cannot be run. */
+    unsigned http_shards;          /* 0: 64 */
     unsigned http_connections_max; /* Kept, all shards together; 0: 20000 */
 };
 
@@ -29,15 +30,17 @@ struct loop_hooks {
 };
 
 /* Call first thing in main, before threads and big memory: forks the spawn helper. */
-int loop_new(const struct loop_options *options, const struct loop_hooks *hooks, struct loop **ret_loop,
-             struct nsh_error *err);
+int loop_new(const struct loop_options *options, const struct loop_hooks *hooks,
+             struct loop **ret_loop, struct nsh_error *err);
 void loop_free(struct loop *loop); /* Runs the loop until its handles are closed. */
 
 uv_loop_t *loop_uv(struct loop *loop);
 struct nsh_services *loop_services(struct loop *loop);
 
 struct loop_figures {
-    uint64_t http_requests, http_connections, flows, datagrams_sent, datagrams_received, datagrams_unknown, programs;
+    uint64_t http_requests, http_connections, flows, datagrams_sent, datagrams_received,
+        datagrams_unknown, programs;
+    uint64_t spawn_helper_restarts;
 };
 void loop_count(const struct loop *loop, struct loop_figures *ret_figures);
 

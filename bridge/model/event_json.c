@@ -278,31 +278,30 @@ static int data_take(const struct nsh_value *value, struct arena *arena, struct 
                      struct nsh_error *err)
 {
     const struct nsh_value *data = nsh_get(value, "data"), *base64 = nsh_get(value, "data_base64");
-    bool is_map = data != NULL && data->type == NSH_MAP;
+    const struct nsh_value *own = data != NULL && data->type == NSH_MAP ? data : NULL;
     if (base64 != NULL && (base64->type != NSH_STRING || data != NULL)) {
         return nsh_fail(err, NSH_INVALID,
                         "attribute data_base64 wants a string, and no data beside it");
     }
-    int result = is_map ? data_pack(data, arena, &event->data, err) : 0;
+    int result = own != NULL ? data_pack(own, arena, &event->data, err) : 0;
     if (result < 0) {
         return result;
     }
-    size_t room = (size_t)value->count + (is_map ? data->count : 1) + 1;
+    size_t room = (size_t)value->count + (own != NULL ? own->count : 1) + 1;
     struct nsh_member *members = arena_array(arena, room, sizeof *members);
     if (members == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
-    uint32_t count = is_map ? data->count : 0;
+    uint32_t count = own != NULL ? own->count : 0;
     if (count > 0) {
-        memcpy(members, data->members, count * sizeof *members);
-    } else if (!is_map && data != NULL && data->type != NSH_NULL) {
+        memcpy(members, own->members, count * sizeof *members);
+    } else if (own == NULL && data != NULL && data->type != NSH_NULL) {
         members[count++] = (struct nsh_member){"value", *data};
     } else if (base64 != NULL) {
         members[count++] = (struct nsh_member){"base64", *base64};
     }
-    uint32_t own_count = count;
     result = extensions_take(value, members, &count, err);
-    if (result < 0 || count == 0 || (is_map && count == own_count)) {
+    if (result < 0 || count == 0 || (own != NULL && count == own->count)) {
         return result; /* Nothing joined: what was packed first stands. */
     }
     struct nsh_value map = nsh_map(members, count);

@@ -92,9 +92,7 @@ static void suite_hmac(const struct suite *suite, const uint8_t *key, size_t key
     HMAC(digest, key, (int)key_bytes, bytes, bytes_count, out, &out_bytes);
 }
 
-/* ---- datagrams
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- datagrams -------------------------------------------------------------------------- */
 
 static int packet_parse_plain(struct ipmi_packet *packet, struct nsh_error *err)
 {
@@ -168,9 +166,7 @@ static size_t plus_header(uint8_t *out, uint8_t type, uint32_t session_id, uint3
     return PLUS_HEADER_BYTES + payload_bytes;
 }
 
-/* ---- messages
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- messages --------------------------------------------------------------------------- */
 
 static uint8_t checksum(const uint8_t *bytes, size_t bytes_count)
 {
@@ -239,8 +235,7 @@ size_t ipmi_clear_build(const struct ipmi_message *message, bool plain,
     return head_bytes + bytes_count;
 }
 
-/* ---- active sessions
- * ----------------------------------------------------------------------------------------- */
+/* ---- active sessions -------------------------------------------------------------------- */
 
 static bool session_cipher(const struct ipmi_session *session, bool encrypt, const uint8_t *iv,
                            const uint8_t *in, size_t bytes_count, uint8_t *out)
@@ -372,8 +367,7 @@ int ipmi_session_open(struct ipmi_session *session, const struct ipmi_packet *pa
     return ipmi_message_parse(scratch, count - 1 - pad, ret_message, err);
 }
 
-/* ---- handshake, both ends
- * ------------------------------------------------------------------------------------ */
+/* ---- handshake, both ends --------------------------------------------------------------- */
 
 static void handshake_code2(const struct ipmi_handshake *handshake, uint8_t out[IPMI_HASH_MAX])
 {
@@ -476,8 +470,7 @@ uint32_t ipmi_setup_session_id(const struct ipmi_packet *packet)
     return packet->payload_bytes < 8 ? 0 : get_u32(packet->payload + 4);
 }
 
-/* ---- handshake, client
- * --------------------------------------------------------------------------------------- */
+/* ---- handshake, client ------------------------------------------------------------------ */
 
 size_t ipmi_client_open(const struct ipmi_handshake *handshake, uint8_t out[IPMI_DATAGRAM_MAX])
 {
@@ -606,8 +599,7 @@ int ipmi_client_rakp3_reply(struct ipmi_handshake *handshake, const struct ipmi_
     return 0;
 }
 
-/* ---- handshake, BMC
- * ------------------------------------------------------------------------------------------ */
+/* ---- handshake, BMC --------------------------------------------------------------------- */
 
 int ipmi_bmc_open(struct ipmi_handshake *handshake, const struct ipmi_packet *packet,
                   struct nsh_error *err)

@@ -145,8 +145,7 @@ int ipmi_session_open(struct ipmi_session *session, const struct ipmi_packet *pa
                       uint8_t scratch[IPMI_DATAGRAM_MAX], struct ipmi_message *ret_message,
                       struct nsh_error *err);
 
-/* ---- the client's end of the handshake
- * ----------------------------------------------------------------------- */
+/* ---- the client's end of the handshake -------------------------------------------------- */
 
 /*
  * Set before: suite, tag, role (privilege | 0x10), user, user_bytes, key, kg, console_id,
@@ -166,8 +165,7 @@ size_t ipmi_client_rakp3(struct ipmi_handshake *handshake, uint8_t status,
 int ipmi_client_rakp3_reply(struct ipmi_handshake *handshake, const struct ipmi_packet *packet,
                             struct ipmi_session *ret_session, struct nsh_error *err);
 
-/* ---- the BMC's end
- * ------------------------------------------------------------------------------------------- */
+/* ---- the BMC's end ---------------------------------------------------------------------- */
 
 /* What is wrong with the request is left in handshake->status; then only the *_reply may follow. */
 int ipmi_bmc_open(struct ipmi_handshake *handshake, const struct ipmi_packet *packet,
@@ -187,9 +185,7 @@ size_t ipmi_bmc_rakp3_reply(const struct ipmi_handshake *handshake, uint8_t out[
  */
 uint32_t ipmi_setup_session_id(const struct ipmi_packet *packet);
 
-/* ---- words
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- words ------------------------------------------------------------------------------ */
 
 enum nsh_code ipmi_status_code(uint8_t status);
 const char *ipmi_status_text(uint8_t status);

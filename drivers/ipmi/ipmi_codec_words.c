@@ -141,8 +141,7 @@ bool ipmi_guid_is(const uint8_t guid[IPMI_GUID_BYTES], const uint8_t uuid[IPMI_G
     return same || swapped || reversed;
 }
 
-/* ---- system event records
- * ------------------------------------------------------------------------------------ */
+/* ---- system event records --------------------------------------------------------------- */
 
 static uint32_t record_u32(const uint8_t *at)
 {

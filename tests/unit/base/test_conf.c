@@ -358,6 +358,39 @@ static void test_json(void **state)
     }
 }
 
+/* However little memory there is: an error, or the whole tree. */
+static void test_memory_sweep(void **state)
+{
+    static const char *const texts[] = {
+        "a = \"x\" \"y\"; b = ( { c = [1, 2]; } );\n",
+        "a = ( 1; b yes };\nc.d = 'x'; c = 4294967296; e = { f = 1;\n",
+        "@include \"/dev/null\"\na = 1;\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < ROWS(texts); i++) {
+        for (size_t bytes_max = 16; bytes_max < 6000; bytes_max += 16) {
+            CLEANUP(arena_donep) struct arena arena = {.bytes_max = bytes_max};
+            CLEANUP(textbuf_donep) struct textbuf out = {0};
+            struct diags diags = {.arena = {.bytes_max = bytes_max}};
+            struct nsh_value value;
+            struct conf *root = conf_read_text("t.conf", texts[i], &arena, &diags);
+            assert_int_equal(root == NULL, diags.errors_count > 0);
+            if (root != NULL) {
+                (void)conf_value(root, &arena, &value);
+            }
+            diags_print(&diags, texts[i], false, &out);
+            diags_done(&diags);
+        }
+    }
+    static const char json[] = "{\"a\":[1,\"x\",{\"b\":null}]}";
+    for (size_t bytes_max = 16; bytes_max < 1024; bytes_max += 16) {
+        CLEANUP(arena_donep) struct arena arena = {.bytes_max = bytes_max};
+        struct nsh_value value;
+        int result = json_parse(json, sizeof json - 1, &arena, &value, NULL);
+        assert_true(result == 0 || result == -NSH_NOMEM);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_reads_and_places),
         cmocka_unit_test(test_print),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_memory_sweep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DRIVERS_PRIVATE_H
+#define DRIVERS_PRIVATE_H
+
+/* What the driver host's files share: modules (drivers_load.c), devices and calls (drivers.c). */
+
+#include "loop/drivers.h"
+#include "loop/loop_private.h"
+
+#define DRIVERS_COUNT_MAX 128
+
+struct module {
+    void *handle;
+    const struct nsh_driver *driver;
+};
+
+struct drivers {
+    struct module modules[DRIVERS_COUNT_MAX];
+    size_t modules_count;
+    struct loop *loop; /* Since drivers_run(). */
+    drivers_secret_fn secret;
+    void *secret_arg;
+    drivers_done_fn done;
+    void *done_arg;
+    void (*observe)(void *arg, const char *host, const char *type, const struct nsh_value *data);
+    void *observe_arg;
+    struct map devices;  /* key -> struct host_device */
+    struct map calls;    /* action -> struct host_call; those not ended yet */
+    size_t devices_open; /* Also the retired ones. */
+    uint64_t late_count; /* Completions of calls that had been ended. */
+    bool stopping;
+};
+
+/* A table a module may not have: names, types, presets, verbs against the vocabulary. */
+int options_table_check(const struct nsh_option *options, size_t options_count,
+                        struct nsh_error *err);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop itself: its parts are made and ended here, and its services table is filled. */
+
+#include "base/assert.h"
+#include "loop/loop_private.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define OFFLOADS_MAX 1024   /* Waiting for or in the pool; beyond it a driver is refused. */
+#define TRACE_BYTES_MAX 512 /* One line of evidence. */
+#define FAREWELL_MS 2000    /* For logouts that are still under way when the loop ends. */
+
+struct offload {
+    uv_work_t work;
+    struct loop *loop;
+    void (*run)(void *arg);
+    void (*done)(void *arg);
+    void *arg;
+};
+
+static int64_t service_now_ms(struct nsh_services *services)
+{
+    return loop_now_ms();
+}
+
+static void service_random(struct nsh_services *services, void *bytes, size_t bytes_count)
+{
+    uint8_t *at = bytes;
+    while (bytes_count > 0) {
+        ssize_t got = getrandom(at, bytes_count, 0);
+        NSH_ASSERT(got > 0);
+        at += got;
+        bytes_count -= (size_t)got;
+    }
+}
+
+static void offload_run(uv_work_t *work)
+{
+    struct offload *offload = work->data;
+    offload->run(offload->arg);
+}
+
+static void offload_done(uv_work_t *work, int status)
+{
+    struct offload *offload = work->data;
+    void (*done)(void *) = offload->done;
+    void *arg = offload->arg;
+    offload->loop->offloads--;
+    free(offload);
+    done(arg);
+}
+
+static int service_offload(struct nsh_services *services, void (*run)(void *arg),
+                           void (*done)(void *arg), void *arg, struct nsh_error *err)
+{
+    struct loop *loop = loop_of(services);
+    if (loop->offloads == OFFLOADS_MAX) {
+        return nsh_fail(err, NSH_LIMIT, "%d jobs wait for the worker pool", OFFLOADS_MAX);
+    }
+    struct offload *offload = malloc(sizeof *offload);
+    if (offload == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    *offload = (struct offload){.loop = loop, .run = run, .done = done, .arg = arg};
+    offload->work.data = offload;
+    int result = uv_queue_work(&loop->uv, &offload->work, offload_run, offload_done);
+    NSH_ASSERT(result == 0);
+    loop->offloads++;
+    return 0;
+}
+
+static void service_complete(struct nsh_services *services, struct nsh_op *op,
+                             const struct nsh_outcome *outcome)
+{
+    struct loop *loop = loop_of(services);
+    NSH_ASSERT(loop->hooks.complete != NULL);
+    loop->hooks.complete(loop->hooks.arg, op, outcome);
+}
+
+static void service_observe(struct nsh_services *services, const char *host, const char *type,
+                            const struct nsh_value *data)
+{
+    struct loop *loop = loop_of(services);
+    if (loop->hooks.observe != NULL) {
+        loop->hooks.observe(loop->hooks.arg, host, type, data);
+    }
+}
+
+static void service_trace(struct nsh_services *services, const struct nsh_op *op,
+                          const char *format, ...)
+{
+    struct loop *loop = loop_of(services);
+    if (loop->hooks.trace == NULL) {
+        return;
+    }
+    char line[TRACE_BYTES_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    loop->hooks.trace(loop->hooks.arg, op, line);
+}
+
+static const struct nsh_services services_table = {
+    .abi = NSH_ABI,
+    .size = sizeof(struct nsh_services),
+    .now_ms = service_now_ms,
+    .random = service_random,
+    .timer = service_timer,
+    .timer_cancel = service_timer_cancel,
+    .http = service_http,
+    .http_cancel = service_http_cancel,
+    .flow_open = service_flow_open,
+    .flow_send = service_flow_send,
+    .flow_close = service_flow_close,
+    .spawn = service_spawn,
+    .spawn_cancel = service_spawn_cancel,
+    .offload = service_offload,
+    .complete = service_complete,
+    .observe = service_observe,
+    .trace = service_trace,
+};
+
+int loop_new(const struct loop_options *options, const struct loop_hooks *hooks,
+             struct loop **ret_loop, struct nsh_error *err)
+{
+    struct loop *loop = calloc(1, sizeof *loop);
+    if (loop == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    loop->services = services_table;
+    loop->options = *options;
+    loop->hooks = *hooks;
+    signal(SIGPIPE, SIG_IGN);
+    int result = uv_loop_init(&loop->uv);
+    if (result < 0) {
+        free(loop);
+        return nsh_fail(err, NSH_IO, "event loop: %s", uv_strerror(result));
+    }
+    timers_init(loop);
+    result = spawner_init(loop, err);
+    if (result == 0) {
+        result = http_init(loop, err);
+    }
+    if (result < 0) {
+        loop_free(loop);
+        return result;
+    }
+    *ret_loop = loop;
+    return 0;
+}
+
+static void farewell_over(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+void loop_free(struct loop *loop)
+{
+    bool over = false;
+    struct nsh_timer timer = {0};
+    if (timer_start(loop, &timer, FAREWELL_MS, farewell_over, &over) == 0) {
+        while (!over && http_running(loop) > 0) {
+            uv_run(&loop->uv, UV_RUN_ONCE);
+        }
+    }
+    timer_stop(loop, &timer);
+    while (loop->offloads > 0) {
+        uv_run(&loop->uv, UV_RUN_ONCE);
+    }
+    loop->closing = true;
+    http_done(loop);
+    spawner_done(loop);
+    flows_done(loop);
+    timers_done(loop);
+    while (uv_loop_close(&loop->uv) == UV_EBUSY) {
+        uv_run(&loop->uv, UV_RUN_ONCE);
+    }
+    free(loop);
+}
+
+uv_loop_t *loop_uv(struct loop *loop)
+{
+    return &loop->uv;
+}
+
+struct nsh_services *loop_services(struct loop *loop)
+{
+    return &loop->services;
+}
+
+void loop_count(const struct loop *loop, struct loop_figures *ret_figures)
+{
+    *ret_figures = loop->figures;
+}

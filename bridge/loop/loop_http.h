@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LOOP_HTTP_H
+#define LOOP_HTTP_H
+
+/* What the HTTP client's two files share: requests and sockets (loop_http.c), TLS (loop_tls.c). */
+
+#include "loop/loop_private.h"
+
+#include <curl/curl.h>
+
+#define HEADERS_COUNT_MAX 64    /* Kept of a reply; a BMC sends about a dozen. */
+#define HEADERS_BYTES_MAX 16384 /* All of them together. */
+
+struct http_shard {
+    struct loop *loop;
+    CURLM *multi; /* NULL until used. */
+    struct nsh_timer timer;
+    struct nsh_http *requests; /* Running. */
+};
+
+struct http_socket;
+
+struct http_queue {
+    struct http_socket *first, *last;
+};
+
+/* A socket of which libcurl wants events: while a request runs, not while its connection is kept.
+ */
+struct http_socket {
+    uv_poll_t poll;
+    struct http_shard *shard;
+    int fd;
+    int pending; /* Events that wait in a queue. */
+    bool begun;  /* Its TLS handshake had a first step. */
+    struct http_queue *queue;
+    struct http_socket *next, *previous;
+};
+
+struct http {
+    struct http_shard *shards;
+    unsigned shards_count;
+    size_t running;
+    uv_idle_t idle;                         /* Active while handshakes wait. */
+    struct http_queue beginning, under_way; /* TLS handshakes with an event. */
+    uint8_t *fresh;                         /* By descriptor: its TLS handshake is not done. */
+    size_t fresh_count;
+    struct map sessions; /* endpoint -> struct tls_endpoint */
+};
+
+struct nsh_http {
+    struct http_shard *shard;
+    struct nsh_http *next, *previous; /* In shard->requests. */
+    CURL *easy;
+    char *endpoint; /* Where to, and the TLS settings: the key of shard and session. */
+    struct curl_slist *sent_headers;
+    void (*done)(void *arg, const struct nsh_http_reply *reply);
+    void *arg;
+    int fd; /* Of a connection being made for it, or -1. */
+    unsigned attempts;
+    bool tls, safe, over_limit, out_of_memory, not_again;
+    char *headers;
+    size_t headers_bytes, headers_count;
+    char *body;
+    size_t body_bytes, body_room, body_bytes_max;
+    char words[CURL_ERROR_SIZE];
+};
+
+struct http_shard *http_shard(struct loop *loop, unsigned index); /* NULL: out of memory. */
+
+/* ---- loop_tls.c ---- */
+
+bool http_fd_fresh(const struct http *http, int fd);
+void http_fd_mark(struct http *http, int fd, bool fresh);
+/* CURLOPT_SSL_CTX_FUNCTION: small buffers, and the endpoint's last session to resume. */
+CURLcode tls_prepare(CURL *easy, void *context, void *arg);
+void tls_sessions_done(struct http *http);
+
+#endif

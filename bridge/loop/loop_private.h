@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LOOP_PRIVATE_H
+#define LOOP_PRIVATE_H
+
+/* What the files of this room share: the loop's parts, each with its init and done. */
+
+#include "base/heap.h"
+#include "base/map.h"
+#include "loop/loop.h"
+
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+/* ---- timers: one libuv timer, a heap below it ---- */
+
+struct nsh_timer {
+    struct heap_node node; /* First: the heap hands back the node. */
+    void (*fire)(void *arg);
+    void *arg;
+    bool owned; /* Freed when it fires or is cancelled. */
+};
+
+struct timers {
+    uv_timer_t uv;
+    struct heap heap;
+    uint64_t order;
+};
+
+int timers_init(struct loop *loop);
+void timers_done(struct loop *loop); /* Pending ones never fire. */
+int64_t loop_now_ms(void);
+
+/* A timer inside a struct of the caller. Starting a running one moves it; -NSH_NOMEM leaves it
+ * stopped. A timer that ran before never fails: its place in the heap is kept. */
+int timer_start(struct loop *loop, struct nsh_timer *timer, int64_t delay_ms,
+                void (*fire)(void *arg), void *arg);
+void timer_stop(struct loop *loop, struct nsh_timer *timer);
+
+struct nsh_timer *service_timer(struct nsh_services *services, uint32_t delay_ms,
+                                void (*fire)(void *arg), void *arg);
+void service_timer_cancel(struct nsh_services *services, struct nsh_timer *timer);
+
+/* ---- flows of datagrams ---- */
+
+#define FLOW_SOCKETS_COUNT 4 /* Each family; together they are the receive buffer. */
+
+struct flow_socket {
+    uv_poll_t poll;
+    struct loop *loop;
+    int fd;
+    bool open;
+};
+
+struct flows {
+    struct flow_socket sockets[2 * FLOW_SOCKETS_COUNT]; /* IPv4, then IPv6; opened when needed. */
+    struct nsh_flow **buckets;
+    size_t buckets_count, count;
+    struct flow_batch *batch;
+};
+
+void flows_done(struct loop *loop);
+int service_flow_open(struct nsh_services *services, const struct sockaddr *peer,
+                      socklen_t peer_bytes,
+                      bool (*accept)(void *arg, const uint8_t *bytes, size_t bytes_count),
+                      void (*received)(void *arg, const uint8_t *bytes, size_t bytes_count),
+                      void *arg, struct nsh_flow **ret_flow, struct nsh_error *err);
+int service_flow_send(struct nsh_services *services, struct nsh_flow *flow, const void *bytes,
+                      size_t bytes_count);
+void service_flow_close(struct nsh_services *services, struct nsh_flow *flow);
+
+/* ---- HTTP ---- */
+
+struct http; /* All of it: http.c */
+
+int http_init(struct loop *loop, struct nsh_error *err);
+void http_done(struct loop *loop); /* Running requests never call back. */
+size_t http_running(const struct loop *loop);
+int service_http(struct nsh_services *services, const struct nsh_http_request *request,
+                 void (*done)(void *arg, const struct nsh_http_reply *reply), void *arg,
+                 struct nsh_http **ret_http, struct nsh_error *err);
+void service_http_cancel(struct nsh_services *services, struct nsh_http *http);
+
+/* ---- programs ---- */
+
+struct spawner;
+
+int spawner_init(struct loop *loop, struct nsh_error *err); /* Starts the helper. */
+void spawner_done(struct loop *loop); /* The helper ends what runs; nobody is called back. */
+int service_spawn(struct nsh_services *services, const struct nsh_spawn *spawn,
+                  void (*done)(void *arg, const struct nsh_exit *exit), void *arg,
+                  struct nsh_process **ret_process, struct nsh_error *err);
+void service_spawn_cancel(struct nsh_services *services, struct nsh_process *process);
+
+/* ---- the loop ---- */
+
+struct loop {
+    uv_loop_t uv;
+    struct nsh_services services;
+    struct loop_hooks hooks;
+    struct loop_options options;
+    struct loop_figures figures;
+    struct timers timers;
+    struct flows flows;
+    struct http *http;
+    struct spawner *spawner;
+    size_t offloads;
+    bool closing;
+};
+
+static inline struct loop *loop_of(struct nsh_services *services)
+{
+    return CONTAINER_OF(services, struct loop, services);
+}
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ipmi: chassis status and control, identify and the system event log over RMCP+.
+ *
+ * A verb is a walk: (check the GUID) read, act once, read until it is proven. Reads are repeated by
+ * the link; a chassis control is sent once, and never after an unanswered one. Primitives:
+ * ipmi_link.h. Bounds: LOG_ENTRIES_MAX records.
+ */
+
+#include "ipmi_calls.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const ciphers[] = {"auto", "17", "3", NULL};
+static const char *const privileges[] = {"operator", "administrator", NULL};
+
+static const struct nsh_option options[] = {
+    {.name = "address",
+     .type = NSH_STRING,
+     .flags = NSH_REQUIRED | NSH_IDENTIFIES,
+     .help = "IP address of the BMC, with :PORT when it is not 623; [v6]:PORT."},
+    {.name = "user", .type = NSH_STRING, .preset = "", .help = "User name, at most 16 bytes."},
+    {.name = "password",
+     .type = NSH_SECRET,
+     .flags = NSH_REQUIRED,
+     .help = "Password, at most 20 bytes."},
+    {.name = "kg",
+     .type = NSH_SECRET,
+     .help = "The BMC's key, where one is set (at most 20 bytes)."},
+    {.name = "cipher",
+     .type = NSH_STRING,
+     .preset = "auto",
+     .choices = ciphers,
+     .help = "Cipher suite; auto: 17, then 3. Nothing weaker is spoken."},
+    {.name = "privilege",
+     .type = NSH_STRING,
+     .preset = "operator",
+     .choices = privileges,
+     .help = "Privilege level of the session."},
+    {.name = "uuid",
+     .type = NSH_STRING,
+     .help = "The host's UUID: a BMC that tells another is not switched."},
+    {.name = "keep_alive",
+     .type = NSH_DURATION,
+     .preset = "0s",
+     .min = "0s",
+     .max = "50s",
+     .help = "Keep an idle session open by asking this often; 0s: it is closed after 45 s."},
+    {.name = "poll",
+     .type = NSH_DURATION,
+     .preset = "1s",
+     .min = "50ms",
+     .max = "1m",
+     .help = "How often the power state is read while waiting for it."},
+    {.name = "off_time",
+     .type = NSH_DURATION,
+     .preset = "5s",
+     .min = "0s",
+     .max = "10m",
+     .help = "How long the host stays off in a power cycle."},
+};
+
+static const struct nsh_option identify_args[] = {
+    {.name = "lit", .type = NSH_BOOL, .preset = "true", .help = "Switch the LED on, or off."},
+    {.name = "for",
+     .type = NSH_DURATION,
+     .preset = "0s",
+     .min = "0s",
+     .max = "255s",
+     .help = "How long it is lit; 0s: until it is switched off."},
+};
+
+static const struct nsh_option log_args[] = {
+    {.name = "count",
+     .type = NSH_INT,
+     .preset = "20",
+     .min = "1",
+     .max = "200",
+     .help = "How many of the newest records."},
+};
+
+#define POWER_VERB(verb_name, verb_effect, verb_flags, verb_proof, timeout, verb_help)             \
+    {                                                                                              \
+        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags) | NSH_EXCLUSIVE,       \
+        .verify = "power.status", .proof = (verb_proof), .timeout_ms_default = (timeout),          \
+        .help = (verb_help),                                                                       \
+    }
+
+static const struct nsh_verb verbs[] = {
+    {.name = "power.status",
+     .effect = NSH_READS,
+     .flags = NSH_IDEMPOTENT,
+     .timeout_ms_default = 20000,
+     .help = "Read the chassis status."},
+    POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 60000,
+               "Chassis control 01h, then read until it is on."),
+    POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 60000,
+               "Chassis control 00h, then read until it is off twice in a row."),
+    POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 120000,
+               "Off, proven off, off_time, on, proven on; a host that is off is switched on."),
+    POWER_VERB("reset.soft", NSH_INTERRUPTS, 0, "power=on", 300000,
+               "Ask the operating system to shut down (ACPI); when it did, switch on again."),
+    POWER_VERB("reset.hard", NSH_INTERRUPTS, 0, "power=on", 30000, "Chassis control 03h."),
+    {.name = "identify",
+     .effect = NSH_CHANGES,
+     .flags = NSH_IDEMPOTENT,
+     .args = identify_args,
+     .args_count = sizeof identify_args / sizeof identify_args[0],
+     .timeout_ms_default = 20000,
+     .help = "Light the locator LED."},
+    {.name = "log.read",
+     .effect = NSH_READS,
+     .flags = NSH_IDEMPOTENT,
+     .args = log_args,
+     .args_count = sizeof log_args / sizeof log_args[0],
+     .timeout_ms_default = 60000,
+     .help = "Read the newest records of the system event log."},
+};
+
+/* ---- devices ---------------------------------------------------------------------------- */
+
+static bool address_parse_host(const char *host, uint16_t port, struct ipmi_settings *settings)
+{
+    memset(&settings->peer, 0, sizeof settings->peer);
+    if (inet_pton(AF_INET, host, &settings->peer.v4.sin_addr) == 1) {
+        settings->peer.v4.sin_family = AF_INET;
+        settings->peer.v4.sin_port = htons(port);
+        return true;
+    }
+    if (inet_pton(AF_INET6, host, &settings->peer.v6.sin6_addr) == 1) {
+        settings->peer.v6.sin6_family = AF_INET6;
+        settings->peer.v6.sin6_port = htons(port);
+        return true;
+    }
+    return false;
+}
+
+/* "10.0.0.1", "10.0.0.1:623", "fe80::1", "[fe80::1]:623" */
+static bool address_parse(const char *text, struct ipmi_settings *settings)
+{
+    char host[INET6_ADDRSTRLEN];
+    const char *port_text = NULL;
+    size_t count = strlen(text);
+    long port = IPMI_PORT;
+
+    if (text[0] == '[') {
+        const char *end = strchr(text, ']');
+        if (end == NULL || (end[1] != '\0' && end[1] != ':')) {
+            return false;
+        }
+        port_text = end[1] == ':' ? end + 2 : NULL;
+        text++;
+        count = (size_t)(end - text);
+    } else if (strchr(text, ':') != NULL && strchr(text, ':') == strrchr(text, ':')) {
+        port_text = strchr(text, ':') + 1;
+        count = (size_t)(port_text - text) - 1;
+    }
+    if (port_text != NULL) {
+        char *end = NULL;
+        port = strtol(port_text, &end, 10);
+        if (end == port_text || *end != '\0' || port < 1 || port > 65535) {
+            return false;
+        }
+    }
+    if (count == 0 || count >= sizeof host) {
+        return false;
+    }
+    memcpy(host, text, count);
+    host[count] = '\0';
+    return address_parse_host(host, (uint16_t)port, settings);
+}
+
+static int settings_key(const char *name, const char *text, uint8_t key[IPMI_KEY_BYTES],
+                        struct nsh_error *err)
+{
+    size_t count = strlen(text);
+
+    if (count > IPMI_KEY_BYTES) {
+        return nsh_fail(err, NSH_INVALID, "%s has %zu bytes, IPMI allows %d", name, count,
+                        IPMI_KEY_BYTES);
+    }
+    memset(key, 0, IPMI_KEY_BYTES);
+    memcpy(key, text, count);
+    return 0;
+}
+
+static int settings_read(const struct nsh_value *given, struct nsh_device *device,
+                         struct nsh_error *err)
+{
+    struct ipmi_settings *settings = &device->link.settings;
+    const char *user = nsh_get_text(given, "user", "");
+    const char *cipher = nsh_get_text(given, "cipher", "auto");
+    const char *kg = nsh_get_text(given, "kg", NULL);
+    const char *uuid = nsh_get_text(given, "uuid", NULL);
+
+    if (!address_parse(device->address, settings)) {
+        return nsh_fail(err, NSH_INVALID,
+                        "address: want an IP address such as 10.1.1.1 or 10.1.1.1:623, got %s",
+                        device->address);
+    }
+    if (strlen(user) > IPMI_USER_MAX) {
+        return nsh_fail(err, NSH_INVALID, "user has %zu bytes, IPMI allows %d", strlen(user),
+                        IPMI_USER_MAX);
+    }
+    settings->user_bytes = (uint8_t)strlen(user);
+    memcpy(settings->user, user, strlen(user) + 1);
+    settings->suite = (uint8_t)strtoul(cipher, NULL, 10);
+    settings->privilege = strcmp(nsh_get_text(given, "privilege", "operator"), "operator") == 0
+                              ? IPMI_OPERATOR
+                              : IPMI_ADMINISTRATOR;
+    settings->keep_alive_ms = (uint32_t)nsh_get_int(given, "keep_alive", 0);
+    device->poll_ms = (uint32_t)nsh_get_int(given, "poll", 1000);
+    device->off_time_ms = (uint32_t)nsh_get_int(given, "off_time", 5000);
+    device->link.suite = settings->suite;
+    settings->has_kg = kg != NULL && kg[0] != '\0';
+    device->has_uuid = uuid != NULL && uuid[0] != '\0';
+    if (device->has_uuid && !ipmi_guid_parse(uuid, device->uuid)) {
+        return nsh_fail(err, NSH_INVALID, "uuid: want 32 hex digits, got %s", uuid);
+    }
+    int result = settings_key("kg", settings->has_kg ? kg : "", settings->kg, err);
+    return result < 0
+               ? result
+               : settings_key("password", nsh_get_text(given, "password", ""), settings->key, err);
+}
+
+static void ipmi_free(struct nsh_device *device)
+{
+    memset(&device->link.settings, 0, sizeof device->link.settings);
+    free(device->address);
+    free(device);
+}
+
+static int ipmi_open(struct nsh_services *services, const struct nsh_value *settings,
+                     struct nsh_device **ret_device, struct nsh_error *err)
+{
+    struct nsh_device *device = calloc(1, sizeof *device);
+
+    if (device == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    device->address = strdup(nsh_get_text(settings, "address", ""));
+    if (device->address == NULL) {
+        free(device);
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    device->link.services = services;
+    device->link.address = device->address;
+    int result = settings_read(settings, device, err);
+    if (result < 0) {
+        ipmi_free(device);
+        return result;
+    }
+    *ret_device = device;
+    return 0;
+}
+
+static void ipmi_close(struct nsh_device *device)
+{
+    ipmi_link_close(&device->link);
+    ipmi_free(device);
+}
+
+__attribute__((visibility("default"))) const struct nsh_driver nsh_driver = {
+    .abi = NSH_ABI,
+    .size = sizeof(struct nsh_driver),
+    .name = "ipmi",
+    .version = "1",
+    .summary = "IPMI 2.0 over LAN (RMCP+): power, identify, event log",
+    .maturity = NSH_PROVEN,
+    .options = options,
+    .options_count = sizeof options / sizeof options[0],
+    .verbs = verbs,
+    .verbs_count = sizeof verbs / sizeof verbs[0],
+    .open = ipmi_open,
+    .start = ipmi_start,
+    .cancel = ipmi_cancel,
+    .close = ipmi_close,
+};
