@@ -3,8 +3,9 @@
 #define DAEMON_ROUTES_H
 
 /*
- * What the HTTP API offers: one table of routes. Handlers run on the server's threads; they read from the store's reader
- * of their request, or post to the shell (handed to them as request->arg) and answer when it does.
+ * What the HTTP API offers: one table of routes. Handlers run on the server's threads; they read
+ * from the store's reader of their request, or post to the shell (handed to them as request->arg)
+ * and answer when it does.
  */
 
 #include "api/api.h"

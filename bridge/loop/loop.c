@@ -91,6 +91,9 @@ static void service_observe(struct nsh_services *services, const char *host, con
 }
 
 static void service_trace(struct nsh_services *services, const struct nsh_op *op,
+                          const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void service_trace(struct nsh_services *services, const struct nsh_op *op,
                           const char *format, ...)
 {
     struct loop *loop = loop_of(services);

@@ -18,7 +18,8 @@
 #include <time.h>
 
 #define DATABASE_APPLICATION_ID 0x4e534854 /* "NSHT": tells a store from any other SQLite file. */
-#define DATABASE_BUSY_MS 5000  /* How long a foreign lock (a shell, a backup tool) is waited for.  \
+#define DATABASE_BUSY_MS                                                                           \
+    5000                       /* How long a foreign lock (a shell, a backup tool) is waited for.  \
                                 */
 #define DATABASE_HASH_BYTES 32 /* SHA-256. */
 
@@ -96,8 +97,9 @@ int audit_head_read(sqlite3 *db, struct audit_head *ret_head);
  * A reader that looks for one host skips the segments that cannot have it without reading them.
  */
 #define JOURNAL_FILTER_BYTES_MAX 1024
-#define JOURNAL_FILTER_EVENTS_MIN 16 /* Smaller segments are read faster than they are filtered.   \
-                                      */
+#define JOURNAL_FILTER_EVENTS_MIN                                                                  \
+    16 /* Smaller segments are read faster than they are filtered.                                 \
+        */
 
 size_t journal_filter_bytes(uint32_t events_count);
 void journal_filter_add(uint8_t *filter, size_t filter_bytes, char field, struct text word);
