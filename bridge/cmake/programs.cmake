@@ -1,9 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 # The programs. Each is one folder whose *.c are its sources; helpers the daemon starts live in libexec.
 
-function(program name)
-    cmake_parse_arguments(PROGRAM "HELPER" "FOLDER" "USES;LIBS" ${ARGN})
+# program_library(NAME FOLDER ... USES ... LIBS ...): all of a program's folder but its *main.c as library NAME, so that
+# tests can link its parts.
+function(program_library name)
+    cmake_parse_arguments(PROGRAM "" "FOLDER" "USES;LIBS" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bridge/${PROGRAM_FOLDER}/*.c)
+    list(FILTER sources EXCLUDE REGEX "main\\.c$")
+    if(NOT sources)
+        return()
+    endif()
+    add_library(${name} STATIC ${sources})
+    target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/bridge/${PROGRAM_FOLDER})
+    target_link_libraries(${name} PUBLIC ${PROGRAM_USES})
+    foreach(library ${PROGRAM_LIBS})
+        ns_library(${library} target)
+        target_link_libraries(${name} PUBLIC ${target})
+    endforeach()
+endfunction()
+
+# program(NAME FOLDER ... USES ... LIBS ...): with LIBRARY, the folder but its *main.c is that library.
+function(program name)
+    cmake_parse_arguments(PROGRAM "HELPER" "FOLDER;LIBRARY" "USES;LIBS" ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bridge/${PROGRAM_FOLDER}/*.c)
+    if(PROGRAM_LIBRARY)
+        program_library(${PROGRAM_LIBRARY} FOLDER ${PROGRAM_FOLDER} USES ${PROGRAM_USES} LIBS ${PROGRAM_LIBS})
+        list(FILTER sources INCLUDE REGEX "main\\.c$")
+    endif()
     if(NOT sources)
         return()
     endif()
@@ -21,7 +44,7 @@ function(program name)
     add_executable(${name} ${sources})
     target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/bridge/${PROGRAM_FOLDER})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-    target_link_libraries(${name} PRIVATE ${PROGRAM_USES})
+    target_link_libraries(${name} PRIVATE ${PROGRAM_LIBRARY} ${PROGRAM_USES})
     foreach(library ${PROGRAM_LIBS})
         ns_library(${library} target)
         target_link_libraries(${name} PRIVATE ${target})
@@ -40,7 +63,7 @@ endfunction()
 # Where the daemon looks for its helpers and drivers unless told otherwise: beside itself in a build tree, else installed.
 add_compile_definitions(NS_DRIVER_DIR="${NS_DRIVER_DIR}" NS_LIBEXEC_DIR="${NS_LIBEXEC_DIR}" NS_CONFIG_DIR="${NS_CONFIG_DIR}")
 
-program(nightshiftd FOLDER daemon USES ns_engine ns_api ${NS_ALL_source} LIBS libseccomp netsnmp)
+program(nightshiftd FOLDER daemon LIBRARY ns_daemon USES ns_engine ns_api ${NS_ALL_source} LIBS libseccomp netsnmp)
 program(nightshift-trap HELPER FOLDER source/trap/receiver USES ns_source_trap LIBS libseccomp netsnmp)
 program(nightshift-spawn HELPER FOLDER loop/spawner USES ns_base LIBS libseccomp)
 program(nightshift FOLDER cli USES ns_engine ns_store ns_fleet ${NS_ALL_source} LIBS libcurl openssl netsnmp)
