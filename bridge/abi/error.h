@@ -45,6 +45,11 @@ int nsh_fail(struct nsh_error *err, enum nsh_code code, const char *format, ...)
 int nsh_fail_at(struct nsh_error *err, struct nsh_place at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+#ifdef __clang_analyzer__ /* It does not see into other files: the result is negative. */
+#define nsh_fail(err, code, ...) ((void)nsh_fail((err), (code), __VA_ARGS__), -(int)(code))
+#define nsh_fail_at(err, at, ...) ((void)nsh_fail_at((err), (at), __VA_ARGS__), -(int)NSH_INVALID)
+#endif
+
 /* Put "context: " before the text of err; returns -err->code. */
 int nsh_wrap(struct nsh_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -220,6 +220,7 @@ enum cli_exit cli_tail(struct cli *cli)
     unsigned rows_max =
         cli->flags.limit == NULL ? UINT_MAX : (unsigned)strtoul(cli->flags.limit, NULL, 10);
     cli->flags.limit = NULL;
+    /* NOLINTNEXTLINE(bugprone-infinite-loop): rows counts in the inner loop. */
     while (result == CLI_OK && rows < rows_max) {
         const char *path = arena_printf(&cli->arena, "/v1/events?after=%lld&wait=10s", after);
         result = cli_request(cli, "GET", cli_path(cli, path), NULL, &document);

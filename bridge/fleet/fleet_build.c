@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 const char *const fleet_key_words[KEYS_COUNT + 1] = {
-#define KEY(NAME, word, default_ok) [KEY_##NAME] = word,
+#define KEY(NAME, word, default_ok) [KEY_##NAME] = (word),
     FLEET_KEYS(KEY)
 #undef KEY
 };

@@ -134,7 +134,7 @@ static void host_read_engines(struct fleet_build *build, struct conf *setting, s
             continue;
         }
         const char *digits = strncasecmp(text, "0x", 2) == 0 ? text + 2 : text;
-        for (; digits[used] != '\0' && used < sizeof engine - 1; used++) {
+        for (; used < sizeof engine - 1 && digits[used] != '\0'; used++) {
             engine[used] = (char)tolower((unsigned char)digits[used]);
         }
         engine[used] = '\0';

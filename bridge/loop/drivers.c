@@ -406,7 +406,7 @@ int drivers_start(struct drivers *drivers, const struct drivers_call *from, stru
     if (result == 0) {
         result = call_new(drivers, from, device, verb, &call, err);
     }
-    if (result < 0) {
+    if (result != 0) {
         return result;
     }
     device->calls_count++;

@@ -657,6 +657,7 @@ void http_done(struct loop *loop)
     for (unsigned i = 0; i < http->shards_count; i++) {
         struct http_shard *shard = &http->shards[i];
         while (shard->requests != NULL) {
+            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it takes itself out of the list. */
             service_http_cancel(&loop->services, shard->requests);
         }
         if (shard->multi != NULL) {

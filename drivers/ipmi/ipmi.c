@@ -183,7 +183,7 @@ static int settings_key(const char *name, const char *text, uint8_t key[IPMI_KEY
                         IPMI_KEY_BYTES);
     }
     memset(key, 0, IPMI_KEY_BYTES);
-    memcpy(key, text, count);
+    memcpy(key, text, count); /* NOLINT(bugprone-not-null-terminated-result): padded by zeros */
     return 0;
 }
 
@@ -220,7 +220,7 @@ static int settings_read(const struct nsh_value *given, struct nsh_device *devic
     if (device->has_uuid && !ipmi_guid_parse(uuid, device->uuid)) {
         return nsh_fail(err, NSH_INVALID, "uuid: want 32 hex digits, got %s", uuid);
     }
-    int result = settings_key("kg", settings->has_kg ? kg : "", settings->kg, err);
+    int result = settings_key("kg", kg != NULL ? kg : "", settings->kg, err);
     return result < 0
                ? result
                : settings_key("password", nsh_get_text(given, "password", ""), settings->key, err);

@@ -489,8 +489,10 @@ static int enter_scoped(struct text *scoped, const u_char **ret_tag, struct curs
         return nsh_fail(err, NSH_PROTOCOL, "no scoped PDU");
     }
     scoped->count = (uint32_t)(inner.at + inner.left - (const u_char *)scoped->at);
-    if (!take(&inner, ASN_OCTET_STR, &skipped) || !take(&inner, ASN_OCTET_STR, &skipped)) {
-        return nsh_fail(err, NSH_PROTOCOL, "scoped PDU without context");
+    for (int i = 0; i < 2; i++) { /* contextEngineID, contextName */
+        if (!take(&inner, ASN_OCTET_STR, &skipped)) {
+            return nsh_fail(err, NSH_PROTOCOL, "scoped PDU without context");
+        }
     }
     *ret_tag = inner.at;
     return enter_pdu(&inner, &command, ret_pdu, err);

@@ -239,6 +239,7 @@ static void pipe_send(struct receiver *receiver, enum pipe_kind kind, const uint
     }
     size_t count = PIPE_HEADER_BYTES + payload_bytes;
     pipe_put_header(late->bytes, kind, payload_bytes);
+    /* cppcheck-suppress uninitvar ; pack_writer filled it */
     memcpy(late->bytes + PIPE_HEADER_BYTES, payload, payload_bytes);
     uv_buf_t buf = uv_buf_init((char *)late->bytes, (unsigned)count);
     int written = uv_try_write((uv_stream_t *)&receiver->pipe, &buf, 1);
@@ -637,11 +638,11 @@ int trap_listen_new(uv_loop_t *loop, struct intake *intake, const struct trap_op
     for (unsigned i = 0; r == 0 && i < wanted; i++) {
         r = receiver_new(listen, options, err);
     }
-    if (r < 0) {
+    if (r != 0) {
         trap_listen_stop(listen, NULL, NULL);
         return r;
     }
-    for (unsigned i = 0; i < wanted; i++) {
+    for (unsigned i = 0; i < listen->receivers_count; i++) {
         receiver_start(listen->receivers[i]);
     }
     *ret_listen = listen;

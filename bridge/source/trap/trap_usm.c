@@ -102,6 +102,7 @@ static bool key_of_secret(const EVP_MD *digest, const char *secret, uint8_t key[
 static bool key_localise(const struct usm_user *user, const uint8_t *ku, struct text engine,
                          uint8_t key[KEY_BYTES_MAX])
 {
+    NSH_ASSERT(user->auth != NULL); /* Privacy goes with authentication: user_set(). */
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool ok = context != NULL && EVP_DigestInit_ex(context, user->digest, NULL) == 1 &&
               EVP_DigestUpdate(context, ku, user->auth->key_bytes) == 1 &&

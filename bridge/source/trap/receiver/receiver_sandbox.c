@@ -138,6 +138,7 @@ int receiver_sandbox_test(void)
     expect_refused("setuid", setuid(0));
     expect_refused("setrlimit", setrlimit(RLIMIT_CORE, &more));
     expect_refused("unshare", unshare(CLONE_NEWUSER));
+    /* cppcheck-suppress [invalidFunctionArg, leakReturnValNotUsed] ; it must be refused */
     expect_refused("code", mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
                                 0) == MAP_FAILED
                                ? -1
