@@ -3,8 +3,8 @@
 #define POLICY_POLICY_H
 
 /*
- * libconfig text -> a checked, immutable policy set, or diagnostics: all of them, each with its place.
- * The format: policies/LANGUAGE.md. The set borrows nothing but its own arena.
+ * libconfig text -> a checked, immutable policy set, or diagnostics: all of them, each with its
+ * place. The format: policies/LANGUAGE.md. The set borrows nothing but its own arena.
  */
 
 #include "base/confscan.h"
@@ -18,8 +18,8 @@ enum policy_mode { POLICY_OBSERVE, POLICY_SUGGEST, POLICY_APPROVE, POLICY_ENFORC
 enum policy_on_fail { ON_FAIL_ELSE, ON_FAIL_CONTINUE, ON_FAIL_STOP };
 
 /*
- * Subjects: what a policy has one state and one run for. A host, or a failure domain named by its kind ("rack", "feed",
- * "pool", "site"): then `by` of the event's host decides which.
+ * Subjects: what a policy has one state and one run for. A host, or a failure domain named by its
+ * kind ("rack", "feed", "pool", "site"): then `by` of the event's host decides which.
  */
 struct policy_condition {
     struct cel_program *program; /* NULL: always true. */
@@ -29,12 +29,13 @@ struct policy_condition {
 
 /* A text with ${...}: pieces of literal text and programs in turn. */
 struct policy_template {
-    const char *name; /* The argument's name. */
-    struct nsh_value literal;           /* When pieces_count is 0. */
+    const char *name;         /* The argument's name. */
+    struct nsh_value literal; /* When pieces_count is 0. */
+    /* Only one piece, a program: the argument has its type. Else all are joined to a text. */
     const struct policy_piece {
-        const char *text;               /* Literal piece, or NULL. */
-        struct cel_program *program;    /* Or this. */
-    } *pieces;
+        const char *text;            /* Literal piece, or NULL. */
+        struct cel_program *program; /* Or this. */
+    } * pieces;
     size_t pieces_count;
 };
 
@@ -43,7 +44,7 @@ enum policy_step_kind { STEP_ACT, STEP_CHECK, STEP_WAIT };
 struct policy_step {
     const char *name;
     enum policy_step_kind kind;
-    const struct verb *verb;    /* STEP_ACT. */
+    const struct verb *verb; /* STEP_ACT. */
     const struct policy_template *with;
     size_t with_count;
     struct policy_condition run_if; /* `if` */
@@ -53,7 +54,7 @@ struct policy_step {
     int64_t timeout_ms;             /* STEP_ACT; 0: the verb's default. */
     uint32_t retries;
     int64_t retry_delay_ms;
-    enum policy_on_fail on_fail;
+    enum policy_on_fail on_fail; /* In `else` never ON_FAIL_ELSE. */
     bool need;
     struct nsh_place at;
 };
@@ -64,7 +65,7 @@ struct policy_when {
     enum severity severity_min;
     struct policy_condition condition; /* `if` */
     int64_t for_ms, settle_ms, keep_ms;
-    uint32_t count;       /* 0: not counted. */
+    uint32_t count; /* 0: not counted. */
     int64_t within_ms;
     struct policy_condition distinct; /* Counted once per value; program NULL: every event. */
 };
@@ -104,27 +105,27 @@ struct policy {
 
 /* The site's guards (nightshift.conf, group `guards`) with their defaults of design section 6. */
 struct policy_guards {
-    uint32_t host_interrupts_max;    /* 2 interrupting actions per host ... */
-    int64_t host_interrupts_ms;      /* ... in 24 h, then a person. */
-    uint32_t pool_percent_max;       /* 5 % of a pool at once, at least one. */
-    uint32_t rack_concurrent_max;    /* 1 */
-    uint32_t site_concurrent_max;    /* 10 */
+    uint32_t host_interrupts_max;                       /* 2 interrupting actions per host ... */
+    int64_t host_interrupts_ms;                         /* ... in 24 h, then a person. */
+    uint32_t pool_percent_max;                          /* 5 % of a pool at once, at least one. */
+    uint32_t rack_concurrent_max;                       /* 1 */
+    uint32_t site_concurrent_max;                       /* 10 */
     uint32_t site_10min_max, site_1h_max, site_24h_max; /* 10, 30, 100 interrupting actions. */
     uint32_t pool_10min_max, pool_1h_max, pool_24h_max; /* 0: as pool_percent. 3, 10, 30 */
     uint32_t rack_10min_max, rack_1h_max, rack_24h_max; /* 2, 4, 10 */
-    uint32_t brake_hosts_min;        /* 3 */
-    uint32_t brake_percent;          /* 20 */
-    int64_t brake_window_ms;         /* Alarms raised within this long of each other: 5 min. */
-    int64_t brake_hold_ms;           /* Stays on this long after it is no longer true: 10 min. */
-    int64_t intent_max_age_ms;       /* 10 min */
-    int64_t event_max_age_ms;        /* 10 min */
-    int64_t cooldown_ms;             /* once_within default: 1 h */
-    int64_t queue_ms;                /* A deferred run waits at most: 10 min. */
+    uint32_t brake_hosts_min;                           /* 3 */
+    uint32_t brake_percent;                             /* 20 */
+    int64_t brake_window_ms;   /* Alarms raised within this long of each other: 5 min. */
+    int64_t brake_hold_ms;     /* Stays on this long after it is no longer true: 10 min. */
+    int64_t intent_max_age_ms; /* 10 min */
+    int64_t event_max_age_ms;  /* 10 min */
+    int64_t cooldown_ms;       /* once_within default: 1 h */
+    int64_t queue_ms;          /* A deferred run waits at most: 10 min. */
 };
 
 struct policy_defaults {
-    enum policy_mode mode;        /* POLICY_OBSERVE: new policies start there. */
-    int64_t step_timeout_ms;
+    enum policy_mode mode;   /* POLICY_OBSERVE: new policies start there. */
+    int64_t step_timeout_ms; /* Already in the steps that say nothing. 0: the driver's, by verb. */
     int64_t settle_ms;
     struct policy_guards guards;
 };
@@ -135,7 +136,7 @@ struct policy_set {
     const struct policy *policies;
     size_t policies_count;
     struct map by_name;
-    struct map by_event;           /* Exact event type -> struct policy_list. */
+    struct map by_event;               /* Exact event type -> struct policy_list. */
     const struct policy *const *globs; /* Those with a glob: looked at for every new alarm. */
     size_t globs_count;
     uint64_t revision;
@@ -154,41 +155,62 @@ struct policy_defaults policy_defaults_builtin(void);
 void policy_defaults_read(struct conf *root, struct policy_defaults *defaults, struct diags *diags);
 
 /*
- * Load every *.policy of a folder (or one file). NULL when diags got an error. extra_verbs: the verbs of the loaded
- * drivers ("redfish.set_power_limit"), or NULL.
+ * Load every *.policy of a folder (or one file). NULL when diags got an error. extra_verbs: the
+ * verbs of the loaded drivers ("redfish.set_power_limit"), or NULL.
  */
-struct policy_set *policy_load(const char *path, const struct policy_defaults *defaults, const struct verb *extra_verbs,
-                               size_t extra_verbs_count, struct diags *diags);
-struct policy_set *policy_load_text(const char *name, const char *text, const struct policy_defaults *defaults,
-                                    struct diags *diags);
+struct policy_set *policy_load(const char *path, const struct policy_defaults *defaults,
+                               const struct verb *extra_verbs, size_t extra_verbs_count,
+                               struct diags *diags);
+struct policy_set *policy_load_text(const char *name, const char *text,
+                                    const struct policy_defaults *defaults, struct diags *diags);
 void policy_set_free(struct policy_set *set);
 
 const char *policy_mode_word(enum policy_mode mode);
+int policy_mode_of(struct text word); /* enum policy_mode, or -1 */
 
-/* ---- the names conditions may use; the engine supplies them by these indexes ---------------------------------- */
+/* ---- the names conditions may use; the engine supplies them by these indexes
+ * ---------------------------------- */
 
-enum policy_variable { /* env->variables */
-    VAR_EVENT,   /* record: id source type subject time severity state host resource qualifier name message data(dyn) */
-    VAR_HOST,    /* record: id name role rack pool serial uuid maintenance labels power ... */
-    VAR_SUBJECT, /* dyn: name, kind */
-    VAR_POLICY,  /* record: name owner mode summary */
-    VAR_RUN,     /* record: id attempt */
-    VAR_ALARM,   /* record: id type severity resource count raised text */
-    VAR_STEPS,   /* map of record: ok error result */
-    VAR_FAILED,  /* record: step error */
-    VAR_FAILURE, /* string: "step cycle failed: ..." */
-    VAR_CLEARED, /* bool: this activation has ended */
-    VAR_MATCHED, /* list of event */
-    VAR_INFO, VAR_WARNING, VAR_MINOR, VAR_MAJOR, VAR_CRITICAL, VAR_FATAL, /* int: the severities */
-    POLICY_VARIABLES_COUNT
+/*
+ * Texts for what is text; severities are numbers (model/severity.def); times are RFC 3339 texts
+ * ("2026-03-02T10:00:00.000Z": timestamp(event.time)). A field that is not known is "" or absent.
+ *
+ * What a condition may name grows: `when` and `unless` see the first part, steps also the second,
+ * steps of `else` all.
+ */
+enum policy_variable {              /* env->variables */
+                       VAR_EVENT,   /* id source type subject time severity state host resource
+                                       qualifier name   message data: what the source sent, a map */
+                       VAR_HOST,    /* As the inventory has it (model/host.h, record): id name role
+                                       rack site room    row pool serial uuid maintenance quorum labels
+                                       addresses */
+                       VAR_SUBJECT, /* name kind */
+                       VAR_POLICY,  /* name owner mode summary */
+                       VAR_ALARM,   /* id type severity resource count raised text */
+                       VAR_INFO,    /* int: the severities */
+                       VAR_WARNING,
+                       VAR_MINOR,
+                       VAR_MAJOR,
+                       VAR_CRITICAL,
+                       VAR_FATAL,
+                       POLICY_WHEN_VARIABLES,
+                       VAR_RUN = POLICY_WHEN_VARIABLES, /* id attempt */
+                       VAR_STEPS,   /* One member for each step that ended: ok error result */
+                       VAR_CLEARED, /* bool: this activation has ended */
+                       VAR_MATCHED, /* The events that made the condition true: a list */
+                       POLICY_STEP_VARIABLES,
+                       VAR_FAILED = POLICY_STEP_VARIABLES, /* step error */
+                       VAR_FAILURE,                        /* string: "step cycle failed: ..." */
+                       POLICY_VARIABLES_COUNT
 };
 
-enum policy_function { /* env->functions */
-    FN_ACTIVE,      /* active(string type) -> bool: raised on the subject or on a domain it is in; globs allowed */
-    FN_IN_CALENDAR, /* reserved: always an error until calendars exist */
-    POLICY_FUNCTIONS_COUNT
+enum policy_function {            /* env->functions */
+                       FN_ACTIVE, /* active(string type) -> bool: raised on the subject or on a
+                                     domain it is in; globs allowed; the argument is a literal */
+                       POLICY_FUNCTIONS_COUNT
 };
 
+/* All of them: what steps of `else` see. */
 const struct cel_env *policy_env(void);
 
 #endif
