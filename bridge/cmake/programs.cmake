@@ -21,7 +21,7 @@ endfunction()
 
 # program(NAME FOLDER ... USES ... LIBS ...): with LIBRARY, the folder but its *main.c is that library.
 function(program name)
-    cmake_parse_arguments(PROGRAM "HELPER" "FOLDER;LIBRARY" "USES;LIBS" ${ARGN})
+    cmake_parse_arguments(PROGRAM "HELPER;BUILD_ONLY" "FOLDER;LIBRARY" "USES;LIBS" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bridge/${PROGRAM_FOLDER}/*.c)
     if(PROGRAM_LIBRARY)
         program_library(${PROGRAM_LIBRARY} FOLDER ${PROGRAM_FOLDER} USES ${PROGRAM_USES} LIBS ${PROGRAM_LIBS})
@@ -53,7 +53,9 @@ function(program name)
     if(CMAKE_BUILD_TYPE STREQUAL "Release")
         target_link_options(${name} PRIVATE -pie)
     endif()
-    if(PROGRAM_HELPER)
+    if(PROGRAM_BUILD_ONLY)
+        return()
+    elseif(PROGRAM_HELPER)
         install(TARGETS ${name} RUNTIME DESTINATION ${NS_LIBEXEC_DIR})
     else()
         install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_FULL_BINDIR})
@@ -68,3 +70,22 @@ program(nightshift-trap HELPER FOLDER source/trap/receiver USES ns_source_trap L
 program(nightshift-spawn HELPER FOLDER loop/spawner USES ns_base LIBS libseccomp)
 program(nightshift FOLDER cli USES ns_engine ns_store ns_fleet ${NS_ALL_source} LIBS libcurl openssl netsnmp)
 program(nightshift-lab FOLDER lab USES ns_base codec_ipmi LIBS libuv openssl json-c netsnmp)
+
+# The manual pages, made by the tables of the programs above: `cmake --build ... --target man`, and installed.
+program(nightshift-man BUILD_ONLY FOLDER man USES ns_loop)
+if(TARGET nightshift-man)
+    target_include_directories(nightshift-man PRIVATE ${CMAKE_SOURCE_DIR}/bridge/cli ${CMAKE_SOURCE_DIR}/bridge/lab)
+    set(driver_modules "")
+    foreach(driver ${NS_DRIVERS})
+        list(APPEND driver_modules driver_${driver})
+    endforeach()
+    add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/man/made
+        COMMAND nightshift-man ${CMAKE_BINARY_DIR}/man ${CMAKE_BINARY_DIR}/drivers
+        COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/man/made
+        DEPENDS nightshift-man ${driver_modules})
+    add_custom_target(man ALL DEPENDS ${CMAKE_BINARY_DIR}/man/made)
+    foreach(volume 1 5 7 8)
+        install(DIRECTORY ${CMAKE_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_FULL_MANDIR}/man${volume}
+            FILES_MATCHING PATTERN "*.${volume}")
+    endforeach()
+endif()
