@@ -69,7 +69,7 @@ program(nightshiftd FOLDER daemon LIBRARY ns_daemon USES ns_engine ns_api ${NS_A
 program(nightshift-trap HELPER FOLDER source/trap/receiver USES ns_source_trap LIBS libseccomp netsnmp)
 program(nightshift-spawn HELPER FOLDER loop/spawner USES ns_base LIBS libseccomp)
 program(nightshift FOLDER cli USES ns_engine ns_store ns_fleet ${NS_ALL_source} LIBS libcurl openssl netsnmp)
-program(nightshift-lab FOLDER lab USES ns_base codec_ipmi LIBS libuv openssl json-c netsnmp)
+program(nightshift-lab FOLDER lab LIBRARY ns_lab USES ns_base codec_ipmi LIBS libuv openssl json-c netsnmp)
 
 # The manual pages, made by the tables of the programs above: `cmake --build ... --target man`, and installed.
 program(nightshift-man BUILD_ONLY FOLDER man USES ns_loop)

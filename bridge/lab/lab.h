@@ -81,7 +81,7 @@ struct lab_host {
     uint8_t slot;         /* Which of the BMC's systems, from 0. */
     uint8_t power, shown; /* The truth, and what a lying BMC says. */
     bool lied;            /* shown counts. */
-    bool os_up, cycling, identify, was_off;
+    bool os_up, cycling, identify, was_off, lie_cycling;
     uint8_t faults, sticky; /* Bits of enum lab_fault. */
     uint32_t etag;
     uint32_t offs_count, resets_count;
@@ -141,6 +141,8 @@ struct lab {
     struct lab_control *control;
     struct lab_script *script;
     uint64_t connections, connections_peak;
+    uint64_t refused; /* Connections, for want of file descriptors. */
+    int spare_fd;     /* Given up for a moment to turn away whom we cannot serve. */
     int64_t start_ms;
     bool stopping;
 };
@@ -188,6 +190,7 @@ const char *lab_power_word(unsigned power);        /* "on", "off", "turning-off"
  */
 void lab_physics_order(struct lab_host *host, enum lab_order order, const char *via,
                        const char *request, const char *answer);
+void lab_physics_press(struct lab_host *host, enum lab_order order); /* The power button. */
 /* What the BMC says of the power: the truth, unless it lies. */
 unsigned lab_physics_shown(const struct lab_host *host);
 void lab_physics_fail(struct lab_host *host, enum lab_fault fault, bool sticky);
@@ -285,6 +288,22 @@ struct lab_request {
     size_t body_bytes;
 };
 
+/* A request as lab_http_parse() found it. */
+struct lab_http {
+    struct lab_request request; /* Without bmc and body. */
+    size_t head_bytes, body_bytes;
+    bool close, chunked;
+};
+
+#define LAB_HTTP_REQUEST_MAX 65536 /* Bytes of a request; a longer one is 413. */
+
+/*
+ * Take the request at the beginning of bytes apart (bytes[bytes_count] is NUL). 0: more bytes are
+ * needed, nothing was changed. 200: it is complete, its head is cut into texts in place. Else the
+ * status to refuse it with; where the next one begins is unknown then.
+ */
+int lab_http_parse(char *bytes, size_t bytes_count, struct lab_http *head);
+
 struct lab_reply {
     int status;
     const char *extra; /* Further header lines, each ending in CRLF; a buffer of the reply. */
@@ -325,8 +344,8 @@ lab_redfish_fn lab_redfish_systems, lab_redfish_system, lab_redfish_action_info;
 lab_redfish_fn lab_redfish_chassis_all, lab_redfish_chassis, lab_redfish_power, lab_redfish_thermal;
 lab_redfish_fn lab_redfish_managers, lab_redfish_manager, lab_redfish_tasks, lab_redfish_task_list;
 lab_redfish_fn lab_redfish_log_services, lab_redfish_log, lab_redfish_entries, lab_redfish_entry;
-lab_redfish_fn lab_redfish_reset, lab_redfish_patch, lab_redfish_log_clear,
-    lab_redfish_manager_reset;
+lab_redfish_fn lab_redfish_reset, lab_redfish_patch, lab_redfish_chassis_patch,
+    lab_redfish_log_clear, lab_redfish_manager_reset;
 lab_redfish_fn lab_redfish_task, lab_redfish_task_monitor;
 
 /* ---- lab_redfish_sessions.c ------------------------------------------------------------- */

@@ -53,6 +53,16 @@ static bool word_is(const struct command_run *run, size_t index, const char *cha
     return index < run->words_count && text_is(run->words[index], chars);
 }
 
+/* The line from a word on: texts have blanks. */
+static const char *rest_copy(const struct command_run *run, size_t index, char *room, size_t bytes)
+{
+    const char *from = index < run->words_count ? run->words[index].at : "";
+
+    snprintf(room, bytes, "%s", from);
+    room[strcspn(room, "\r\n")] = '\0';
+    return room;
+}
+
 static const char *word_copy(const struct command_run *run, size_t index, char *room, size_t bytes)
 {
     struct text word = index < run->words_count ? run->words[index] : TEXT("");
@@ -232,12 +242,12 @@ static void each_forget(void *arg, struct lab_host *host)
 
 static void each_push_on(void *arg, struct lab_host *host)
 {
-    lab_physics_order(host, LAB_ORDER_ON, "button", "on", "");
+    lab_physics_press(host, LAB_ORDER_ON);
 }
 
 static void each_push_off(void *arg, struct lab_host *host)
 {
-    lab_physics_order(host, LAB_ORDER_OFF, "button", "off", "");
+    lab_physics_press(host, LAB_ORDER_OFF);
 }
 
 static void each_trap(void *arg, struct lab_host *host)
@@ -246,7 +256,7 @@ static void each_trap(void *arg, struct lab_host *host)
     char oid[128], text[LAB_TRAP_TEXT_MAX];
 
     word_copy(run, 2, oid, sizeof oid);
-    word_copy(run, 3, text, sizeof text);
+    rest_copy(run, 3, text, sizeof text);
     if (run->failed) {
         return;
     }
@@ -319,16 +329,17 @@ static void command_stats(struct command_run *run)
     struct lab_trap_figures traps;
 
     lab_trap_count(run->lab, &traps);
-    textbuf_addf(run->out,
-                 "{\"hosts\":%zu,\"bmcs\":%zu,\"connections\":%llu,\"connections_peak\":%llu,"
-                 "\"traps\":{\"sent\":%llu,\"failed\":%llu,\"dropped\":%llu,\"acknowledged\":%llu,"
-                 "\"unanswered\":%llu,\"waiting\":%llu}}\n",
-                 run->lab->hosts_count, run->lab->bmcs_count,
-                 (unsigned long long)run->lab->connections,
-                 (unsigned long long)run->lab->connections_peak, (unsigned long long)traps.sent,
-                 (unsigned long long)traps.failed, (unsigned long long)traps.dropped,
-                 (unsigned long long)traps.acknowledged, (unsigned long long)traps.unanswered,
-                 (unsigned long long)traps.waiting);
+    textbuf_addf(
+        run->out,
+        "{\"hosts\":%zu,\"bmcs\":%zu,\"connections\":%llu,\"connections_peak\":%llu,"
+        "\"refused\":%llu,\"traps\":{\"sent\":%llu,\"failed\":%llu,\"dropped\":%llu,"
+        "\"acknowledged\":%llu,"
+        "\"unanswered\":%llu,\"waiting\":%llu}}\n",
+        run->lab->hosts_count, run->lab->bmcs_count, (unsigned long long)run->lab->connections,
+        (unsigned long long)run->lab->connections_peak, (unsigned long long)run->lab->refused,
+        (unsigned long long)traps.sent, (unsigned long long)traps.failed,
+        (unsigned long long)traps.dropped, (unsigned long long)traps.acknowledged,
+        (unsigned long long)traps.unanswered, (unsigned long long)traps.waiting);
     run->wrote = true;
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP/1.1 for the lab's Redfish BMCs: thousands of kept TLS connections on the loop. An idle
- * connection holds its SSL object and nothing else. Bounds: a request has at most REQUEST_BYTES_MAX
- * bytes; a longer one is 413.
+ * connection holds its SSL object and nothing else.
  */
 
 #include "lab.h"
@@ -11,16 +10,16 @@
 #include "base/assert.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define REQUEST_BYTES_MAX 65536
 #define REQUEST_ROOM 4096
 
 struct lab_conn {
@@ -130,7 +129,12 @@ static void conn_write(struct lab_conn *conn)
         conn_close(conn);
         return;
     }
-    conn_wait(conn, UV_READABLE);
+}
+
+/* Send what is left of an answer; when all is sent, go on with what the client sent meanwhile. */
+static void conn_go_on(struct lab_conn *conn)
+{
+    conn_write(conn);
     conn_read(conn);
 }
 
@@ -139,7 +143,7 @@ static void conn_due(void *arg)
     struct lab_conn *conn = arg;
 
     if ((conn->bmc->modes & (LAB_DEAD | LAB_HANG)) == 0) {
-        conn_write(conn);
+        conn_go_on(conn);
     }
 }
 
@@ -199,10 +203,10 @@ static void conn_answer(struct lab_conn *conn, struct lab_reply *reply, bool hea
         conn->keep = false;
     }
     conn->answering = true;
-    uv_poll_stop(&conn->poll);
     if (delay_ms == 0 && (conn->bmc->modes & (LAB_DEAD | LAB_HANG)) == 0) {
         conn_write(conn);
     } else {
+        uv_poll_stop(&conn->poll);
         lab_clock_set(conn->bmc->lab, &conn->timer, delay_ms, conn_due, conn);
     }
 }
@@ -218,118 +222,34 @@ static void conn_refuse(struct lab_conn *conn, int status)
 
 /* ---- requests --------------------------------------------------------------------------- */
 
-struct http_head {
-    struct lab_request request;
-    char *path, *query;
-    size_t body_bytes;
-    bool close, chunked;
-};
-
-static void head_line(struct http_head *head, char *name, char *value)
-{
-    struct lab_request *request = &head->request;
-
-    if (strcasecmp(name, "content-length") == 0) {
-        head->body_bytes = strtoul(value, NULL, 10);
-    } else if (strcasecmp(name, "authorization") == 0) {
-        request->authorization = value;
-    } else if (strcasecmp(name, "x-auth-token") == 0) {
-        request->token = value;
-    } else if (strcasecmp(name, "if-match") == 0) {
-        request->if_match = value;
-    } else if (strcasecmp(name, "connection") == 0) {
-        head->close = strcasecmp(value, "close") == 0;
-    } else if (strcasecmp(name, "transfer-encoding") == 0) {
-        head->chunked = true;
-    }
-}
-
-/* Take the head apart in place; false: it is no HTTP. */
-static bool head_parse(char *bytes, struct http_head *head)
-{
-    char *rest = bytes;
-    char *line = strsep(&rest, "\n");
-    char *method = strsep(&line, " ");
-    char *path = line == NULL ? NULL : strsep(&line, " ");
-
-    if (path == NULL || line == NULL || strncmp(line, "HTTP/1.", 7) != 0) {
-        return false;
-    }
-    head->close = line[7] == '0';
-    head->query = path;
-    head->path = strsep(&head->query, "?");
-    head->request.method = method;
-    head->request.path = head->path;
-    while ((line = strsep(&rest, "\n")) != NULL) {
-        size_t count = strlen(line);
-        if (count > 0 && line[count - 1] == '\r') {
-            line[count - 1] = '\0';
-        }
-        char *value = strchr(line, ':');
-        if (value == NULL) {
-            continue;
-        }
-        *value++ = '\0';
-        value += strspn(value, " \t");
-        head_line(head, line, value);
-    }
-    return true;
-}
-
-/* The value of Content-Length in a head that is not parsed yet; so that nothing is changed until
- * all is there. */
-static size_t head_body_bytes(const char *bytes, size_t head_bytes)
-{
-    static const char name[] = "\ncontent-length:";
-
-    for (size_t i = 0; i + sizeof name < head_bytes; i++) {
-        if (strncasecmp(bytes + i, name, sizeof name - 1) == 0) {
-            return strtoul(bytes + i + sizeof name - 1, NULL, 10);
-        }
-    }
-    return 0;
-}
-
 /* Answer one request when it is complete; false: more bytes are needed. */
 static bool conn_serve(struct lab_conn *conn)
 {
-    conn->in[conn->in_count] = '\0';
-    char *end = memmem(conn->in, conn->in_count, "\r\n\r\n", 4);
-    if (end == NULL) {
-        return false;
-    }
-    size_t head_bytes = (size_t)(end - conn->in) + 4;
-    size_t body_bytes = head_body_bytes(conn->in, head_bytes);
-    if (body_bytes > REQUEST_BYTES_MAX - 4096) {
-        conn_refuse(conn, 413);
-        return true;
-    }
-    if (conn->in_count < head_bytes + body_bytes) {
-        return false;
-    }
-    struct http_head head = {.request.bmc = conn->bmc};
+    struct lab_http head = {.request.bmc = conn->bmc};
     struct lab_reply reply = {.status = 200};
-    char *body = conn->in + head_bytes;
-    char after = body[body_bytes];
-    end[2] = '\0';
+    int status = 0;
+
+    conn->in[conn->in_count] = '\0';
+    status = lab_http_parse(conn->in, conn->in_count, &head);
+    if (status == 0) {
+        return false;
+    }
     conn->bmc->requests++;
-    if (!head_parse(conn->in, &head) || head.chunked) {
-        conn_refuse(conn, head.chunked ? 411 : 400);
+    if (status != 200) {
+        conn_refuse(conn, status);
         return true;
     }
-    body[body_bytes] = '\0';
+    char *body = conn->in + head.head_bytes;
+    char after = body[head.body_bytes];
+    body[head.body_bytes] = '\0';
     head.request.body = body;
-    head.request.body_bytes = body_bytes;
+    head.request.body_bytes = head.body_bytes;
     conn->keep = !head.close;
     lab_redfish_answer(&head.request, &reply);
     bool is_head = strcmp(head.request.method, "HEAD") == 0;
-    body[body_bytes] = after;
-    conn->in_count -= head_bytes + body_bytes;
-    memmove(conn->in, body + body_bytes, conn->in_count);
-    if (conn->in_count == 0) {
-        free(TAKE(conn->in));
-        conn->in_room = 0;
-    }
+    body[head.body_bytes] = after;
+    conn->in_count -= head.head_bytes + head.body_bytes;
+    memmove(conn->in, body + head.body_bytes, conn->in_count);
     conn_answer(conn, &reply, is_head);
     return true;
 }
@@ -337,7 +257,7 @@ static bool conn_serve(struct lab_conn *conn)
 static bool conn_grow(struct lab_conn *conn)
 {
     size_t room = conn->in_room == 0 ? REQUEST_ROOM : conn->in_room * 2;
-    char *in = room > REQUEST_BYTES_MAX ? NULL : realloc(conn->in, room + 1);
+    char *in = room > LAB_HTTP_REQUEST_MAX ? NULL : realloc(conn->in, room + 1);
 
     if (in == NULL) {
         return false;
@@ -347,11 +267,20 @@ static bool conn_grow(struct lab_conn *conn)
     return true;
 }
 
+/* An idle connection keeps no buffer. */
+static void conn_shrink(struct lab_conn *conn)
+{
+    if (conn->in_count == 0) {
+        free(TAKE(conn->in));
+        conn->in_room = 0;
+    }
+}
+
 static void conn_read(struct lab_conn *conn)
 {
     while (!conn->answering && !conn->dying) {
         if (conn->in_count > 0 && conn_serve(conn)) {
-            return;
+            continue; /* Answered already, or answering is true now. */
         }
         if (conn->in_count == conn->in_room && !conn_grow(conn)) {
             conn_refuse(conn, 413);
@@ -362,10 +291,7 @@ static void conn_read(struct lab_conn *conn)
         int result = conn->ssl != NULL ? SSL_read(conn->ssl, at, (int)count)
                                        : (int)recv(conn->fd, at, count, MSG_DONTWAIT);
         if (result <= 0) {
-            if (conn->in_count == 0) {
-                free(TAKE(conn->in));
-                conn->in_room = 0;
-            }
+            conn_shrink(conn);
             conn_stuck(conn, result);
             return;
         }
@@ -382,7 +308,7 @@ static void conn_ready(uv_poll_t *poll, int status, int events)
     } else if ((conn->bmc->modes & LAB_DEAD) != 0) {
         uv_poll_stop(poll); /* Silence, until it starts again and forgets. */
     } else if (conn->answering) {
-        conn_write(conn);
+        conn_go_on(conn);
     } else {
         conn_read(conn);
     }
@@ -424,6 +350,24 @@ static void listener_accept(struct lab_bmc *bmc, int fd)
     conn_wait(conn, UV_READABLE);
 }
 
+/* No descriptor is left: let the client see the end at once, instead of asking us for ever. */
+static void listener_refuse(struct lab_bmc *bmc)
+{
+    struct lab *lab = bmc->lab;
+
+    if (lab->refused++ == 0) {
+        fprintf(
+            stderr,
+            "nightshift-lab: no file descriptor is left for a connection to %s; raise the limit "
+            "(ulimit -n)\n",
+            bmc->hosts->name);
+    }
+    closep(&lab->spare_fd);
+    int fd = accept4(bmc->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    closep(&fd);
+    lab->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void listener_ready(uv_poll_t *poll, int status, int events)
 {
     struct lab_bmc *bmc = poll->data;
@@ -431,6 +375,8 @@ static void listener_ready(uv_poll_t *poll, int status, int events)
 
     if (fd >= 0) {
         listener_accept(bmc, fd);
+    } else if (errno == EMFILE || errno == ENFILE) {
+        listener_refuse(bmc);
     }
 }
 
@@ -460,6 +406,7 @@ int lab_https_listen(struct lab_bmc *bmc, struct nsh_error *err)
 
 int lab_https_open(struct lab *lab, struct nsh_error *err)
 {
+    lab->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     return lab_tls_open(lab, err);
 }
 
@@ -468,4 +415,5 @@ void lab_https_close(struct lab *lab)
     while (lab->conns != NULL) {
         conn_close(lab->conns);
     }
+    closep(&lab->spare_fd);
 }

@@ -32,7 +32,7 @@ static int call_answer(const struct call *call, const void *bytes, size_t bytes_
 
 static int app_device_id(struct call *call)
 {
-    static const uint8_t answer[] = {0x20, 0x01, 0x02, 0x10, 0x02, 0xbf, 0xa2, 0x02,
+    static const uint8_t answer[] = {0x20, 0x81, 0x02, 0x10, 0x02, 0xbf, 0xa2, 0x02,
                                      0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00};
     return call_answer(call, answer, sizeof answer);
 }
@@ -112,6 +112,12 @@ static int app_close(struct call *call)
     }
     call->close = true;
     return 0;
+}
+
+static int app_self_test(struct call *call)
+{
+    static const uint8_t passed[] = {0x55, 0x00};
+    return call_answer(call, passed, sizeof passed);
 }
 
 /* ---- Chassis ---------------------------------------------------------------------------- */
@@ -276,8 +282,33 @@ static int sel_time(struct call *call)
 
 static int sdr_info(struct call *call)
 {
-    static const uint8_t answer[] = {0x51, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x22};
+    static const uint8_t answer[] = {0x51, 1, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x22};
     return call_answer(call, answer, sizeof answer);
+}
+
+/* The only record: a locator of the BMC itself, for clients that must have read one. */
+static int sdr_get(struct call *call)
+{
+    static const uint8_t record[] = {0x01, 0x00, 0x51, 0x12, 0x0e, 0x20, 0x00, 0x00, 0xbf, 0x00,
+                                     0x00, 0x00, 0x06, 0x01, 0x00, 0xc3, 'B',  'M',  'C'};
+    uint16_t asked = (uint16_t)(call_byte(call, 2) | call_byte(call, 3) << 8);
+    size_t offset = call_byte(call, 4), count = call_byte(call, 5);
+
+    if (call->request->data_bytes < 6) {
+        return -IPMI_CC_LENGTH;
+    }
+    if (asked > 1 && asked != 0xffff) {
+        return -IPMI_CC_NOT_PRESENT;
+    }
+    if (offset >= sizeof record) {
+        return -IPMI_CC_RANGE;
+    }
+    if (count > sizeof record - offset) {
+        count = sizeof record - offset;
+    }
+    memset(call->data, 0xff, 2);
+    memcpy(call->data + 2, record + offset, count);
+    return (int)count + 2;
 }
 
 static int sdr_reserve(struct call *call)
@@ -302,6 +333,7 @@ static const struct command {
     {IPMI_NETFN_CHASSIS, 0x09, IPMI_OPERATOR, chassis_get_boot},
     {IPMI_NETFN_APP, 0x01, IPMI_USER, app_device_id},
     {IPMI_NETFN_APP, 0x02, IPMI_ADMINISTRATOR, app_cold_reset},
+    {IPMI_NETFN_APP, 0x04, IPMI_USER, app_self_test},
     {IPMI_NETFN_APP, 0x08, IPMI_USER, app_guid},
     {IPMI_NETFN_APP, 0x37, ANYBODY, app_guid},
     {IPMI_NETFN_APP, 0x38, ANYBODY, app_auth_capabilities},
@@ -310,6 +342,7 @@ static const struct command {
     {IPMI_NETFN_APP, 0x3c, IPMI_USER, app_close},
     {IPMI_NETFN_STORAGE, 0x20, IPMI_USER, sdr_info},
     {IPMI_NETFN_STORAGE, 0x22, IPMI_USER, sdr_reserve},
+    {IPMI_NETFN_STORAGE, 0x23, IPMI_USER, sdr_get},
     {IPMI_NETFN_STORAGE, 0x40, IPMI_USER, sel_info},
     {IPMI_NETFN_STORAGE, 0x42, IPMI_USER, sel_reserve},
     {IPMI_NETFN_STORAGE, 0x43, IPMI_USER, sel_entry},

@@ -13,20 +13,40 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#define FILES_SPARE 128 /* The ledger, the control socket, its clients, informs. */
+
 static void main_signalled(uv_signal_t *handle, int number)
 {
     uv_stop(handle->loop);
 }
 
-/* Every BMC has a socket, every client another: take all files the system lets us have. */
-static void main_raise_limits(void)
+/*
+ * Every BMC has a socket, every client's connection another: take all descriptors that the system
+ * lets us have, and more than that when we are privileged.
+ */
+static int main_raise_limits(const struct lab *lab, struct nsh_error *err)
 {
+    rlim_t needed = lab->bmcs_count + FILES_SPARE;
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return 0;
+    }
+    rlim_t wanted = 2 * lab->bmcs_count + FILES_SPARE;
+    struct rlimit more = {wanted, wanted};
+    if (limit.rlim_max >= wanted || setrlimit(RLIMIT_NOFILE, &more) != 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+        if (limit.rlim_cur < needed) {
+            return nsh_fail(err, NSH_LIMIT,
+                            "%zu BMCs need %llu file descriptors, the limit is %llu: raise it "
+                            "(ulimit -Hn %llu as root), or start fewer hosts",
+                            lab->bmcs_count, (unsigned long long)needed,
+                            (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
+        }
     }
+    return 0;
 }
 
 static int main_listen(struct lab *lab, struct nsh_error *err)
@@ -56,6 +76,7 @@ static int main_open(struct lab *lab, struct nsh_error *err)
         textbuf_add_chars(&control, options->control);
     }
     result = lab_world_build(lab, err);
+    result = result < 0 ? result : main_raise_limits(lab, err);
     result = result < 0 ? result : lab_ledger_open(lab, options->ledger, err);
     result = result < 0 ? result : lab_trap_start(lab, err);
     result = result < 0 ? result : lab_https_open(lab, err);
@@ -104,6 +125,7 @@ static int main_run(struct lab *lab)
     static const int signals[2] = {SIGTERM, SIGINT};
     struct nsh_error err = {0};
 
+    lab->spare_fd = -1;
     uv_loop_init(&lab->loop);
     lab_clock_start(lab);
     lab->start_ms = lab_clock_now_ms(lab);
@@ -145,6 +167,5 @@ int main(int argc, char **argv)
         printf("nightshift-lab %s\n", NIGHTSHIFT_VERSION);
         return 0;
     }
-    main_raise_limits();
     return main_run(&lab);
 }

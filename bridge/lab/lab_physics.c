@@ -253,8 +253,8 @@ static void physics_lie_shown(void *arg)
     host->lied = true;
     host->shown = host->lie_power;
     host->etag++;
-    if (host->cycling && host->lie_power == LAB_OFF) {
-        host->cycling = false;
+    if (host->lie_cycling && host->lie_power == LAB_OFF) {
+        host->lie_cycling = false;
         host->lie_power = LAB_ON;
         lab_clock_set(host->bmc->lab, &host->lie_timer, host->bmc->lab->options.cycle_ms,
                       physics_lie_shown, host);
@@ -271,7 +271,7 @@ static void physics_lie(struct lab_host *host, enum lab_order order)
         return;
     }
     host->lie_power = off ? LAB_OFF : LAB_ON;
-    host->cycling = order == LAB_ORDER_CYCLE;
+    host->lie_cycling = order == LAB_ORDER_CYCLE;
     lab_clock_set(host->bmc->lab, &host->lie_timer, off ? options->off_ms : options->on_ms,
                   physics_lie_shown, host);
 }
@@ -293,6 +293,17 @@ void lab_physics_order(struct lab_host *host, enum lab_order order, const char *
     lab_ledger_add(host->bmc->lab, host, via, request, answer, effect);
 }
 
+/* The button at the front: no BMC lies about it, and none is needed. */
+void lab_physics_press(struct lab_host *host, enum lab_order order)
+{
+    bool dead = (host->bmc->modes & LAB_DEAD) != 0;
+
+    host->lied = false;
+    const char *effect = dead ? "none" : physics_carry_out(host, order);
+    lab_ledger_add(host->bmc->lab, host, "button", order == LAB_ORDER_ON ? "on" : "off", "",
+                   effect);
+}
+
 /* ---- the world around ------------------------------------------------------------------- */
 
 static void physics_bmc_started(void *arg)
@@ -303,21 +314,33 @@ static void physics_bmc_started(void *arg)
     lab_https_reset(bmc);
 }
 
-void lab_physics_lose_power(struct lab_host *host)
+static void physics_host_dies(struct lab *lab, struct lab_host *host)
 {
-    struct lab *lab = host->bmc->lab;
-
     lab_clock_clear(lab, &host->power_timer);
     lab_clock_clear(lab, &host->boot_timer);
-    lab_clock_clear(lab, &host->bmc->start_timer);
-    host->bmc->modes |= LAB_DEAD;
-    lab_ipmi_forget(host->bmc);
-    lab_redfish_forget(host->bmc);
+    lab_clock_clear(lab, &host->lie_timer);
+    host->lied = false;
+    host->identify = false;
     if (host->power != LAB_OFF) {
         host->power = LAB_OFF;
         host->was_off = true;
         host->os_up = false;
+        host->cycling = false;
         physics_note(host, "power-lost");
+    }
+}
+
+/* Hosts behind one BMC share its chassis, and its power supplies. */
+void lab_physics_lose_power(struct lab_host *host)
+{
+    struct lab_bmc *bmc = host->bmc;
+
+    lab_clock_clear(bmc->lab, &bmc->start_timer);
+    bmc->modes |= LAB_DEAD;
+    lab_ipmi_forget(bmc);
+    lab_redfish_forget(bmc);
+    for (size_t i = 0; i < bmc->hosts_count; i++) {
+        physics_host_dies(bmc->lab, &bmc->hosts[i]);
     }
 }
 

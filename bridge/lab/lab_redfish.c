@@ -35,6 +35,7 @@ static const struct route {
      lab_redfish_log_clear},
     {"GET", "Chassis", LAB_ROLE_READ, lab_redfish_chassis_all},
     {"GET", "Chassis/*", LAB_ROLE_READ, lab_redfish_chassis},
+    {"PATCH", "Chassis/*", LAB_ROLE_OPERATE, lab_redfish_chassis_patch},
     {"GET", "Chassis/*/Power", LAB_ROLE_READ, lab_redfish_power},
     {"GET", "Chassis/*/Thermal", LAB_ROLE_READ, lab_redfish_thermal},
     {"GET", "Managers", LAB_ROLE_READ, lab_redfish_managers},

@@ -240,7 +240,7 @@ static bool patch_member(struct lab_redfish *redfish, const struct nsh_member *m
     return false;
 }
 
-void lab_redfish_patch(struct lab_redfish *redfish)
+static bool patch_apply(struct lab_redfish *redfish)
 {
     CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
     const struct lab_request *request = redfish->request;
@@ -248,22 +248,36 @@ void lab_redfish_patch(struct lab_redfish *redfish)
     int lit = -1;
 
     if (!patch_precondition(redfish)) {
-        return;
+        return false;
     }
     if (json_parse(request->body, request->body_bytes, &arena, &body, NULL) < 0 ||
         body.type != NSH_MAP || body.count == 0) {
         lab_redfish_error(redfish, 400, "MalformedJSON", "The request body is no JSON object.");
-        return;
+        return false;
     }
     for (size_t i = 0; i < body.count; i++) {
         if (!patch_member(redfish, &body.members[i], &lit)) {
-            return;
+            return false;
         }
     }
     if (lit >= 0) {
         lab_physics_identify(redfish->host, lit == 1, 0, "redfish");
     }
-    lab_redfish_system(redfish);
+    return true;
+}
+
+void lab_redfish_patch(struct lab_redfish *redfish)
+{
+    if (patch_apply(redfish)) {
+        lab_redfish_system(redfish);
+    }
+}
+
+void lab_redfish_chassis_patch(struct lab_redfish *redfish)
+{
+    if (patch_apply(redfish)) {
+        lab_redfish_chassis(redfish);
+    }
 }
 
 /* ---- the rest --------------------------------------------------------------------------- */

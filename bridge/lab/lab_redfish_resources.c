@@ -160,7 +160,7 @@ void lab_redfish_system(struct lab_redfish *redfish)
                  "\"@odata.etag\":\"\\\"%u\\\"\",\"Id\":\"System.Embedded.%u\",\"Name\":\"System\","
                  "\"SystemType\":\"Physical\",\"Manufacturer\":\"nightshift-lab\","
                  "\"Model\":\"Lab R650\",\"HostName\":\"%s\",\"SerialNumber\":\"%s\","
-                 "\"SKU\":\"%s\",\"UUID\":\"%s\",",
+                 "\"AssetTag\":\"\",\"SKU\":\"%s\",\"UUID\":\"%s\",",
                  number, host->etag, number, host->name, host->serial, host->serial, uuid);
     system_state(redfish, host);
     textbuf_addf(body,
@@ -194,19 +194,23 @@ void lab_redfish_chassis(struct lab_redfish *redfish)
     const struct lab_host *host = redfish->host;
     unsigned number = host->slot + 1u;
     bool on = lab_physics_shown(host) == LAB_ON;
+    bool lit = lab_physics_lit(host);
 
-    textbuf_addf(body_of(redfish),
-                 "{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u\","
-                 "\"@odata.type\":\"#Chassis.v1_17_0.Chassis\",\"Id\":\"System.Embedded.%u\","
-                 "\"Name\":\"Chassis\",\"ChassisType\":\"RackMount\",\"SerialNumber\":\"%s\","
-                 "\"PowerState\":\"%s\",\"Status\":{\"State\":\"Enabled\",\"Health\":\"%s\"},"
-                 "\"Location\":{\"Placement\":{\"Rack\":\"r%u\"}},"
-                 "\"Power\":{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u/Power\"},"
-                 "\"Thermal\":{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u/Thermal\"},"
-                 "\"Links\":{\"ComputerSystems\":[{\"@odata.id\":\"" V1
-                 "/Systems/System.Embedded.%u\"}]}}",
-                 number, number, host->serial, on ? "On" : "Off", system_health(host),
-                 redfish->bmc->rack, number, number, number);
+    snprintf(redfish->reply->extra_room, sizeof redfish->reply->extra_room, "ETag: \"%u\"\r\n",
+             host->etag);
+    textbuf_addf(
+        body_of(redfish),
+        "{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u\","
+        "\"IndicatorLED\":\"%s\",\"LocationIndicatorActive\":%s,"
+        "\"@odata.type\":\"#Chassis.v1_17_0.Chassis\",\"Id\":\"System.Embedded.%u\","
+        "\"Name\":\"Chassis\",\"ChassisType\":\"RackMount\",\"SerialNumber\":\"%s\","
+        "\"PowerState\":\"%s\",\"Status\":{\"State\":\"Enabled\",\"Health\":\"%s\"},"
+        "\"Location\":{\"Placement\":{\"Rack\":\"r%u\"}},"
+        "\"Power\":{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u/Power\"},"
+        "\"Thermal\":{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u/Thermal\"},"
+        "\"Links\":{\"ComputerSystems\":[{\"@odata.id\":\"" V1 "/Systems/System.Embedded.%u\"}]}}",
+        number, lit ? "Blinking" : "Off", lit ? "true" : "false", number, host->serial,
+        on ? "On" : "Off", system_health(host), redfish->bmc->rack, number, number, number);
 }
 
 void lab_redfish_power(struct lab_redfish *redfish)

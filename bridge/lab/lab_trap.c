@@ -10,6 +10,8 @@
 
 #include <net-snmp/net-snmp-includes.h>
 
+#include <net-snmp/library/large_fd_set.h>
+
 #include "lab.h"
 
 #include <arpa/inet.h>
@@ -18,11 +20,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/select.h>
 #include <time.h>
 #include <unistd.h>
 
-#define INFORMS_OPEN_MAX 64 /* Each has a socket; select() carries 1024. */
+#define INFORMS_OPEN_MAX 64 /* Each has a socket. */
 #define INFORM_TIMEOUT_US 1000000
 #define INFORM_RETRIES 30
 
@@ -304,21 +305,22 @@ static void sender_send(struct lab_trap_sender *sender, const struct lab_trap *t
 static void sender_serve(struct lab_trap_sender *sender, long wait_ms)
 {
     struct timeval wait = {.tv_usec = wait_ms * 1000};
-    fd_set set;
+    netsnmp_large_fd_set set;
     int fds = 0;
 
-    FD_ZERO(&set);
+    /* Behind thousands of BMCs our descriptors have large numbers. */
+    netsnmp_large_fd_set_init(&set, FD_SETSIZE);
     for (size_t i = 0; i < sender->informs_count; i++) {
         struct timeval own;
         int block = 1;
-        snmp_sess_select_info(sender->informs[i]->session, &fds, &set, &own, &block);
+        snmp_sess_select_info2(sender->informs[i]->session, &fds, &set, &own, &block);
     }
-    if (select(fds, &set, NULL, NULL, &wait) <= 0) {
-        FD_ZERO(&set);
+    if (netsnmp_large_fd_set_select(fds, &set, NULL, NULL, &wait) <= 0) {
+        NETSNMP_LARGE_FD_ZERO(&set);
     }
     for (size_t i = 0; i < sender->informs_count;) {
         struct inform *inform = sender->informs[i];
-        snmp_sess_read(inform->session, &set);
+        snmp_sess_read2(inform->session, &set);
         if (!inform->done) {
             snmp_sess_timeout(inform->session);
         }
@@ -330,6 +332,7 @@ static void sender_serve(struct lab_trap_sender *sender, long wait_ms)
         free(inform);
         sender->informs[i] = sender->informs[--sender->informs_count];
     }
+    netsnmp_large_fd_set_cleanup(&set);
 }
 
 /* The next trap, waiting for one while nothing else is to be done; NULL: none now. */
