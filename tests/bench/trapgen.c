@@ -3,12 +3,13 @@
 /*
  * trapgen: sends traps as fast as the kernel takes them, or at a rate.
  *
- *   trapgen [-k v1|v2c|v3|inform|linkdown] [-n COUNT] [-r RATE] [-s SOURCES] [-G SEGMENTS] ADDRESS
- * PORT
+ *   trapgen [-k v1|v2c|v3|inform|linkdown|probe] [-n COUNT] [-r RATE] [-s SOURCES] [-G SEGMENTS]
+ * ADDRESS PORT
  *
  * The v2c trap is a Dell iDRAC one of 12 varbinds and 469 bytes. v3 is authPriv, SHA-256 and
  * AES-128, user trapuser (authpass12, privpass12), one engine a source. Sources are 127.1.0.0 and
  * on, by IP_PKTINFO. UDP_SEGMENT (-G, 32) puts that many traps of one source into one system call.
+ * A probe carries the nanosecond it was sent (CLOCK_MONOTONIC, 20 digits) as its only varbind.
  * Informs are sent and not waited for. Prints one JSON object.
  */
 
@@ -102,6 +103,8 @@ static void put_varbind(struct bytes *list, const char *oid, uint8_t type, const
 
 #define IDRAC "1.3.6.1.4.1.674.10892.5.3.1."
 #define IDRAC_TRAP "1.3.6.1.4.1.674.10892.5.3.2.1.0.2265"
+#define PROBE "1.3.6.1.4.1.8072.9999.9999.1" /* NET-SNMP's arc for experiments. */
+#define PROBE_STAMP "00000000000000000000"
 
 static void put_idrac(struct bytes *list)
 {
@@ -129,12 +132,18 @@ static void build_pdu(const char *kind, struct bytes *pdu, uint32_t id)
     struct bytes list = {0};
     struct bytes inner = {0};
     bool link = strcmp(kind, "linkdown") == 0;
+    bool probe = strcmp(kind, "probe") == 0;
     if (strcmp(kind, "v1") != 0) {
         put_varbind(&list, "1.3.6.1.2.1.1.3.0", 0x43, NULL, 123456789);
-        put_varbind(&list, "1.3.6.1.6.3.1.1.4.1.0", 0x06, link ? "1.3.6.1.6.3.1.1.5.3" : IDRAC_TRAP,
+        put_varbind(&list, "1.3.6.1.6.3.1.1.4.1.0", 0x06,
+                    link    ? "1.3.6.1.6.3.1.1.5.3"
+                    : probe ? PROBE
+                            : IDRAC_TRAP,
                     0);
     }
-    if (link) {
+    if (probe) {
+        put_varbind(&list, PROBE ".1", 0x04, PROBE_STAMP, 0);
+    } else if (link) {
         put_varbind(&list, "1.3.6.1.2.1.2.2.1.1.7", 0x02, NULL, 7);
         put_varbind(&list, "1.3.6.1.2.1.2.2.1.7.7", 0x02, NULL, 1);
         put_varbind(&list, "1.3.6.1.2.1.2.2.1.8.7", 0x02, NULL, 2);
@@ -266,6 +275,19 @@ struct run {
     struct sockaddr_in to;
 };
 
+/* When it is sent, into a probe. */
+static void stamp(uint8_t *bytes, size_t count)
+{
+    struct timespec now;
+    char digits[24];
+    uint8_t *at = memmem(bytes, count, PROBE_STAMP, strlen(PROBE_STAMP));
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    snprintf(digits, sizeof digits, "%020lld", (long long)now.tv_sec * 1000000000LL + now.tv_nsec);
+    if (at != NULL) {
+        memcpy(at, digits, strlen(PROBE_STAMP));
+    }
+}
+
 static bool send_group(int fd, const struct run *run, unsigned source, uint8_t *bytes, size_t count,
                        size_t segment)
 {
@@ -304,6 +326,7 @@ static int run_all(const struct run *run)
     for (unsigned i = 0; i < run->sources; i++) {
         build(run->kind, i, 0x40000000u + i, &templates[i]);
     }
+    bool probe = strcmp(run->kind, "probe") == 0;
     uint64_t sent = 0;
     uint64_t failed = 0;
     double started = now_s();
@@ -325,6 +348,9 @@ static int run_all(const struct run *run)
             memcpy(group + i * template->count, template->at, template->count);
             if (id_at > 0) {
                 memcpy(group + i * template->count + id_at, &id, sizeof id);
+            }
+            if (probe) {
+                stamp(group + i * template->count, template->count);
             }
         }
         if (send_group(fd, run, source, group, segments * template->count, template->count)) {
@@ -374,9 +400,10 @@ int main(int argc, char **argv)
     if (argc - optind != 2 || inet_pton(AF_INET, argv[optind], &run.to.sin_addr) != 1 ||
         run.sources == 0 || run.sources > SOURCES_MAX || run.segments == 0 ||
         run.segments > SEGMENTS_MAX) {
-        fprintf(stderr, "usage: trapgen [-k v1|v2c|v3|inform|linkdown] [-n COUNT] [-r RATE] [-s "
-                        "SOURCES] [-G SEGMENTS] "
-                        "ADDRESS PORT\n");
+        fprintf(stderr,
+                "usage: trapgen [-k v1|v2c|v3|inform|linkdown|probe] [-n COUNT] [-r RATE] [-s "
+                "SOURCES] [-G SEGMENTS] "
+                "ADDRESS PORT\n");
         return 2;
     }
     run.to.sin_port = htons((uint16_t)atoi(argv[optind + 1]));
