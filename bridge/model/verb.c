@@ -45,6 +45,45 @@ const struct verb *verb_find(struct text name)
     return NULL;
 }
 
+/* The verb of each row of verb_args, in the same order. */
+static const char *const verb_args_verbs[] = {
+#define VERB_ARG(verb_name, arg_name, arg_type, arg_min, arg_max, arg_help) verb_name,
+#include "model/verb_args.def"
+#undef VERB_ARG
+};
+
+static const struct nsh_option verb_args_rows[] = {
+#define VERB_ARG(verb_name, arg_name, arg_type, arg_min, arg_max, arg_help)                        \
+    {                                                                                              \
+        .name = (arg_name),                                                                        \
+        .type = (arg_type),                                                                        \
+        .min = (arg_min),                                                                          \
+        .max = (arg_max),                                                                          \
+        .help = (arg_help),                                                                        \
+    },
+#include "model/verb_args.def"
+#undef VERB_ARG
+};
+
+bool verb_args(const struct verb *verb, const struct nsh_option **ret_args, size_t *ret_count)
+{
+    size_t rows = sizeof verb_args_rows / sizeof verb_args_rows[0], first = 0, count = 0;
+    while (first < rows && strcmp(verb_args_verbs[first], verb->name) != 0) {
+        first++;
+    }
+    while (first + count < rows && strcmp(verb_args_verbs[first + count], verb->name) == 0) {
+        count++;
+    }
+    if (count == 0) {
+        return false;
+    }
+    bool nothing = verb_args_rows[first].name == NULL;
+    NSH_ASSERT(!nothing || count == 1);
+    *ret_args = &verb_args_rows[first];
+    *ret_count = nothing ? 0 : count;
+    return true;
+}
+
 const char *binding_word(enum binding_kind kind)
 {
     NSH_ASSERT(kind < BINDINGS_COUNT);

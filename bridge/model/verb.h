@@ -28,6 +28,11 @@ struct verb {
 /* The verb of that name, or NULL. Only the driver-less verbs of verbs.def. */
 const struct verb *verb_find(struct text name);
 const struct verb *verb_at(size_t index); /* NULL past the end. */
+/*
+ * What a verb takes from a policy, by any driver (model/verb_args.def). False: not known here, the
+ * driver checks it.
+ */
+bool verb_args(const struct verb *verb, const struct nsh_option **ret_args, size_t *ret_count);
 const char *binding_word(enum binding_kind kind);
 int binding_of(struct text word);                /* enum binding_kind, or -1 */
 const char *effect_word(enum nsh_effect effect); /* "reads", "changes", "interrupts", "destroys" */

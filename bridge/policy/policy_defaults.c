@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The groups `defaults` and `guards` of nightshift.conf. On when nothing is said. */
+
+#include "policy/policy_private.h"
+
+#define SECOND_MS 1000LL
+#define MINUTE_MS (60 * SECOND_MS)
+#define HOUR_MS (60 * MINUTE_MS)
+#define DAY_MS (24 * HOUR_MS)
+#define GUARD_COUNT_MAX 100000
+
+static void read_step(struct policy_loader *loader, struct conf *group, void *object);
+static void read_concurrent(struct policy_loader *loader, struct conf *group, void *object);
+static void read_rates(struct policy_loader *loader, struct conf *group, void *object);
+static void read_brake(struct policy_loader *loader, struct conf *group, void *object);
+
+static const struct policy_key defaults_rows[] = {
+    {.name = "mode",
+     .kind = KEY_WORD,
+     .offset = offsetof(struct policy_defaults, mode),
+     .words = policy_mode_words,
+     .help = "Of policies that do not say."},
+    {.name = "settle",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_defaults, settle_ms),
+     .max = 30 * DAY_MS,
+     .help = "`settle` of policies that do not say."},
+    {.name = "once_within",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_defaults, guards.cooldown_ms),
+     .max = 365 * DAY_MS,
+     .help = "`once_within` of policies that do not say."},
+    {.name = "max_age",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_defaults, guards.event_max_age_ms),
+     .min = 10 * SECOND_MS,
+     .max = DAY_MS,
+     .help = "An older event changes alarms, but starts no run."},
+    {.name = "queue",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_defaults, guards.queue_ms),
+     .max = DAY_MS,
+     .help = "How long a run may wait for others before a person is asked."},
+    {.name = "step",
+     .kind = KEY_READ,
+     .read = read_step,
+     .example = "step = { timeout = \"5m\"; }",
+     .help = "Of steps that do not say."},
+};
+
+static const struct policy_key defaults_step_rows[] = {
+    {.name = "timeout",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_defaults, step_timeout_ms),
+     .min = SECOND_MS,
+     .max = DAY_MS,
+     .help = "How long an action may take; without it the driver's own, by verb."},
+};
+
+static const struct policy_key guards_rows[] = {
+    {.name = "rates",
+     .kind = KEY_READ,
+     .read = read_rates,
+     .example = "rates = { host = \"2 in 24h\"; rack = [\"2 in 10m\", \"4 in 1h\"]; }",
+     .help = "Interrupting actions in a window, by host, rack, pool, site."},
+    {.name = "concurrent",
+     .kind = KEY_READ,
+     .read = read_concurrent,
+     .example = "concurrent = { rack = 1; site = 10; }",
+     .help = "Hosts that are worked on at the same time, by rack, site."},
+    {.name = "pool_percent",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, pool_percent_max),
+     .min = 1,
+     .max = 100,
+     .help = "How much of a pool is worked on at the same time; at least one host."},
+    {.name = "brake",
+     .kind = KEY_READ,
+     .read = read_brake,
+     .example = "brake = { hosts = 3; percent = 20; }",
+     .help = "The storm brake."},
+    {.name = "intent_max_age",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_guards, intent_max_age_ms),
+     .min = 10 * SECOND_MS,
+     .max = DAY_MS,
+     .help = "An action that could not start within this is dropped."},
+};
+
+static const struct policy_key brake_rows[] = {
+    {.name = "hosts",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, brake_hosts_min),
+     .min = 1,
+     .max = GUARD_COUNT_MAX,
+     .help = "More than so many hosts of a domain in trouble ..."},
+    {.name = "percent",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, brake_percent),
+     .min = 1,
+     .max = 100,
+     .help = "... and more than this part of it ..."},
+    {.name = "window",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_guards, brake_window_ms),
+     .min = 10 * SECOND_MS,
+     .max = DAY_MS,
+     .help = "... whose alarms came within this long: the cause is not the hosts."},
+    {.name = "hold",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_guards, brake_hold_ms),
+     .min = 10 * SECOND_MS,
+     .max = DAY_MS,
+     .help = "It stays on for this long after that ended."},
+};
+
+static const struct policy_key concurrent_rows[] = {
+    {.name = "rack",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, rack_concurrent_max),
+     .min = 1,
+     .max = GUARD_COUNT_MAX,
+     .help = "Per rack."},
+    {.name = "site",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, site_concurrent_max),
+     .min = 1,
+     .max = GUARD_COUNT_MAX,
+     .help = "Per site."},
+};
+
+#define KEYS(where, rows)                                                                          \
+    {                                                                                              \
+        (where), (rows), sizeof(rows) / sizeof((rows)[0])                                          \
+    }
+
+const struct policy_keys policy_keys_defaults = KEYS("defaults", defaults_rows);
+const struct policy_keys policy_keys_defaults_step = KEYS("defaults.step", defaults_step_rows);
+const struct policy_keys policy_keys_guards = KEYS("guards", guards_rows);
+const struct policy_keys policy_keys_brake = KEYS("guards.brake", brake_rows);
+static const struct policy_keys policy_keys_concurrent = KEYS("guards.concurrent", concurrent_rows);
+
+struct policy_defaults policy_defaults_builtin(void)
+{
+    return (struct policy_defaults){
+        .mode = POLICY_OBSERVE,
+        .guards =
+            {
+                .host_interrupts_max = 2,
+                .host_interrupts_ms = DAY_MS,
+                .pool_percent_max = 5,
+                .rack_concurrent_max = 1,
+                .site_concurrent_max = 10,
+                .site_10min_max = 10,
+                .site_1h_max = 30,
+                .site_24h_max = 100,
+                .pool_10min_max = 3,
+                .pool_1h_max = 10,
+                .pool_24h_max = 30,
+                .rack_10min_max = 2,
+                .rack_1h_max = 4,
+                .rack_24h_max = 10,
+                .brake_hosts_min = 3,
+                .brake_percent = 20,
+                .brake_window_ms = 5 * MINUTE_MS,
+                .brake_hold_ms = 10 * MINUTE_MS,
+                .intent_max_age_ms = 10 * MINUTE_MS,
+                .event_max_age_ms = 10 * MINUTE_MS,
+                .cooldown_ms = HOUR_MS,
+                .queue_ms = 10 * MINUTE_MS,
+            },
+    };
+}
+
+/* ---- nested groups ------------------------------------------------------------------------ */
+
+static void read_step(struct policy_loader *loader, struct conf *group, void *object)
+{
+    if (policy_is(loader, group, CONF_GROUP, "step = { timeout = \"5m\"; }")) {
+        policy_keys_read(loader, group, &policy_keys_defaults_step, object);
+    }
+}
+
+static void read_concurrent(struct policy_loader *loader, struct conf *group, void *object)
+{
+    if (policy_is(loader, group, CONF_GROUP, "concurrent = { rack = 1; site = 10; }")) {
+        policy_keys_read(loader, group, &policy_keys_concurrent, object);
+    }
+}
+
+static void read_brake(struct policy_loader *loader, struct conf *group, void *object)
+{
+    if (policy_is(loader, group, CONF_GROUP, "brake = { hosts = 3; percent = 20; }")) {
+        policy_keys_read(loader, group, &policy_keys_brake, object);
+    }
+}
+
+/* ---- rates -------------------------------------------------------------------------------- */
+
+/* The member that holds a rate; NULL: there is no such window. */
+static uint32_t *rate_member(struct policy_guards *guards, const struct policy_rate *rate)
+{
+    const struct {
+        const char *kind;
+        int64_t window_ms;
+        uint32_t *member;
+    } all[] = {
+        {"rack", 10 * MINUTE_MS, &guards->rack_10min_max},
+        {"rack", HOUR_MS, &guards->rack_1h_max},
+        {"rack", DAY_MS, &guards->rack_24h_max},
+        {"pool", 10 * MINUTE_MS, &guards->pool_10min_max},
+        {"pool", HOUR_MS, &guards->pool_1h_max},
+        {"pool", DAY_MS, &guards->pool_24h_max},
+        {"site", 10 * MINUTE_MS, &guards->site_10min_max},
+        {"site", HOUR_MS, &guards->site_1h_max},
+        {"site", DAY_MS, &guards->site_24h_max},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (strcmp(all[i].kind, rate->kind) == 0 && all[i].window_ms == rate->window_ms) {
+            return all[i].member;
+        }
+    }
+    return NULL;
+}
+
+static void read_rates(struct policy_loader *loader, struct conf *group, void *object)
+{
+    static const char *const kinds[] = {"host", "rack", "pool", "site", NULL};
+    struct policy_guards *guards = object;
+    struct policy_rate items[16];
+    struct conf *at[sizeof items / sizeof items[0]];
+    struct policy_rates rates = {items, at, 0, sizeof items / sizeof items[0]};
+    if (!policy_is(loader, group, CONF_GROUP, "rates = { host = \"2 in 24h\"; }")) {
+        return;
+    }
+    policy_rates_read(group, kinds, &rates, loader->diags);
+    for (size_t i = 0; i < rates.count; i++) {
+        uint32_t *member = rate_member(guards, &items[i]);
+        if (strcmp(items[i].kind, "host") == 0) {
+            guards->host_interrupts_max = items[i].count;
+            guards->host_interrupts_ms = items[i].window_ms;
+        } else if (member != NULL) {
+            *member = items[i].count;
+        } else {
+            diag_add(loader->diags, DIAG_ERROR, at[i]->value_at,
+                     "windows of 10m, 1h and 24h: \"2 in 10m\"",
+                     "guards count a %s over other windows", items[i].kind);
+        }
+    }
+}
+
+void policy_defaults_read(struct conf *root, struct policy_defaults *defaults, struct diags *diags)
+{
+    struct policy_loader loader = {.diags = diags};
+    struct conf *group = conf_get(root, "defaults"), *guards = conf_get(root, "guards");
+    if (group != NULL && policy_is(&loader, group, CONF_GROUP, "defaults = { settle = \"2s\"; }")) {
+        policy_keys_read(&loader, group, &policy_keys_defaults, defaults);
+    }
+    if (guards != NULL &&
+        policy_is(&loader, guards, CONF_GROUP, "guards = { pool_percent = 5; }")) {
+        policy_keys_read(&loader, guards, &policy_keys_guards, &defaults->guards);
+    }
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The names and types conditions and templates may use. */
+
+#include "policy/policy_private.h"
+
+#define OF_TEXT                                                                                    \
+    {                                                                                              \
+        .kind = CEL_STRING                                                                         \
+    }
+#define OF_INT                                                                                     \
+    {                                                                                              \
+        .kind = CEL_INT                                                                            \
+    }
+#define OF_BOOL                                                                                    \
+    {                                                                                              \
+        .kind = CEL_BOOL                                                                           \
+    }
+#define OF_DYN                                                                                     \
+    {                                                                                              \
+        .kind = CEL_DYN                                                                            \
+    }
+#define OF_DATA                                                                                    \
+    {                                                                                              \
+        .kind = CEL_MAP                                                                            \
+    }
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define RECORD(record_name, record_fields)                                                         \
+    {                                                                                              \
+        .name = (record_name), .fields = (record_fields), .fields_count = COUNT(record_fields)     \
+    }
+
+static const struct cel_type text_type = OF_TEXT;
+
+static const struct cel_field event_fields[] = {
+    {"id", OF_TEXT},       {"source", OF_TEXT},    {"type", OF_TEXT},  {"subject", OF_TEXT},
+    {"time", OF_TEXT},     {"severity", OF_INT},   {"state", OF_TEXT}, {"host", OF_TEXT},
+    {"resource", OF_TEXT}, {"qualifier", OF_TEXT}, {"name", OF_TEXT},  {"message", OF_TEXT},
+    {"data", OF_DATA},
+};
+static const struct cel_record event_record = RECORD("event", event_fields);
+
+static const struct cel_field host_fields[] = {
+    {"id", OF_TEXT},
+    {"name", OF_TEXT},
+    {"role", OF_TEXT},
+    {"rack", OF_TEXT},
+    {"site", OF_TEXT},
+    {"room", OF_TEXT},
+    {"row", OF_TEXT},
+    {"pool", OF_TEXT},
+    {"serial", OF_TEXT},
+    {"uuid", OF_TEXT},
+    {"maintenance", OF_BOOL},
+    {"quorum", OF_TEXT},
+    {"labels", {.kind = CEL_MAP, .of = &text_type}},
+    {"addresses", {.kind = CEL_LIST, .of = &text_type}},
+};
+static const struct cel_record host_record = RECORD("host", host_fields);
+
+static const struct cel_field subject_fields[] = {{"name", OF_TEXT}, {"kind", OF_TEXT}};
+static const struct cel_record subject_record = RECORD("subject", subject_fields);
+
+static const struct cel_field policy_fields[] = {
+    {"name", OF_TEXT}, {"owner", OF_TEXT}, {"mode", OF_TEXT}, {"summary", OF_TEXT}};
+static const struct cel_record policy_record = RECORD("policy", policy_fields);
+
+static const struct cel_field alarm_fields[] = {
+    {"id", OF_TEXT},   {"type", OF_TEXT},   {"severity", OF_INT}, {"resource", OF_TEXT},
+    {"count", OF_INT}, {"raised", OF_TEXT}, {"text", OF_TEXT},
+};
+static const struct cel_record alarm_record = RECORD("alarm", alarm_fields);
+
+static const struct cel_field run_fields[] = {{"id", OF_TEXT}, {"attempt", OF_INT}};
+static const struct cel_record run_record = RECORD("run", run_fields);
+
+static const struct cel_field step_fields[] = {
+    {"ok", OF_BOOL}, {"error", OF_TEXT}, {"result", OF_DYN}};
+static const struct cel_record step_record = RECORD("step", step_fields);
+static const struct cel_type step_type = {.kind = CEL_RECORD, .record = &step_record};
+
+static const struct cel_field failed_fields[] = {{"step", OF_TEXT}, {"error", OF_TEXT}};
+static const struct cel_record failed_record = RECORD("failed", failed_fields);
+
+static const struct cel_type event_type = {.kind = CEL_RECORD, .record = &event_record};
+
+static const struct cel_variable variables[POLICY_VARIABLES_COUNT] = {
+    [VAR_EVENT] = {"event", {.kind = CEL_RECORD, .record = &event_record}},
+    [VAR_HOST] = {"host", {.kind = CEL_RECORD, .record = &host_record}},
+    [VAR_SUBJECT] = {"subject", {.kind = CEL_RECORD, .record = &subject_record}},
+    [VAR_POLICY] = {"policy", {.kind = CEL_RECORD, .record = &policy_record}},
+    [VAR_ALARM] = {"alarm", {.kind = CEL_RECORD, .record = &alarm_record}},
+    [VAR_INFO] = {"info", OF_INT},
+    [VAR_WARNING] = {"warning", OF_INT},
+    [VAR_MINOR] = {"minor", OF_INT},
+    [VAR_MAJOR] = {"major", OF_INT},
+    [VAR_CRITICAL] = {"critical", OF_INT},
+    [VAR_FATAL] = {"fatal", OF_INT},
+    [VAR_RUN] = {"run", {.kind = CEL_RECORD, .record = &run_record}},
+    [VAR_STEPS] = {"steps", {.kind = CEL_MAP, .of = &step_type}},
+    [VAR_CLEARED] = {"cleared", OF_BOOL},
+    [VAR_MATCHED] = {"matched", {.kind = CEL_LIST, .of = &event_type}},
+    [VAR_FAILED] = {"failed", {.kind = CEL_RECORD, .record = &failed_record}},
+    [VAR_FAILURE] = {"failure", OF_TEXT},
+};
+
+static const struct cel_function functions[POLICY_FUNCTIONS_COUNT] = {
+    [FN_ACTIVE] =
+        {
+            .name = "active",
+            .params = {OF_TEXT},
+            .params_count = 1,
+            .result = OF_BOOL,
+            .literal_args = true,
+        },
+};
+
+#define ENV(count, wanted_kind)                                                                    \
+    {                                                                                              \
+        .variables = variables, .variables_count = (count), .functions = functions,                \
+        .functions_count = POLICY_FUNCTIONS_COUNT, .wanted = {.kind = (wanted_kind)},              \
+    }
+
+static const struct cel_env envs[SCOPES_COUNT][2] = {
+    [SCOPE_WHEN] = {ENV(POLICY_WHEN_VARIABLES, CEL_DYN), ENV(POLICY_WHEN_VARIABLES, CEL_BOOL)},
+    [SCOPE_STEP] = {ENV(POLICY_STEP_VARIABLES, CEL_DYN), ENV(POLICY_STEP_VARIABLES, CEL_BOOL)},
+    [SCOPE_ELSE] = {ENV(POLICY_VARIABLES_COUNT, CEL_DYN), ENV(POLICY_VARIABLES_COUNT, CEL_BOOL)},
+};
+
+const struct cel_env *policy_env(void)
+{
+    return policy_scope_env(SCOPE_ELSE, CEL_DYN);
+}
+
+const struct cel_env *policy_scope_env(enum policy_scope scope, enum cel_kind wanted)
+{
+    return &envs[scope][wanted == CEL_BOOL];
+}
+
+const struct cel_env *policy_steps_env(struct policy_loader *loader, enum cel_kind wanted)
+{
+    const struct cel_env **made = &loader->steps_env[wanted == CEL_BOOL];
+    if (*made != NULL) {
+        return *made;
+    }
+    size_t count = loader->step_names_count;
+    struct cel_env *env = policy_alloc(loader, 1, sizeof *env);
+    struct cel_variable *all = policy_alloc(loader, POLICY_VARIABLES_COUNT, sizeof *all);
+    struct cel_record *record = policy_alloc(loader, 1, sizeof *record);
+    struct cel_field *fields = policy_alloc(loader, count + 1, sizeof *fields);
+    if (env == NULL || all == NULL || record == NULL || fields == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        fields[i] = (struct cel_field){loader->step_names[i], step_type};
+    }
+    *record = (struct cel_record){.name = "steps", .fields = fields, .fields_count = count};
+    memcpy(all, variables, sizeof variables);
+    all[VAR_STEPS].type = (struct cel_type){.kind = CEL_RECORD, .record = record};
+    *env = *policy_scope_env(loader->scope, wanted);
+    env->variables = all;
+    *made = env;
+    return env;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef POLICY_POLICY_PRIVATE_H
+#define POLICY_POLICY_PRIVATE_H
+
+/* What the files of this room share while a set is loaded. */
+
+#include "policy/policy.h"
+#include "policy/policy_keys.h"
+
+/* Which part of POLICY_VARIABLES a text may name. */
+enum policy_scope { SCOPE_WHEN, SCOPE_STEP, SCOPE_ELSE, SCOPES_COUNT };
+
+#define POLICY_NAME_BYTES_MAX 64
+#define POLICY_TEXT_BYTES_MAX 1024
+#define POLICY_EVENTS_MAX 64 /* Types one policy listens to. */
+#define POLICY_UNLESS_MAX 32
+#define POLICY_PIECES_MAX 64 /* Of one template. */
+#define POLICY_ARGS_MAX 32   /* Of one step. */
+#define POLICY_FILES_MAX 20000
+#define POLICY_ARENA_BYTES_MAX ((size_t)1 << 30)
+
+struct policy_loader {
+    struct policy_set *set;
+    struct arena *arena;  /* The set's. */
+    struct arena scratch; /* Of the file that is read. */
+    struct diags *diags;
+    const struct verb *extra_verbs;
+    size_t extra_verbs_count;
+    const char **verb_names; /* For did-you-mean, NULL-terminated. */
+    struct map texts;        /* Texts kept in the set: equal ones once. */
+    struct map names;        /* Policy name -> its struct nsh_place */
+    struct map programs[SCOPES_COUNT][2];
+    struct policy *policies;
+    size_t policies_count, policies_room;
+    bool no_memory;
+
+    /* The policy that is read. */
+    struct policy *policy;
+    enum policy_scope scope;
+    const char *step_names[2 * POLICY_STEPS_MAX]; /* Those that stand before, for `steps.NAME`. */
+    size_t step_names_count;
+    const struct cel_env *steps_env[2]; /* Made for step_names_count steps; by wanted type. */
+    struct conf *interrupts;            /* `action` of the first step that takes a host down. */
+    bool verified;                      /* A check stands after it. */
+};
+
+/* ---- policy_env.c ---- */
+
+/* wanted: CEL_BOOL or CEL_DYN. */
+const struct cel_env *policy_scope_env(enum policy_scope scope, enum cel_kind wanted);
+/* The same, with `steps` as a record of the named steps; in the set's arena. NULL: out of memory.
+ */
+const struct cel_env *policy_steps_env(struct policy_loader *loader, enum cel_kind wanted);
+
+/* ---- policy_text.c: conditions and templates ---- */
+
+void policy_condition_read(struct policy_loader *loader, struct conf *setting,
+                           struct policy_condition *condition);
+/* The same for a value of any type. */
+void policy_value_read(struct policy_loader *loader, struct conf *setting,
+                       struct policy_condition *condition);
+/* A setting of `with`. */
+void policy_template_read(struct policy_loader *loader, struct conf *setting,
+                          struct policy_template *template);
+
+/* ---- policy_steps.c ---- */
+
+/* A list of steps; the loader's scope says which. */
+void policy_steps_read(struct policy_loader *loader, struct conf *list, void *policy);
+void policy_else_read(struct policy_loader *loader, struct conf *list, void *policy);
+
+/* ---- policy_args.c ---- */
+
+/* `with` of a step against what the verb takes. */
+void policy_args_read(struct policy_loader *loader, struct conf *group, const struct verb *verb,
+                      struct policy_step *step);
+
+/* ---- policy_limits.c ---- */
+
+void policy_limits_read(struct policy_loader *loader, struct conf *group, void *policy);
+
+struct policy_rates {
+    struct policy_rate *items;
+    struct conf **at; /* Where each of them stands. */
+    size_t count, room;
+};
+
+/* `rates`: { rack = ["2 in 10m", "4 in 1h"]; }. kinds: NULL-terminated. */
+void policy_rates_read(struct conf *group, const char *const *kinds, struct policy_rates *rates,
+                       struct diags *diags);
+
+/* ---- policy_read.c ---- */
+
+void policy_read(struct policy_loader *loader, struct conf *group);
+
+/* ---- policy_set.c ---- */
+
+/* Texts and places outlive the file: they are kept in the set. */
+const char *policy_keep(struct policy_loader *loader, const char *text);
+struct nsh_place policy_keep_place(struct policy_loader *loader, struct nsh_place at);
+void *policy_alloc(struct policy_loader *loader, size_t count, size_t bytes);
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ladder: steps that act, check or wait. */
+
+#include "policy/policy_private.h"
+
+#define STEP_MS_MAX (30LL * 24 * 3600 * 1000)
+#define STEP_RETRIES_MAX 10
+
+static void read_name(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_action(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_with(struct policy_loader *loader, struct conf *setting, void *object);
+
+/* In the order of enum policy_on_fail. */
+static const char *const on_fail_words[] = {"else", "continue", "stop", NULL};
+
+static const struct policy_key step_rows[] = {
+    {.name = "step",
+     .kind = KEY_READ,
+     .flags = KEY_REQUIRED,
+     .read = read_name,
+     .example = "step = \"cycle\"",
+     .help = "Its name: letters, digits, '_'."},
+    {.name = "action",
+     .kind = KEY_READ,
+     .flags = KEY_OF_ACT,
+     .read = read_action,
+     .example = "action = \"power.cycle\"",
+     .help = "The verb to carry out."},
+    {.name = "check",
+     .kind = KEY_CONDITION,
+     .flags = KEY_OF_CHECK,
+     .offset = offsetof(struct policy_step, check),
+     .help = "Wait until this is true."},
+    {.name = "wait",
+     .kind = KEY_DURATION,
+     .flags = KEY_OF_WAIT,
+     .offset = offsetof(struct policy_step, wait_ms),
+     .min = 1,
+     .max = STEP_MS_MAX,
+     .help = "Do nothing for this long."},
+    {.name = "if",
+     .kind = KEY_CONDITION,
+     .offset = offsetof(struct policy_step, run_if),
+     .help = "Skip the step unless this is true."},
+    {.name = "with",
+     .kind = KEY_READ,
+     .flags = KEY_OF_ACT,
+     .read = read_with,
+     .help = "Arguments of the verb; ${} in their texts."},
+    {.name = "timeout",
+     .kind = KEY_DURATION,
+     .flags = KEY_OF_ACT,
+     .offset = offsetof(struct policy_step, timeout_ms),
+     .min = 1000,
+     .max = STEP_MS_MAX,
+     .help = "How long the action may take."},
+    {.name = "retries",
+     .kind = KEY_COUNT,
+     .flags = KEY_OF_ACT,
+     .offset = offsetof(struct policy_step, retries),
+     .min = 0,
+     .max = STEP_RETRIES_MAX,
+     .help = "How often a failed action is tried again."},
+    {.name = "retry_delay",
+     .kind = KEY_DURATION,
+     .flags = KEY_OF_ACT,
+     .offset = offsetof(struct policy_step, retry_delay_ms),
+     .min = 0,
+     .max = STEP_MS_MAX,
+     .help = "How long before each of these."},
+    {.name = "within",
+     .kind = KEY_DURATION,
+     .flags = KEY_OF_CHECK,
+     .offset = offsetof(struct policy_step, within_ms),
+     .min = 1000,
+     .max = STEP_MS_MAX,
+     .example = "within = \"10m\"",
+     .help = "How long the check may take to become true."},
+    {.name = "every",
+     .kind = KEY_DURATION,
+     .flags = KEY_OF_CHECK,
+     .offset = offsetof(struct policy_step, every_ms),
+     .min = 100,
+     .max = STEP_MS_MAX,
+     .help = "How often it is looked at."},
+    {.name = "on_fail",
+     .kind = KEY_WORD,
+     .offset = offsetof(struct policy_step, on_fail),
+     .words = on_fail_words,
+     .help = "What a failure leads to: else, continue, stop."},
+    {.name = "need",
+     .kind = KEY_BOOL,
+     .flags = KEY_OF_CHECK,
+     .offset = offsetof(struct policy_step, need),
+     .help = "A proof: without it nothing below runs, whatever on_fail says."},
+};
+
+const struct policy_keys policy_keys_step = {"a step", step_rows,
+                                             sizeof step_rows / sizeof step_rows[0]};
+
+/* What makes a step one of its kind. */
+static const struct {
+    const char *key;
+    uint32_t flag;
+    const char *does;
+} step_kinds[] = {
+    [STEP_ACT] = {"action", KEY_OF_ACT, "acts"},
+    [STEP_CHECK] = {"check", KEY_OF_CHECK, "checks"},
+    [STEP_WAIT] = {"wait", KEY_OF_WAIT, "waits"},
+};
+#define STEP_KINDS 3
+
+/* ---- keys --------------------------------------------------------------------------------- */
+
+static bool is_identifier(const char *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    size_t first = strspn(name, letters);
+    return first > 0 && first + strspn(name + first, "abcdefghijklmnopqrstuvwxyz"
+                                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") ==
+                            strlen(name);
+}
+
+static void read_name(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_step *step = object;
+    const char *name = conf_text(setting, NULL, loader->diags);
+    if (name == NULL) {
+        return;
+    }
+    if (!is_identifier(name) || setting->text_bytes > POLICY_NAME_BYTES_MAX) {
+        diag_add(loader->diags, DIAG_ERROR, setting->value_at,
+                 "letters, digits and '_', so that conditions can say steps.NAME.ok",
+                 "\"%.80s\" cannot be the name of a step", name);
+        return;
+    }
+    for (size_t i = 0; i < loader->step_names_count; i++) {
+        if (strcmp(loader->step_names[i], name) == 0) {
+            diag_add(loader->diags, DIAG_ERROR, setting->value_at,
+                     "names are unique in do and else together", "there is a step '%s' before",
+                     name);
+            return;
+        }
+    }
+    step->name = policy_keep(loader, name);
+}
+
+static const struct verb *find_verb(const struct policy_loader *loader, const char *name)
+{
+    for (size_t i = 0; i < loader->extra_verbs_count; i++) {
+        if (strcmp(loader->extra_verbs[i].name, name) == 0) {
+            return &loader->extra_verbs[i];
+        }
+    }
+    return verb_find(text_of(name));
+}
+
+/* The verbs that begin alike: "power.cycl" names those of power. */
+static void list_family(const struct policy_loader *loader, const char *name, struct textbuf *out)
+{
+    size_t family = strcspn(name, "."), listed = 0;
+    for (size_t i = 0; loader->verb_names[i] != NULL && listed < 8; i++) {
+        const char *other = loader->verb_names[i];
+        if (strncmp(other, name, family) == 0 && other[family] == '.') {
+            textbuf_addf(out, "%s%s", listed++ == 0 ? "there is: " : ", ", other);
+        }
+    }
+    for (size_t i = 0; loader->verb_names[i] != NULL && listed == 0 && i < 24; i++) {
+        textbuf_addf(out, "%s%s", i == 0 ? "there is: " : ", ", loader->verb_names[i]);
+    }
+}
+
+static void read_action(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_step *step = object;
+    const char *name = conf_text(setting, NULL, loader->diags);
+    if (name == NULL || step->verb != NULL) {
+        return;
+    }
+    CLEANUP(textbuf_donep) struct textbuf remedy = {0};
+    const char *nearest = text_nearest(text_of(name), loader->verb_names);
+    if (nearest != NULL) {
+        textbuf_addf(&remedy, "did you mean '%s'?", nearest);
+    } else {
+        list_family(loader, name, &remedy);
+    }
+    diag_add(loader->diags, DIAG_ERROR, setting->value_at, remedy.at, "unknown action \"%.80s\"",
+             name);
+}
+
+static void read_with(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_step *step = object;
+    policy_args_read(loader, setting, step->verb, step);
+}
+
+/* ---- a step as a whole -------------------------------------------------------------------- */
+
+/* Which kind it is; -1 after a diagnostic. */
+static int step_kind(struct policy_loader *loader, struct conf *group)
+{
+    int found = -1;
+    for (int kind = 0; kind < STEP_KINDS; kind++) {
+        struct conf *setting = conf_get(group, step_kinds[kind].key);
+        if (setting != NULL && found >= 0) {
+            CLEANUP(textbuf_donep) struct textbuf remedy = {0};
+            textbuf_addf(&remedy, "make two steps of it");
+            diag_add(loader->diags, DIAG_ERROR, setting->at, remedy.at,
+                     "a step has one of action, check, wait; this one has '%s' already",
+                     step_kinds[found].key);
+            return -1;
+        }
+        found = setting != NULL ? kind : found;
+    }
+    if (found < 0) {
+        diag_add(loader->diags, DIAG_ERROR, group->value_at,
+                 "add action = \"power.cycle\", or check = \"cleared\", or wait = \"30s\"",
+                 "this step neither acts, checks nor waits");
+    }
+    return found;
+}
+
+/* Keys of another kind of step. */
+static void check_kind_keys(struct policy_loader *loader, const struct conf *group, int kind)
+{
+    for (const struct conf *setting = group->first; setting != NULL; setting = setting->next) {
+        const struct policy_key *key = policy_key_of(&policy_keys_step, setting->name);
+        uint32_t of = key == NULL ? 0 : key->flags & KEY_OF_ANY;
+        if (of == 0 || (of & step_kinds[kind].flag) != 0) {
+            continue;
+        }
+        for (int other = 0; other < STEP_KINDS; other++) {
+            if (of == step_kinds[other].flag) {
+                diag_add(loader->diags, DIAG_ERROR, setting->at, NULL,
+                         "'%s' belongs in a step that %s; this one %s", setting->name,
+                         step_kinds[other].does, step_kinds[kind].does);
+            }
+        }
+    }
+}
+
+static void finish_check(struct policy_loader *loader, struct conf *group, struct policy_step *step)
+{
+    if (conf_get(group, "within") == NULL) {
+        diag_add(loader->diags, DIAG_ERROR, group->value_at, "such as within = \"10m\"",
+                 "a step that checks needs 'within'");
+        return;
+    }
+    struct conf *every = conf_get(group, "every");
+    if (every == NULL) {
+        step->every_ms = step->within_ms < 15000 ? step->within_ms : 15000;
+    } else if (step->every_ms > step->within_ms) {
+        diag_add(loader->diags, DIAG_ERROR, every->value_at, "look more often, or wait longer",
+                 "'every' is longer than 'within'");
+    }
+}
+
+static void finish_act(struct policy_loader *loader, struct conf *group, struct policy_step *step)
+{
+    struct conf *retries = conf_get(group, "retries");
+    struct conf *delay = conf_get(group, "retry_delay");
+    bool interrupts = step->verb != NULL && step->verb->effect >= NSH_INTERRUPTS;
+    if (interrupts && loader->scope == SCOPE_STEP && loader->interrupts == NULL) {
+        loader->interrupts = conf_get(group, "action");
+        loader->verified = false;
+    }
+    if (delay != NULL && step->retries == 0) {
+        diag_add(loader->diags, DIAG_WARNING, delay->at, "such as retries = 2",
+                 "'retry_delay' has no effect without 'retries'");
+    }
+    if (interrupts && retries != NULL && step->retries > 0) {
+        diag_add(loader->diags, DIAG_WARNING, retries->at,
+                 "each attempt counts towards the host's budget",
+                 "%s takes the host down once more with each retry", step->verb->name);
+    }
+}
+
+static void step_read(struct policy_loader *loader, struct conf *group, struct policy_step *step)
+{
+    if (!policy_is(loader, group, CONF_GROUP, "{ step = \"cycle\"; action = \"power.cycle\"; }")) {
+        return;
+    }
+    int kind = step_kind(loader, group);
+    struct conf *action = conf_get(group, "action"), *on_fail = conf_get(group, "on_fail");
+    step->at = policy_keep_place(loader, group->value_at);
+    step->on_fail = loader->scope == SCOPE_ELSE ? ON_FAIL_CONTINUE : ON_FAIL_ELSE;
+    step->verb =
+        action != NULL && action->type == CONF_STRING ? find_verb(loader, action->text) : NULL;
+    step->retry_delay_ms = 30000;
+    policy_keys_read(loader, group, &policy_keys_step, step);
+    if (kind < 0) {
+        return;
+    }
+    step->kind = (enum policy_step_kind)kind;
+    check_kind_keys(loader, group, kind);
+    if (loader->scope == SCOPE_ELSE && step->on_fail == ON_FAIL_ELSE && on_fail != NULL) {
+        diag_add(loader->diags, DIAG_ERROR, on_fail->value_at, "\"continue\" or \"stop\"",
+                 "a step of else has no other else");
+    }
+    if (step->kind == STEP_CHECK) {
+        loader->verified = true;
+        finish_check(loader, group, step);
+    } else if (step->kind == STEP_ACT) {
+        finish_act(loader, group, step);
+        step->timeout_ms =
+            step->timeout_ms == 0 ? loader->set->defaults.step_timeout_ms : step->timeout_ms;
+    }
+}
+
+/* Reads list into *ret_steps; NULL when there is none. */
+static size_t list_read(struct policy_loader *loader, struct conf *list,
+                        const struct policy_step **ret_steps)
+{
+    static const char example[] = "( { step = \"page\"; action = \"page\"; } )";
+    if (!policy_is(loader, list, CONF_LIST, example)) {
+        return 0;
+    }
+    if (list->children_count > POLICY_STEPS_MAX) {
+        diag_add(loader->diags, DIAG_ERROR, list->at, NULL, "at most %d steps, these are %zu",
+                 POLICY_STEPS_MAX, list->children_count);
+        return 0;
+    }
+    if (list->children_count == 0) {
+        diag_add(loader->diags, DIAG_ERROR, list->value_at, example, "'%s' has no step",
+                 list->name);
+        return 0;
+    }
+    struct policy_step *steps = policy_alloc(loader, list->children_count, sizeof *steps);
+    size_t count = 0;
+    for (struct conf *group = list->first; group != NULL && steps != NULL; group = group->next) {
+        struct policy_step *step = &steps[count++];
+        step_read(loader, group, step);
+        if (step->name != NULL) {
+            loader->step_names[loader->step_names_count++] = step->name;
+            loader->steps_env[0] = loader->steps_env[1] = NULL;
+        }
+    }
+    *ret_steps = steps;
+    return count;
+}
+
+void policy_steps_read(struct policy_loader *loader, struct conf *list, void *policy)
+{
+    struct policy *into = policy;
+    into->steps_count = list_read(loader, list, &into->steps);
+}
+
+void policy_else_read(struct policy_loader *loader, struct conf *list, void *policy)
+{
+    struct policy *into = policy;
+    into->otherwise_count = list_read(loader, list, &into->otherwise);
+}
