@@ -209,7 +209,9 @@ static void inventory_host(const struct lab_host *host, const char *state, FILE 
     if (options->systems > 1) {
         fprintf(out, "system = \"System.Embedded.%d\"; ", host->slot + 1);
     }
-    if (!options->plain) {
+    if (options->plain) {
+        fprintf(out, "tls = \"none\"; ");
+    } else {
         fprintf(out, "tls = \"verify\"; ca_file = \"%s/ca.pem\"; ", state);
     }
     fprintf(out, "}; }");
