@@ -440,6 +440,19 @@ size_t drivers_running(const struct drivers *drivers)
     return drivers->calls.count;
 }
 
+void drivers_figures(const struct drivers *drivers, const struct nsh_driver *driver,
+                     size_t *ret_devices, size_t *ret_calls)
+{
+    size_t devices = 0, calls = 0;
+    MAP_EACH (&drivers->devices, entry) {
+        const struct host_device *device = entry->value;
+        devices += device->driver == driver;
+        calls += device->driver == driver ? device->calls_count : 0;
+    }
+    *ret_devices = devices;
+    *ret_calls = calls;
+}
+
 int drivers_run(struct drivers *drivers, struct loop *loop, drivers_secret_fn secret,
                 void *secret_arg, drivers_done_fn done, void *done_arg, struct nsh_error *err)
 {

@@ -70,6 +70,9 @@ void drivers_cancel(struct drivers *drivers, const char *action);
 void drivers_refresh(struct drivers *drivers,
                      const struct nsh_value *(*keep)(void *arg, const char *device), void *arg);
 size_t drivers_running(const struct drivers *drivers);
+/* Open devices and running calls of one driver. */
+void drivers_figures(const struct drivers *drivers, const struct nsh_driver *driver,
+                     size_t *ret_devices, size_t *ret_calls);
 /* Cancel all calls, close all devices; the loop must run until drivers_running() is 0. */
 void drivers_stop(struct drivers *drivers);
 

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_GENERATION_H
+#define DAEMON_GENERATION_H
+
+/*
+ * One generation of everything a person writes: configuration, inventory, policies, checked
+ * together. Immutable; who still reads an old one holds a reference (taken and dropped on the loop
+ * thread alone).
+ */
+
+#include "config.h"
+#include "loop/drivers.h"
+#include "model/host.h"
+
+struct generation {
+    unsigned refs;
+    struct config *config;
+    struct inventory *inventory;
+    struct policy_set *policies;
+};
+
+/*
+ * Read what config names, check it against the drivers, and with `deep` also what costs
+ * time and trap intake finds at its start anyway: SNMPv3 users. Takes config
+ * over, also on failure. NULL when diags has an error. Any thread.
+ */
+struct generation *generation_load(struct config *config, const struct drivers *drivers, bool deep,
+                                   struct diags *diags);
+struct generation *generation_ref(struct generation *generation);
+void generation_unref(struct generation *generation);
+
+/* Checks everything; prints to out. The number of errors. */
+size_t generation_check(const char *file, bool color, struct textbuf *out);
+
+#endif

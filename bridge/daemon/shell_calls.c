@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls of driver functions: a host's binding or a configured service gives driver and settings. A
+ * call that cannot start ends as a result like any other: nothing was done.
+ */
+
+#include "shell_private.h"
+
+#include "base/assert.h"
+#include "base/pack.h"
+#include "loop/drivers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEVICE_BYTES_MAX 320
+#define SERVICE_PREFIX "service/"
+
+int shell_secret(void *arg, const char *reference, struct arena *arena, const char **ret_secret,
+                 struct nsh_error *err)
+{
+    const struct shell *shell = arg;
+    return config_secret(shell->generation->config, reference, arena, ret_secret, err);
+}
+
+/* ---- results ---- */
+
+static struct text result_text(struct shell_result *result, const char *chars)
+{
+    return chars == NULL || chars[0] == '\0' ? (struct text){"", 0}
+                                             : arena_text(&result->arena, text_of(chars));
+}
+
+static void result_add(struct shell *shell, const char *action, const struct nsh_outcome *outcome,
+                       const char *trace)
+{
+    struct shell_result *result = calloc(1, sizeof *result);
+    if (result == NULL) {
+        shell_fatal("no memory for a call's result"); /* It is in doubt now, and is read again. */
+    }
+    result->result = (struct engine_result){
+        .action = result_text(result, action),
+        .code = outcome->code,
+        .effect_possible = outcome->effect_possible,
+        .text = result_text(result, outcome->text),
+        .retry_after_ms = outcome->retry_after_ms,
+        .trace = result_text(result, trace),
+    };
+    struct nsh_value nothing = {.type = NSH_MAP};
+    if (!arena_value(&result->arena, outcome->result == NULL ? &nothing : outcome->result,
+                     &result->result.result)) {
+        shell_fatal("no memory for a call's result");
+    }
+    *(shell->results_first == NULL ? &shell->results_first : &shell->results_last->next) = result;
+    shell->results_last = result;
+    shell->again = true;
+    shell_wake(shell);
+}
+
+void shell_call_done(void *arg, const char *action, const struct nsh_outcome *outcome,
+                     const char *trace)
+{
+    struct shell *shell = arg;
+    if (strncmp(action, DOCTOR_PREFIX, strlen(DOCTOR_PREFIX)) == 0) {
+        shell_doctor_done(shell, action, outcome);
+        return;
+    }
+    if (shell->stopping) {
+        return; /* Cancelled because the daemon ends: in doubt, its state is read at the start. */
+    }
+    LOG(CALL_ENDED, {"action", nsh_text(action)}, {"code", nsh_text(nsh_code_word(outcome->code))},
+        {"text", nsh_text(outcome->text == NULL ? "" : outcome->text)});
+    result_add(shell, action, outcome, trace);
+}
+
+void shell_results_take(struct shell *shell)
+{
+    while (shell->results_first != NULL && !shell->stopped &&
+           shell->collecting_bytes < SHELL_COLLECT_BYTES_LAST) {
+        struct shell_result *result = shell->results_first;
+        shell->results_first = result->next;
+        struct nsh_error err = {0};
+        struct engine_input input = {.kind = INPUT_RESULT, .result = result->result};
+        shell->figures.results++;
+        if (shell_step(shell, &input, &err) < 0 && shell_complain(shell, LOG_ENGINE_REFUSED)) {
+            LOG(ENGINE_REFUSED, {"input", nsh_text("result")}, {"text", nsh_text(err.text)});
+        }
+        arena_done(&result->arena);
+        free(result);
+    }
+}
+
+/* ---- calls ---- */
+
+static const struct config_service *service_of(const struct config *config, const char *verb)
+{
+    if (strcmp(verb, "notify") == 0) {
+        return &config->notify;
+    }
+    return strcmp(verb, "ticket") == 0 ? &config->ticket : &config->pager;
+}
+
+/* For verbs without a host: the service of that verb; verbs of one driver take its settings when it
+ * serves at all. */
+static int call_service(struct shell *shell, struct drivers_call *call, char *device,
+                        struct nsh_error *err)
+{
+    const struct config *config = shell->generation->config;
+    const struct config_service *service = service_of(config, call->verb);
+    if (service->driver == NULL) {
+        return nsh_fail(err, NSH_UNSUPPORTED, "nothing is configured for %s: see `%s` in %s",
+                        call->verb, service == &config->pager ? "pager" : call->verb, config->file);
+    }
+    if (call->driver[0] == '\0') {
+        call->driver = service->driver;
+    }
+    if (strcmp(call->driver, service->driver) == 0) {
+        call->settings = &service->settings;
+    }
+    snprintf(device, DEVICE_BYTES_MAX, SERVICE_PREFIX "%s",
+             service == &config->notify   ? "notify"
+             : service == &config->ticket ? "ticket"
+                                          : "page");
+    return 0;
+}
+
+static int call_host(struct shell *shell, enum binding_kind kind, struct drivers_call *call,
+                     char *device, struct nsh_error *err)
+{
+    const struct host *host = inventory_host(shell->generation->inventory, text_of(call->host));
+    if (host == NULL) {
+        return nsh_fail(err, NSH_NOT_FOUND, "host %s is not in the inventory any more", call->host);
+    }
+    const struct binding *binding = host_binding(host, kind);
+    if (binding == NULL) {
+        return nsh_fail(err, NSH_UNSUPPORTED, "host %s has no binding %s", host->name,
+                        binding_word(kind));
+    }
+    if (call->driver[0] != '\0' && strcmp(call->driver, binding->driver) != 0) {
+        return nsh_fail(err, NSH_UNSUPPORTED, "host %s: %s is driven by %s, not by %s", host->name,
+                        binding_word(kind), binding->driver, call->driver);
+    }
+    call->driver = binding->driver;
+    call->settings = &binding->settings;
+    snprintf(device, DEVICE_BYTES_MAX, "%s/%s", host->name, binding_word(kind));
+    return 0;
+}
+
+static const char *chars_of(struct shell *shell, struct text text)
+{
+    const char *chars = arena_copy(&shell->scratch, text.count == 0 ? "" : text.at, text.count);
+    return chars == NULL ? "" : chars;
+}
+
+static int call_start(struct shell *shell, const struct engine_call *call, const char *action,
+                      struct nsh_error *err)
+{
+    char device[DEVICE_BYTES_MAX];
+    struct drivers_call start = {
+        .action = action,
+        .host = chars_of(shell, call->host),
+        .device = device,
+        .driver = chars_of(shell, call->driver),
+        .verb = chars_of(shell, call->verb),
+        .args = &call->args,
+        .timeout_ms = call->timeout_ms,
+    };
+    int result = call->binding == BINDING_NONE
+                     ? call_service(shell, &start, device, err)
+                     : call_host(shell, call->binding, &start, device, err);
+    if (result < 0) {
+        return result;
+    }
+    LOG(CALL_STARTED, {"action", nsh_text(action)}, {"verb", nsh_text(start.verb)},
+        {"host", nsh_text(start.host)}, {"driver", nsh_text(start.driver)});
+    return drivers_start(shell->drivers, &start, err);
+}
+
+void shell_call(struct shell *shell, const struct engine_call *call)
+{
+    arena_reset(&shell->scratch);
+    const char *action = chars_of(shell, call->action);
+    if (call->cancel) {
+        drivers_cancel(shell->drivers, action);
+        return;
+    }
+    if (shell->stopping) {
+        return; /* Its intent is kept: in doubt at the next start, and read then. */
+    }
+    struct nsh_error err = {0};
+    int result = call_start(shell, call, action, &err);
+    if (result == 0) {
+        shell->figures.calls_started++;
+        return;
+    }
+    shell->figures.calls_refused++;
+    LOG(CALL_REFUSED, {"action", nsh_text(action)}, {"verb", nsh_text(chars_of(shell, call->verb))},
+        {"host", nsh_text(chars_of(shell, call->host))}, {"code", nsh_text(nsh_code_word(-result))},
+        {"text", nsh_text(err.text)});
+    result_add(shell, action, &(struct nsh_outcome){.code = -result, .text = err.text}, NULL);
+}
+
+/* ---- devices after a reload ---- */
+
+static const struct nsh_value *service_settings(const struct config_service *service)
+{
+    return service->driver == NULL ? NULL : &service->settings;
+}
+
+const struct nsh_value *shell_device_settings(void *arg, const char *device)
+{
+    const struct shell *shell = arg;
+    const char *slash = strrchr(device, '/');
+    NSH_ASSERT(slash != NULL);
+    if (strncmp(device, SERVICE_PREFIX, strlen(SERVICE_PREFIX)) == 0) {
+        return service_settings(service_of(shell->generation->config, slash + 1));
+    }
+    const struct host *host = inventory_host(shell->generation->inventory,
+                                             (struct text){device, (uint32_t)(slash - device)});
+    int kind = binding_of(text_of(slash + 1));
+    const struct binding *binding =
+        host == NULL || kind < 0 ? NULL : host_binding(host, (enum binding_kind)kind);
+    return binding == NULL ? NULL : &binding->settings;
+}
+
+/* ---- what devices tell unasked ---- */
+
+void shell_observed(void *arg, const char *host, const char *type, const struct nsh_value *data)
+{
+    struct shell *shell = arg;
+    uint8_t packed[4096];
+    struct pack_writer writer = {.at = packed, .room = sizeof packed};
+    if (data != NULL) {
+        pack_value(&writer, data);
+    }
+    struct event event = {
+        .severity = SEVERITY_INFO,
+        .state = EVENT_PULSE,
+        .received_ms = shell_now(shell),
+        .source = TEXT("driver"),
+        .type = text_of(type),
+        .host = text_of(host),
+        .subject = text_of(host),
+        .data = {(const char *)packed, writer.failed ? 0 : (uint32_t)writer.count},
+    };
+    if (event.type.count > EVENT_TEXT_BYTES_MAX || event.host.count > EVENT_TEXT_BYTES_MAX) {
+        return;
+    }
+    size_t bytes = event_packed_bytes(&event);
+    uint8_t *at = malloc(bytes);
+    if (at != NULL) {
+        event_pack(&event, at, bytes);
+        intake_push(shell->intake,
+                    &(struct intake_batch){.bytes = at,
+                                           .bytes_count = bytes,
+                                           .events_count = 1,
+                                           .received_ms = event.received_ms},
+                    NULL);
+    }
+    free(at);
+}

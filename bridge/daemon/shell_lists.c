@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Policies, drivers and freezes for people. */
+
+#include "shell_private.h"
+
+#include "loop/drivers.h"
+
+#include <stdio.h>
+
+#define LIST_HEAD(kind) "{\"apiVersion\":\"nightshift/v1\",\"kind\":\"" kind "\",\"items\":["
+
+static void add_text(struct textbuf *out, const char *name, const char *value)
+{
+    if (value != NULL && value[0] != '\0') {
+        textbuf_addf(out, ",\"%s\":", name);
+        textbuf_add_json(out, text_of(value));
+    }
+}
+
+static void add_ms(struct textbuf *out, const char *name, int64_t ms)
+{
+    if (ms > 0) {
+        textbuf_addf(out, ",\"%s\":%lld", name, (long long)ms);
+    }
+}
+
+/* ---- policies ---- */
+
+static void add_policy(struct textbuf *out, const struct policy *policy)
+{
+    textbuf_add_chars(out, "{\"name\":");
+    textbuf_add_json(out, text_of(policy->name));
+    add_text(out, "mode", policy_mode_word(policy->mode));
+    add_text(out, "subject", policy->subject);
+    add_text(out, "owner", policy->owner);
+    add_text(out, "summary", policy->summary);
+    add_text(out, "file", policy->file);
+    textbuf_addf(out, ",\"line\":%u,\"revision\":\"%016llx\"", policy->at.line,
+                 (unsigned long long)policy->revision);
+}
+
+static void add_step(struct textbuf *out, const struct policy_step *step)
+{
+    CLEANUP(textbuf_donep) struct textbuf words = {0};
+    textbuf_addf(&words, "%s: ", step->name == NULL ? "step" : step->name);
+    switch (step->kind) {
+    case STEP_ACT:
+        textbuf_add_chars(&words, step->verb->name);
+        break;
+    case STEP_CHECK:
+        textbuf_addf(&words, "check %s within ", step->check.source);
+        textbuf_add_duration(&words, step->within_ms);
+        break;
+    case STEP_WAIT:
+    default:
+        textbuf_add_chars(&words, "wait ");
+        textbuf_add_duration(&words, step->wait_ms);
+        break;
+    }
+    if (step->run_if.source != NULL && step->run_if.program != NULL) {
+        textbuf_addf(&words, " if %s", step->run_if.source);
+    }
+    textbuf_add_json(out, (struct text){words.at, (uint32_t)words.count});
+}
+
+static void add_steps(struct textbuf *out, const char *name, const struct policy_step *steps,
+                      size_t count)
+{
+    textbuf_addf(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < count; i++) {
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        add_step(out, &steps[i]);
+    }
+    textbuf_add_char(out, ']');
+}
+
+static void add_policy_details(struct textbuf *out, const struct policy *policy)
+{
+    textbuf_add_chars(out, ",\"events\":[");
+    for (size_t i = 0; i < policy->when.events_count; i++) {
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        textbuf_add_json(out, text_of(policy->when.events[i]));
+    }
+    textbuf_addf(out, "],\"severity\":\"%s\"", severity_word(policy->when.severity_min));
+    add_text(out, "condition", policy->when.condition.source);
+    add_ms(out, "for_ms", policy->when.for_ms);
+    add_ms(out, "settle_ms", policy->when.settle_ms);
+    add_ms(out, "once_within_ms", policy->limits.once_within_ms);
+    textbuf_add_chars(out, ",\"unless\":[");
+    for (size_t i = 0; i < policy->unless_count; i++) {
+        const char *source = policy->unless[i].source;
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        textbuf_add_json(out, text_of(source == NULL ? "true" : source));
+    }
+    textbuf_add_char(out, ']');
+    add_steps(out, "steps", policy->steps, policy->steps_count);
+    add_steps(out, "otherwise", policy->otherwise, policy->otherwise_count);
+}
+
+void shell_policies(struct shell *shell, struct shell_request *request)
+{
+    const struct policy_set *set = shell->generation->policies;
+    CLEANUP(textbuf_donep) struct textbuf out = {0};
+    textbuf_add_chars(&out, LIST_HEAD("PolicyList"));
+    for (size_t i = 0; i < set->policies_count; i++) {
+        textbuf_add_chars(&out, i == 0 ? "" : ",");
+        add_policy(&out, &set->policies[i]);
+        textbuf_add_char(&out, '}');
+    }
+    textbuf_addf(&out, "],\"revision\":\"%016llx\"}", (unsigned long long)set->revision);
+    shell_answer(shell, request, (struct text){out.at, (uint32_t)out.count});
+}
+
+void shell_policy(struct shell *shell, struct shell_request *request)
+{
+    const char *id = nsh_get_text(&request->args, "id", "");
+    const struct policy *policy = map_get(&shell->generation->policies->by_name, text_of(id));
+    if (policy == NULL) {
+        struct nsh_error err = {0};
+        nsh_fail(&err, NSH_NOT_FOUND, "no policy '%.128s' is loaded", id);
+        shell_answer_error(shell, request, &err);
+        return;
+    }
+    CLEANUP(textbuf_donep) struct textbuf out = {0};
+    add_policy(&out, policy);
+    add_policy_details(&out, policy);
+    textbuf_add_chars(&out, ",\"apiVersion\":\"nightshift/v1\",\"kind\":\"Policy\"}");
+    shell_answer(shell, request, (struct text){out.at, (uint32_t)out.count});
+}
+
+/* ---- drivers ---- */
+
+static void add_driver(struct textbuf *out, const struct drivers *drivers,
+                       const struct nsh_driver *driver)
+{
+    size_t devices = 0, running = 0;
+    drivers_figures(drivers, driver, &devices, &running);
+    textbuf_add_chars(out, "{\"name\":");
+    textbuf_add_json(out, text_of(driver->name));
+    add_text(out, "version", driver->version);
+    add_text(out, "summary", driver->summary);
+    add_text(out, "maturity", driver->maturity == NSH_PROVEN ? "proven" : "experimental");
+    textbuf_addf(out, ",\"devices\":%zu,\"running\":%zu,\"verbs\":[", devices, running);
+    for (size_t i = 0; i < driver->verbs_count; i++) {
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        textbuf_add_json(out, text_of(driver->verbs[i].name));
+    }
+    textbuf_add_chars(out, "]}");
+}
+
+void shell_drivers(struct shell *shell, struct shell_request *request)
+{
+    CLEANUP(textbuf_donep) struct textbuf out = {0};
+    textbuf_add_chars(&out, LIST_HEAD("DriverList"));
+    const struct nsh_driver *driver;
+    for (size_t i = 0; (driver = drivers_at(shell->drivers, i)) != NULL; i++) {
+        textbuf_add_chars(&out, i == 0 ? "" : ",");
+        add_driver(&out, shell->drivers, driver);
+    }
+    textbuf_add_chars(&out, "]}");
+    shell_answer(shell, request, (struct text){out.at, (uint32_t)out.count});
+}
+
+/* ---- freezes ---- */
+
+static int take_freeze(void *arg, const struct record *record)
+{
+    struct textbuf *out = arg;
+    if (record->live) {
+        textbuf_add_chars(out, out->at[out->count - 1] == '[' ? "" : ",");
+        textbuf_add(out, record->body);
+    }
+    return 0;
+}
+
+static int freezes_run(struct shell_job *job, struct store_reader *reader, struct nsh_error *err)
+{
+    struct store_query query = {.kind = RECORD_FREEZE, .limit = 10000};
+    textbuf_add_chars(&job->document, LIST_HEAD("FreezeList"));
+    int result =
+        job->document.failed ? 0 : store_query(reader, &query, take_freeze, &job->document, err);
+    textbuf_add_chars(&job->document, "]}");
+    return result;
+}
+
+void shell_freezes(struct shell *shell, struct shell_request *request)
+{
+    shell_job(shell, request, freezes_run);
+}
