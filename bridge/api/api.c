@@ -264,6 +264,11 @@ static void api_defaults(struct api *api, const struct api_options *options)
     own->read_ms_max = own->read_ms_max == 0 ? API_READ_MS_MAX : own->read_ms_max;
     own->answer_ms_max = own->answer_ms_max == 0 ? API_ANSWER_MS_MAX : own->answer_ms_max;
     own->readers = own->readers == 0 ? 2 : own->readers;
+    const char **texts[] = {&own->unix_path,     &own->unix_group,   &own->tcp_address,
+                            &own->tls_cert_file, &own->tls_key_file, &own->store_path};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        *texts[i] = *texts[i] != NULL && (*texts[i])[0] == 0 ? NULL : *texts[i];
+    }
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -282,11 +287,11 @@ int api_start(const struct api_options *options, const struct api_route *routes,
     api_defaults(api, options);
     api->routes = routes;
     api->routes_count = routes_count;
-    api->store_path = options->store_path == NULL ? NULL : strdup(options->store_path);
+    api->store_path = api->options.store_path == NULL ? NULL : strdup(api->options.store_path);
     int result = workers_start(&api->workers, api->options.readers, api->store_path, err);
-    result = result == 0 ? auth_secrets(api, options, err) : result;
-    result = result == 0 ? start_unix(api, options, err) : result;
-    result = result == 0 ? start_tcp(api, options, err) : result;
+    result = result == 0 ? auth_secrets(api, &api->options, err) : result;
+    result = result == 0 ? start_unix(api, &api->options, err) : result;
+    result = result == 0 ? start_tcp(api, &api->options, err) : result;
     if (result == 0 && pthread_create(&api->watch, NULL, watch_run, api) != 0) {
         result = nsh_fail(err, NSH_LIMIT, "cannot start the HTTP server's watch");
     }

@@ -44,6 +44,7 @@ struct api_token {
     enum api_role role;
 };
 
+/* An empty text is as good as NULL. */
 struct api_options {
     const char *unix_path;   /* NULL: none */
     int unix_fd;             /* A listening unix socket from socket activation, or -1. */
@@ -76,6 +77,7 @@ struct api_request {
     struct arena *arena;
     struct store_reader *reader; /* Only while a reading handler, or api_work(), runs. */
     void *arg;
+    void **state; /* The handler's own, kept for api_work() until the exchange was answered. */
     struct api_exchange *exchange;
     const struct api_route *route;
 };

@@ -103,6 +103,7 @@ void exchange_reset(struct api_exchange *exchange)
             exchange->response = NULL;
         }
         exchange->request = (struct api_request){0};
+        exchange->request_state = NULL;
         exchange->headers_count = 0;
         arena_reset(&exchange->arena);
         textbuf_done(&exchange->stream_bytes);

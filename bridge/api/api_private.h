@@ -51,6 +51,7 @@ struct api_exchange {
     int64_t since_ms; /* When the state began. */
 
     struct api_request request;
+    void *request_state;
     struct arena arena;
     struct textbuf body;
     size_t body_counted; /* Part of api.bodies_bytes. */

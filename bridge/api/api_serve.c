@@ -132,6 +132,7 @@ static void serve_head(struct api_connection *from, const char *url, const char 
     const char *raw_id = "", *allowed = "";
     *request = (struct api_request){
         .exchange = exchange,
+        .state = &exchange->request_state,
         .arena = &exchange->arena,
         .arg = from->server->api->options.arg,
         .method = arena_printf(&exchange->arena, "%s", method),

@@ -103,6 +103,7 @@ int store_query(struct store_reader *reader, const struct store_query *query,
 
 struct store_events {
     uint64_t after_seq; /* 0: from the newest backwards; else rising from the next one. */
+    bool rising;        /* From the oldest, also when after_seq is 0. */
     int64_t since_ms;
     struct text host, type; /* type may be a glob; empty: all */
     bool unmatched;         /* Only those no mapping knew. */

@@ -162,7 +162,7 @@ int store_events(struct store_reader *reader, const struct store_events *query,
     struct events_scan scan = {
         .query = query,
         .path = reader->path,
-        .rising = query->after_seq > 0,
+        .rising = query->rising || query->after_seq > 0,
         .type_is_glob = events_is_glob(query->type),
         .left = limit < STORE_READ_LIMIT_MAX ? limit : STORE_READ_LIMIT_MAX,
         .row = row,
