@@ -74,7 +74,8 @@ program(nightshift-lab FOLDER lab LIBRARY ns_lab USES ns_base codec_ipmi LIBS li
 # The manual pages, made by the tables of the programs above: `cmake --build ... --target man`, and installed.
 program(nightshift-man BUILD_ONLY FOLDER man USES ns_loop)
 if(TARGET nightshift-man)
-    target_include_directories(nightshift-man PRIVATE ${CMAKE_SOURCE_DIR}/bridge/cli ${CMAKE_SOURCE_DIR}/bridge/lab)
+    target_include_directories(nightshift-man PRIVATE ${CMAKE_SOURCE_DIR}/bridge/cli ${CMAKE_SOURCE_DIR}/bridge/lab
+        ${CMAKE_SOURCE_DIR}/bridge/daemon)
     set(driver_modules "")
     foreach(driver ${NS_DRIVERS})
         list(APPEND driver_modules driver_${driver})

@@ -71,6 +71,56 @@ static void page_lab(FILE *page, const struct drivers *drivers)
     man_list_end(page);
 }
 
+static void page_configuration(FILE *page, const struct drivers *drivers)
+{
+    man_section(page, "DESCRIPTION",
+                "A libconfig file: groups in braces, lists in parentheses, texts in quotes, "
+                "durations such as 30s and "
+                "sizes such as 20GiB as texts. A key below is written group.key. All mistakes are "
+                "shown at once by "
+                "nightshiftd --check.");
+    man_section(page, "KEYS", NULL);
+    man_list(page);
+#define CONFIG(path, TYPE, field, preset, min, max, help) man_item(page, path, preset, help);
+#include "config_keys.def"
+#undef CONFIG
+    man_list_end(page);
+    man_section(page, "SECRETS",
+                "A secret is named, never written: file:NAME in the folder credentials or by "
+                "absolute path, env:NAME, or "
+                "credential:NAME of the service manager. Files must not be readable by others.");
+    man_section(page, "SEE ALSO", NULL);
+    fputs(".Xr nightshift 1 ,\n.Xr nightshift-drivers 7 ,\n.Xr nightshiftd 8\n", page);
+}
+
+static void page_daemon(FILE *page, const struct drivers *drivers)
+{
+    man_section(page, "SYNOPSIS", NULL);
+    fputs(".Nm\n.Op Fl Fl config Ar file\n.Op Fl Fl check | Fl Fl example\n", page);
+    man_section(page, "DESCRIPTION",
+                "Takes in events, decides by policies, calls driver functions, verifies, and keeps "
+                "a record of all of "
+                "it. An action leaves only after its intent is on disk; a source is acknowledged "
+                "only after its event "
+                "is.");
+    man_list(page);
+    man_item(page, "--config", "FILE",
+             "The configuration; default " NS_CONFIG_DIR "/nightshift.conf.");
+    man_item(page, "--check", NULL,
+             "Show all mistakes of configuration, inventory, trap tables and policies; exit 1 when "
+             "there are any.");
+    man_item(page, "--example", NULL, "Print a configuration with every key at its default.");
+    man_list_end(page);
+    man_section(page, "SIGNALS", NULL);
+    man_list(page);
+    man_item(page, "SIGHUP", NULL,
+             "Read everything anew; what is wrong is refused as a whole, the old stays.");
+    man_item(page, "SIGTERM", NULL, "Commit, answer who waits, end.");
+    man_list_end(page);
+    man_section(page, "SEE ALSO", NULL);
+    fputs(".Xr nightshift 1 ,\n.Xr nightshift.conf 5\n", page);
+}
+
 static void option_text(FILE *page, const struct nsh_option *option)
 {
     static const char *const types[] = {
@@ -132,5 +182,7 @@ const struct man_page man_pages[] = {
     {"nightshift", "1", "wake a function, not a person: the command", page_command},
     {"nightshift-lab", "1", "a data centre in a box", page_lab},
     {"nightshift-drivers", "7", "what nightshift can do to a server", page_drivers},
+    {"nightshift.conf", "5", "configuration of nightshiftd", page_configuration},
+    {"nightshiftd", "8", "wake a function, not a person: the daemon", page_daemon},
     {0},
 };

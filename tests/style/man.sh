@@ -14,4 +14,6 @@ rm -f "${TMPDIR:-/tmp}/nouns.$$"
 for module in "$NS_BUILD"/drivers/*.so; do has nightshift-drivers.7 "DRIVER $(basename "$module" .so)"; done
 has nightshift-drivers.7 "power.cycle"
 has nightshift-lab.1 "--racks"
+has nightshift.conf.5 "guards.rates"
+has nightshiftd.8 "SIGHUP"
 exit $bad
