@@ -191,7 +191,8 @@ bool text_to_duration_ms(struct text text, int64_t *ret_ms)
 
 unsigned text_distance(struct text a, struct text b, unsigned max)
 {
-    if (a.count > DISTANCE_WORD_MAX || b.count > DISTANCE_WORD_MAX) {
+    uint32_t apart = a.count > b.count ? a.count - b.count : b.count - a.count;
+    if (a.count > DISTANCE_WORD_MAX || b.count > DISTANCE_WORD_MAX || apart > max) {
         return max + 1;
     }
     unsigned rows[3][DISTANCE_WORD_MAX + 1];

@@ -46,6 +46,22 @@ const char *event_state_word(enum event_state state)
     return state_words[state];
 }
 
+const char *event_type_nearest(struct text type)
+{
+    static const char *const types[] = {
+#define EVENT_TYPE(name) name,
+#include "model/event_types.def"
+#undef EVENT_TYPE
+        NULL,
+    };
+    for (size_t i = 0; types[i] != NULL; i++) {
+        if (text_is(type, types[i])) {
+            return NULL;
+        }
+    }
+    return text_nearest(type, types);
+}
+
 /* The texts in the order they are packed. */
 static void texts_of(const struct event *event, struct text texts[TEXTS_COUNT])
 {

@@ -62,6 +62,10 @@ const char *severity_word(enum severity severity);
 int severity_of(struct text word);                    /* enum severity, or -1 */
 const char *event_state_word(enum event_state state); /* "pulse", "raise", "clear" */
 
+/* The known type (model/event_types.def) that type was probably meant to be; NULL: it is known, or
+ * like none. */
+const char *event_type_nearest(struct text type);
+
 /* Bytes event_pack() needs. */
 size_t event_packed_bytes(const struct event *event);
 

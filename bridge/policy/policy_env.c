@@ -136,12 +136,8 @@ const struct cel_env *policy_scope_env(enum policy_scope scope, enum cel_kind wa
     return &envs[scope][wanted == CEL_BOOL];
 }
 
-const struct cel_env *policy_steps_env(struct policy_loader *loader, enum cel_kind wanted)
+static const struct cel_env *steps_env_new(struct policy_loader *loader, enum cel_kind wanted)
 {
-    const struct cel_env **made = &loader->steps_env[wanted == CEL_BOOL];
-    if (*made != NULL) {
-        return *made;
-    }
     size_t count = loader->step_names_count;
     struct cel_env *env = policy_alloc(loader, 1, sizeof *env);
     struct cel_variable *all = policy_alloc(loader, POLICY_VARIABLES_COUNT, sizeof *all);
@@ -158,6 +154,25 @@ const struct cel_env *policy_steps_env(struct policy_loader *loader, enum cel_ki
     all[VAR_STEPS].type = (struct cel_type){.kind = CEL_RECORD, .record = record};
     *env = *policy_scope_env(loader->scope, wanted);
     env->variables = all;
-    *made = env;
     return env;
+}
+
+const struct cel_env *policy_steps_env(struct policy_loader *loader, enum cel_kind wanted)
+{
+    CLEANUP(textbuf_donep) struct textbuf names = {0};
+    textbuf_addf(&names, "%d %d", (int)loader->scope, (int)wanted);
+    for (size_t i = 0; i < loader->step_names_count; i++) {
+        textbuf_addf(&names, " %s", loader->step_names[i]);
+    }
+    struct cel_env *env = map_get(&loader->envs, text_of(names.at));
+    if (env != NULL) {
+        return env;
+    }
+    const char *key = arena_copy(&loader->keys, names.at, names.count);
+    const struct cel_env *made = key == NULL ? NULL : steps_env_new(loader, wanted);
+    if (made == NULL || map_set(&loader->envs, text_of(key), (void *)(uintptr_t)made) < 0) {
+        loader->no_memory = true;
+        return NULL;
+    }
+    return made;
 }

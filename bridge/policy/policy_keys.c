@@ -203,12 +203,27 @@ static void read_setting(struct policy_loader *loader, struct conf *setting,
     }
 }
 
+/* An unknown key is this one, mistyped: told already. */
+static bool is_mistyped(const struct conf *group, const struct policy_keys *keys,
+                        const struct policy_key *key)
+{
+    const char *const names[] = {key->name, NULL};
+    for (const struct conf *setting = group->first; setting != NULL; setting = setting->next) {
+        if (policy_key_of(keys, setting->name) == NULL &&
+            text_nearest(text_of(setting->name), names) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void tell_missing(struct policy_loader *loader, struct conf *group,
                          const struct policy_keys *keys)
 {
     for (size_t i = 0; i < keys->count; i++) {
         const struct policy_key *key = &keys->rows[i];
-        if ((key->flags & KEY_REQUIRED) != 0 && conf_get(group, key->name) == NULL) {
+        if ((key->flags & KEY_REQUIRED) != 0 && conf_get(group, key->name) == NULL &&
+            !is_mistyped(group, keys, key)) {
             CLEANUP(textbuf_donep) struct textbuf remedy = {0};
             textbuf_addf(&remedy, "such as %s", key->example);
             diag_add(loader->diags, DIAG_ERROR, group->name != NULL ? group->at : group->value_at,

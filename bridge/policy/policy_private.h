@@ -26,10 +26,14 @@ struct policy_loader {
     struct diags *diags;
     const struct verb *extra_verbs;
     size_t extra_verbs_count;
+    struct map verbs;        /* Those of drivers that are used: name -> struct verb of the set. */
     const char **verb_names; /* For did-you-mean, NULL-terminated. */
     struct map texts;        /* Texts kept in the set: equal ones once. */
     struct map names;        /* Policy name -> its struct nsh_place */
-    struct map programs[SCOPES_COUNT][2];
+    struct arena keys;       /* Of the two below. */
+    struct map envs;         /* Scope, type and names of steps -> struct cel_env of the set. */
+    struct map types;        /* Event type -> its event_type_nearest(), or itself. */
+    struct map programs;     /* Environment and source -> struct cel_program of the set. */
     struct policy *policies;
     size_t policies_count, policies_room;
     bool no_memory;
@@ -39,9 +43,8 @@ struct policy_loader {
     enum policy_scope scope;
     const char *step_names[2 * POLICY_STEPS_MAX]; /* Those that stand before, for `steps.NAME`. */
     size_t step_names_count;
-    const struct cel_env *steps_env[2]; /* Made for step_names_count steps; by wanted type. */
-    struct conf *interrupts;            /* `action` of the first step that takes a host down. */
-    bool verified;                      /* A check stands after it. */
+    struct conf *interrupts; /* `action` of the first step that takes a host down. */
+    bool verified;           /* A check stands after it. */
 };
 
 /* ---- policy_env.c ---- */
@@ -62,6 +65,9 @@ void policy_value_read(struct policy_loader *loader, struct conf *setting,
 /* A setting of `with`. */
 void policy_template_read(struct policy_loader *loader, struct conf *setting,
                           struct policy_template *template);
+
+/* event_type_nearest(), asked once for each type. */
+const char *policy_type_nearest(struct policy_loader *loader, struct text type);
 
 /* ---- policy_steps.c ---- */
 

@@ -223,7 +223,19 @@ static void read_raises(struct policy_loader *loader, struct conf *setting, void
     policy->raises = read_type(loader, setting, false);
 }
 
-/* Adds one type unless it is there; known types are texts of the set, so equal ones are one. */
+/* A type that no trap table gives, but one that is nearly the same. */
+static void lint_type(struct policy_loader *loader, const struct conf *setting, const char *type)
+{
+    const char *nearest = policy_type_nearest(loader, text_of(type));
+    if (nearest != NULL && strpbrk(type, "*?") == NULL) {
+        CLEANUP(textbuf_donep) struct textbuf remedy = {0};
+        textbuf_addf(&remedy, "did you mean \"%s\"?", nearest);
+        diag_add(loader->diags, DIAG_WARNING, setting->value_at, remedy.at,
+                 "no trap table gives \"%.80s\"", type);
+    }
+}
+
+/* Adds one type unless it is there. */
 static void event_add(struct policy_loader *loader, struct conf *setting, const char **events,
                       size_t *count)
 {
@@ -236,6 +248,7 @@ static void event_add(struct policy_loader *loader, struct conf *setting, const 
         }
     }
     if (type != NULL) {
+        lint_type(loader, setting, type);
         events[(*count)++] = type;
     }
 }
@@ -351,20 +364,19 @@ static void lint_interrupting(struct policy_loader *loader, struct conf *group)
                  "%s takes the host down, and no step behind it checks that it helped",
                  action->text);
     }
-    static const struct {
-        const char *key, *text, *remedy;
-    } wanted[] = {
-        {"unless", "nothing forbids it",
-         "unless = ( \"host.maintenance\" ), or unless = () when that is meant"},
-        {"owner", "nobody owns the policy", "owner = \"dc-compute\""},
-        {"summary", "no summary says why",
-         "summary = \"One sentence for the person who reads it at 3 a.m.\""},
-    };
+    static const char *const wanted[] = {"unless", "owner", "summary"};
+    CLEANUP(textbuf_donep) struct textbuf missing = {0};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        if (conf_get(group, wanted[i].key) == NULL) {
-            diag_add(loader->diags, DIAG_WARNING, action->at, wanted[i].remedy,
-                     "%s takes the host down, and %s", action->text, wanted[i].text);
+        if (conf_get(group, wanted[i]) == NULL) {
+            textbuf_addf(&missing, "%s'%s'", missing.count == 0 ? "" : ", ", wanted[i]);
         }
+    }
+    if (missing.count > 0) {
+        bool unless = conf_get(group, "unless") == NULL;
+        diag_add(loader->diags, DIAG_WARNING, group->value_at,
+                 unless ? "unless = ( \"host.maintenance\" ), or unless = () when that is meant"
+                        : "for the person who reads it at 3 a.m.",
+                 "a policy that takes hosts down should have %s", missing.at);
     }
 }
 
@@ -389,7 +401,6 @@ void policy_read(struct policy_loader *loader, struct conf *group)
     const struct policy_defaults *defaults = &loader->set->defaults;
     struct policy *policy = loader->policy;
     loader->step_names_count = 0;
-    loader->steps_env[0] = loader->steps_env[1] = NULL;
     loader->interrupts = NULL;
     *policy = (struct policy){
         .summary = "",

@@ -318,7 +318,7 @@ static bool loader_init(struct policy_loader *loader)
         return false;
     }
     loader->arena = &loader->set->arena;
-    loader->arena->bytes_max = POLICY_ARENA_BYTES_MAX;
+    loader->arena->bytes_max = loader->keys.bytes_max = POLICY_ARENA_BYTES_MAX;
     for (size_t i = 0; i < count; i++) {
         loader->verb_names[used++] = verb_at(i)->name;
     }
@@ -332,10 +332,11 @@ static void loader_done(struct policy_loader *loader)
 {
     map_done(&loader->texts);
     map_done(&loader->names);
-    for (int scope = 0; scope < SCOPES_COUNT; scope++) {
-        map_done(&loader->programs[scope][0]);
-        map_done(&loader->programs[scope][1]);
-    }
+    map_done(&loader->verbs);
+    map_done(&loader->types);
+    map_done(&loader->envs);
+    map_done(&loader->programs);
+    arena_done(&loader->keys);
     arena_done(&loader->scratch);
     free(loader->policies);
     free(loader->verb_names);

@@ -145,14 +145,44 @@ static void read_name(struct policy_loader *loader, struct conf *setting, void *
     step->name = policy_keep(loader, name);
 }
 
-static const struct verb *find_verb(const struct policy_loader *loader, const char *name)
+static const char *keep_or_null(struct policy_loader *loader, const char *text)
 {
-    for (size_t i = 0; i < loader->extra_verbs_count; i++) {
+    return text == NULL ? NULL : policy_keep(loader, text);
+}
+
+/* A verb of a driver, kept in the set: the caller's table need not outlive the loading. */
+static const struct verb *keep_verb(struct policy_loader *loader, const struct verb *verb)
+{
+    struct verb *kept = map_get(&loader->verbs, text_of(verb->name));
+    if (kept != NULL) {
+        return kept;
+    }
+    kept = policy_alloc(loader, 1, sizeof *kept);
+    if (kept == NULL) {
+        return NULL;
+    }
+    *kept = *verb;
+    kept->name = policy_keep(loader, verb->name);
+    kept->verify = keep_or_null(loader, verb->verify);
+    kept->proof = keep_or_null(loader, verb->proof);
+    kept->completes = keep_or_null(loader, verb->completes);
+    kept->driver = keep_or_null(loader, verb->driver);
+    kept->help = keep_or_null(loader, verb->help);
+    if (map_set(&loader->verbs, text_of(kept->name), kept) < 0) {
+        loader->no_memory = true;
+    }
+    return kept;
+}
+
+static const struct verb *find_verb(struct policy_loader *loader, const char *name)
+{
+    const struct verb *verb = verb_find(text_of(name));
+    for (size_t i = 0; verb == NULL && i < loader->extra_verbs_count; i++) {
         if (strcmp(loader->extra_verbs[i].name, name) == 0) {
-            return &loader->extra_verbs[i];
+            return keep_verb(loader, &loader->extra_verbs[i]);
         }
     }
-    return verb_find(text_of(name));
+    return verb;
 }
 
 /* The verbs that begin alike: "power.cycl" names those of power. */
@@ -332,7 +362,6 @@ static size_t list_read(struct policy_loader *loader, struct conf *list,
         step_read(loader, group, step);
         if (step->name != NULL) {
             loader->step_names[loader->step_names_count++] = step->name;
-            loader->steps_env[0] = loader->steps_env[1] = NULL;
         }
     }
     *ret_steps = steps;

@@ -30,41 +30,75 @@ static const char *scope_remedy(enum policy_scope scope, struct text word)
     return NULL;
 }
 
-static const char *problem_remedy(const struct policy_loader *loader,
-                                  const struct cel_problem *problem, struct text source)
+/* What the condition language cannot know of ours; NULL: nothing to add. */
+static const char *domain_remedy(const struct policy_loader *loader,
+                                 const struct cel_problem *problem, struct text source)
 {
-    struct text word = {source.at + problem->offset, problem->length};
-    const char *remedy = NULL;
+    struct text text = text_of(problem->text);
+    bool guessed = problem->remedy != NULL && problem->remedy[0] != '(';
     if (problem->offset + problem->length <= source.count) {
-        remedy = scope_remedy(loader->scope, word);
+        struct text word = {source.at + problem->offset, problem->length};
+        const char *remedy = scope_remedy(loader->scope, word);
+        if (remedy != NULL) {
+            return remedy;
+        }
     }
-    if (remedy == NULL) {
-        remedy = problem->remedy;
+    if (!guessed && text_starts(text, "event has no field")) {
+        return "what the source sent is in event.data";
     }
-    if (remedy == NULL && text_starts(text_of(problem->text), "event has no field")) {
-        remedy = "what the source sent is in event.data";
+    if (!guessed && text_starts(text, "cannot compare an int with a string") &&
+        strstr(source.at, ".severity") != NULL) {
+        return "severities stand without quotes: event.severity >= major";
     }
-    return remedy;
+    return NULL;
 }
 
 static void tell_problems(struct policy_loader *loader, const struct policy_source *source,
-                          const struct cel_problem *problems, size_t count)
+                          const char *text, const struct cel_problem *problems, size_t count)
 {
-    struct text text = {source->setting->text + source->offset, source->count};
+    static const char steps_prefix[] = "steps has no field ";
     for (size_t i = 0; i < count; i++) {
         const struct cel_problem *problem = &problems[i];
+        const char *remedy = domain_remedy(loader, problem, text_of(text));
+        bool step = text_starts(text_of(problem->text), steps_prefix);
         diag_add(
             loader->diags, problem->warning ? DIAG_WARNING : DIAG_ERROR,
             conf_text_place(source->setting, source->offset + problem->offset, problem->length),
-            problem_remedy(loader, problem, text), "%s", problem->text);
+            remedy != NULL ? remedy : problem->remedy, "%s%s%s", step ? "no step " : "",
+            problem->text + (step ? sizeof steps_prefix - 1 : 0),
+            step ? " stands before this one" : "");
     }
 }
 
 /* ---- programs ----------------------------------------------------------------------------- */
 
-static bool mentions_steps(const char *source)
+static const struct cel_env *env_of(struct policy_loader *loader, const char *text,
+                                    enum cel_kind wanted)
 {
-    return strstr(source, "steps") != NULL;
+    return strstr(text, "steps") != NULL && loader->scope != SCOPE_WHEN
+               ? policy_steps_env(loader, wanted)
+               : policy_scope_env(loader->scope, wanted);
+}
+
+/* A new program; kept under key when nothing is to be said about it. */
+static struct cel_program *compile_new(struct policy_loader *loader,
+                                       const struct policy_source *source,
+                                       const struct cel_env *env, const char *key, const char *text)
+{
+    struct cel_problem problems[CEL_PROBLEMS_MAX];
+    size_t problems_count = 0;
+    struct cel_program *program = NULL;
+    const char *kept = policy_keep(loader, text);
+    int result = cel_compile(env, kept, loader->arena, &program, problems, &problems_count);
+    tell_problems(loader, source, text, problems, problems_count);
+    if (result < 0) {
+        loader->no_memory = loader->no_memory || result == -NSH_NOMEM;
+        return NULL;
+    }
+    if (problems_count == 0 && map_set(&loader->programs, text_of(key), program) < 0) {
+        loader->no_memory = true;
+    }
+    return program;
 }
 
 static struct cel_program *compile(struct policy_loader *loader, const struct policy_source *source)
@@ -75,39 +109,62 @@ static struct cel_program *compile(struct policy_loader *loader, const struct po
                  source->count);
         return NULL;
     }
-    char *text =
+    const char *text =
         arena_copy(&loader->scratch, source->setting->text + source->offset, source->count);
-    if (text == NULL) {
+    const struct cel_env *env = text == NULL ? NULL : env_of(loader, text, source->wanted);
+    const char *key =
+        env == NULL ? NULL : arena_printf(&loader->scratch, "%p %s", (const void *)env, text);
+    if (key == NULL) {
         loader->no_memory = true;
         return NULL;
     }
-    bool shared = !mentions_steps(text);
-    struct map *programs = &loader->programs[loader->scope][source->wanted == CEL_BOOL];
-    struct cel_program *program = shared ? map_get(programs, text_of(text)) : NULL;
+    struct cel_program *program = map_get(&loader->programs, text_of(key));
     if (program != NULL) {
         return program;
     }
-    struct cel_problem problems[CEL_PROBLEMS_MAX];
-    size_t problems_count = 0;
-    const struct cel_env *env = shared ? policy_scope_env(loader->scope, source->wanted)
-                                       : policy_steps_env(loader, source->wanted);
-    const char *kept = env == NULL ? NULL : policy_keep(loader, text);
-    if (kept == NULL) {
-        return NULL;
-    }
-    int result = cel_compile(env, kept, loader->arena, &program, problems, &problems_count);
-    tell_problems(loader, source, problems, problems_count);
-    if (result < 0) {
-        loader->no_memory = loader->no_memory || result == -NSH_NOMEM;
-        return NULL;
-    }
-    if (shared && problems_count == 0 && map_set(programs, text_of(kept), program) < 0) {
+    key = arena_copy(&loader->keys, key, strlen(key));
+    if (key == NULL) {
         loader->no_memory = true;
+        return NULL;
     }
-    return program;
+    return compile_new(loader, source, env, key, text);
 }
 
 /* ---- conditions --------------------------------------------------------------------------- */
+
+const char *policy_type_nearest(struct policy_loader *loader, struct text type)
+{
+    const char *known = map_get(&loader->types, type);
+    if (known == NULL) {
+        const char *key = arena_copy(&loader->keys, type.at, type.count);
+        const char *nearest = event_type_nearest(type);
+        known = nearest == NULL ? key : nearest;
+        if (key == NULL || map_set(&loader->types, text_of(key), (void *)(uintptr_t)known) < 0) {
+            loader->no_memory = true;
+            return NULL;
+        }
+    }
+    return text_is(type, known) ? NULL : known;
+}
+
+/* active('TYPE') whose type is nearly a known one. A look at the text, not at the program: what is
+ * odd is not warned of. */
+static void lint_active(struct policy_loader *loader, const struct conf *setting)
+{
+    static const char call[] = "active('";
+    for (const char *at = strstr(setting->text, call); at != NULL; at = strstr(at + 1, call)) {
+        const char *type = at + sizeof call - 1;
+        uint32_t count = (uint32_t)strcspn(type, "'");
+        const char *nearest = policy_type_nearest(loader, (struct text){type, count});
+        if (nearest != NULL && strcspn(type, "*?") >= count) {
+            CLEANUP(textbuf_donep) struct textbuf remedy = {0};
+            textbuf_addf(&remedy, "did you mean '%s'?", nearest);
+            diag_add(loader->diags, DIAG_WARNING,
+                     conf_text_place(setting, (uint32_t)(type - setting->text), count), remedy.at,
+                     "no trap table gives '%.*s'", (int)(count < 80 ? count : 80), type);
+        }
+    }
+}
 
 static void read_program(struct policy_loader *loader, struct conf *setting,
                          struct policy_condition *condition, enum cel_kind wanted)
@@ -133,6 +190,7 @@ static void read_program(struct policy_loader *loader, struct conf *setting,
         .source = policy_keep(loader, canonical.at == NULL ? text : canonical.at),
         .at = policy_keep_place(loader, setting->value_at),
     };
+    lint_active(loader, setting);
 }
 
 void policy_condition_read(struct policy_loader *loader, struct conf *setting,
