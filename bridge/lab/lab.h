@@ -60,11 +60,12 @@ enum lab_fault {
 enum lab_mode {
     LAB_LIE_STAYS = 0x01,   /* Accepts, then reports the state asked for; nothing happened. */
     LAB_LIE_ACCEPTS = 0x02, /* Accepts, and nothing changes, as the report says. */
-    LAB_HANG = 0x04,        /* Takes requests and never answers. */
+    LAB_HANG = 0x04,        /* Does nothing with requests and never answers. */
     LAB_GARBAGE = 0x08,     /* Answers with nonsense. */
     LAB_DENY = 0x10,        /* Refuses the credentials. */
     LAB_BUSY = 0x20,        /* 503 with Retry-After, completion code C0h. */
     LAB_DEAD = 0x40,        /* Has no power. */
+    LAB_MUTE = 0x80,        /* Carries power orders out; their answers are lost. */
 };
 
 struct lab_timer {
@@ -98,6 +99,7 @@ struct lab_bmc {
     char feed;
     uint8_t kind;
     uint8_t modes;
+    bool swallow; /* The answer to the request at hand is lost. */
     uint8_t hosts_count;
     uint32_t late_ms, retry_after_s;
     struct lab_host *hosts; /* The first of hosts_count. */
@@ -305,7 +307,7 @@ struct lab_http {
 int lab_http_parse(char *bytes, size_t bytes_count, struct lab_http *head);
 
 struct lab_reply {
-    int status;
+    int status;        /* 0: no answer. */
     const char *extra; /* Further header lines, each ending in CRLF; a buffer of the reply. */
     char extra_room[512];
     struct textbuf body;

@@ -197,6 +197,11 @@ static void each_hang(void *arg, struct lab_host *host)
     host->bmc->modes |= LAB_HANG;
 }
 
+static void each_mute(void *arg, struct lab_host *host)
+{
+    host->bmc->modes |= LAB_MUTE;
+}
+
 static void each_garbage(void *arg, struct lab_host *host)
 {
     host->bmc->modes |= LAB_GARBAGE;
@@ -277,7 +282,7 @@ static void each_trap(void *arg, struct lab_host *host)
 static void state_words(struct textbuf *out, const struct lab_host *host)
 {
     static const char *const modes[] = {"lie-stays-on", "lie-accepts", "hang", "garbage",
-                                        "deny",         "busy",        "dead"};
+                                        "deny",         "busy",        "dead", "mute"};
     size_t count = 0;
 
     textbuf_add_chars(out, "\"faults\":[");
@@ -358,13 +363,15 @@ static const struct command_row {
     {"clear", "TARGET", "No faults, no misbehaviour, power on", NULL, each_clear, true},
     {"lie", "TARGET [stays-on|accepts]",
      "Accept power orders and do nothing; stays-on reports success", prepare_lie, each_lie, true},
-    {"hang", "TARGET", "The BMC takes requests and never answers", NULL, each_hang, true},
+    {"hang", "TARGET", "The BMC does nothing and never answers", NULL, each_hang, true},
+    {"mute", "TARGET", "Power orders are carried out, their answers are lost", NULL, each_mute,
+     true},
     {"late", "TARGET TIME", "The BMC answers that much later", prepare_time, each_late, true},
     {"garbage", "TARGET", "The BMC answers nonsense", NULL, each_garbage, true},
     {"deny", "TARGET", "The BMC refuses the credentials", NULL, each_deny, true},
     {"busy", "TARGET [SECONDS]", "503 with Retry-After; completion code C0h", prepare_seconds,
      each_busy, true},
-    {"honest", "TARGET", "End lie, hang, late, garbage, deny, busy", NULL, each_honest, true},
+    {"honest", "TARGET", "End lie, hang, mute, late, garbage, deny, busy", NULL, each_honest, true},
     {"lose-power", "TARGET", "The host and its BMC lose power", NULL, each_lose_power, true},
     {"restore-power", "TARGET", "Power comes back: the BMC starts, the host stays off", NULL,
      each_restore_power, true},

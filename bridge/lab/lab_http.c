@@ -183,6 +183,11 @@ static void conn_answer(struct lab_conn *conn, struct lab_reply *reply, bool hea
     const struct lab *lab = conn->bmc->lab;
     int64_t delay_ms = lab->options.latency_ms + conn->bmc->late_ms;
 
+    conn->answering = true;
+    if (reply->status == 0) {
+        conn_wait(conn, UV_DISCONNECT); /* Until the client has enough. */
+        return;
+    }
     textbuf_addf(&conn->out, "HTTP/1.1 %d %s\r\nServer: nightshift-lab\r\nOData-Version: 4.0\r\n",
                  reply->status, status_text(reply->status));
     if (reply->body.count > 0) {
@@ -202,11 +207,10 @@ static void conn_answer(struct lab_conn *conn, struct lab_reply *reply, bool hea
         RAND_bytes((unsigned char *)conn->out.at, (int)conn->out.count);
         conn->keep = false;
     }
-    conn->answering = true;
     if (delay_ms == 0 && (conn->bmc->modes & (LAB_DEAD | LAB_HANG)) == 0) {
         conn_write(conn);
     } else {
-        uv_poll_stop(&conn->poll);
+        conn_wait(conn, UV_DISCONNECT);
         lab_clock_set(conn->bmc->lab, &conn->timer, delay_ms, conn_due, conn);
     }
 }
@@ -303,10 +307,10 @@ static void conn_ready(uv_poll_t *poll, int status, int events)
 {
     struct lab_conn *conn = poll->data;
 
-    if (status < 0) {
+    if (status < 0 || (events & UV_DISCONNECT) != 0) {
         conn_close(conn);
-    } else if ((conn->bmc->modes & LAB_DEAD) != 0) {
-        uv_poll_stop(poll); /* Silence, until it starts again and forgets. */
+    } else if ((conn->bmc->modes & (LAB_DEAD | LAB_HANG)) != 0) {
+        uv_poll_stop(poll); /* Silence, until its connections are reset. */
     } else if (conn->answering) {
         conn_go_on(conn);
     } else {

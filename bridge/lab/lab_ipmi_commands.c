@@ -387,6 +387,10 @@ size_t lab_ipmi_command(struct lab_bmc *bmc, struct lab_ipmi_session *session,
     }
     int count = command->run(&call);
     *ret_close = call.close;
+    if (bmc->swallow) {
+        bmc->swallow = false;
+        return 0;
+    }
     data[0] = count < 0 ? (uint8_t)-count : IPMI_CC_OK;
     return count < 0 ? 1 : 1u + (size_t)count;
 }

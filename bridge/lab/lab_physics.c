@@ -290,7 +290,9 @@ void lab_physics_order(struct lab_host *host, enum lab_order order, const char *
         host->lied = false;
         effect = physics_carry_out(host, order);
     }
-    lab_ledger_add(host->bmc->lab, host, via, request, answer, effect);
+    host->bmc->swallow = (host->bmc->modes & LAB_MUTE) != 0;
+    lab_ledger_add(host->bmc->lab, host, via, request, host->bmc->swallow ? "lost" : answer,
+                   effect);
 }
 
 /* The button at the front: no BMC lies about it, and none is needed. */

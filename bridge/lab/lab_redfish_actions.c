@@ -182,7 +182,10 @@ void lab_redfish_reset(struct lab_redfish *redfish)
     enum lab_order order = !on && reset->order == LAB_ORDER_SOFT_OFF ? LAB_ORDER_ON : reset->order;
     bool task = redfish->bmc->lab->options.tasks;
     lab_physics_order(host, order, "redfish", type, task ? "202" : "204");
-    if (task) {
+    if (redfish->bmc->swallow) {
+        redfish->bmc->swallow = false;
+        redfish->reply->status = 0;
+    } else if (task) {
         task_start(redfish);
     } else {
         redfish->reply->status = 204;
