@@ -13,40 +13,111 @@
 
 extern char **environ;
 
+/* Diagnostics are not data: stderr, in color when a person reads it there. */
 static void diags_show(const struct cli *cli, const struct diags *diags)
 {
     CLEANUP(textbuf_donep) struct textbuf out = {0};
-    diags_print(diags, NULL, cli->color, &out);
+    diags_print(diags, NULL, cli->color && isatty(STDERR_FILENO) == 1, &out);
     if (out.count > 0) {
         fwrite(out.at, 1, out.count, stderr);
     }
 }
 
+static void diag_add_json(struct textbuf *out, const struct diag *diag)
+{
+    static const char *const levels[] = {"error", "warning", "note"};
+    textbuf_add_chars(out, "{\"file\":");
+    textbuf_add_json(out, text_of(diag->at.file == NULL ? "" : diag->at.file));
+    textbuf_addf(out, ",\"line\":%u,\"column\":%u,\"length\":%u,\"level\":\"%s\",\"text\":",
+                 diag->at.line, diag->at.column, diag->at.length, levels[diag->level]);
+    textbuf_add_json(out, text_of(diag->text));
+    if (diag->remedy != NULL) {
+        textbuf_add_chars(out, ",\"remedy\":");
+        textbuf_add_json(out, text_of(diag->remedy));
+    }
+    textbuf_add_char(out, '}');
+}
+
+/* With --config its guards and defaults, else those that are built in. */
+static enum cli_exit site_defaults(struct cli *cli, struct policy_defaults *defaults)
+{
+    struct diags diags = {0};
+    *defaults = policy_defaults_builtin();
+    if (cli->flags.config != NULL) {
+        struct conf *root = conf_read(cli->flags.config, &cli->arena, &diags);
+        if (root != NULL) {
+            policy_defaults_read(root, defaults, &diags);
+        }
+    }
+    diags_show(cli, &diags);
+    bool bad = diags.errors_count > 0;
+    diags_done(&diags);
+    return bad ? CLI_NO : CLI_OK;
+}
+
+struct policy_check {
+    size_t policies_count, errors_count, warnings_count;
+    struct textbuf items; /* JSON, when wanted. */
+    bool json;
+};
+
+static void check_path(struct cli *cli, const char *path, const struct policy_defaults *defaults,
+                       struct policy_check *check)
+{
+    struct diags diags = {0};
+    struct policy_set *set = policy_load(path, defaults, NULL, 0, &diags);
+    for (size_t i = 0; check->json && i < diags.count; i++) {
+        textbuf_add_chars(&check->items, check->items.count > 0 ? "," : "");
+        diag_add_json(&check->items, &diags.items[i]);
+    }
+    if (!check->json) {
+        diags_show(cli, &diags);
+    }
+    check->errors_count += diags.errors_count;
+    check->warnings_count += diags.warnings_count;
+    if (set != NULL) {
+        check->policies_count += set->policies_count;
+        policy_set_free(set);
+    }
+    diags_done(&diags);
+}
+
+/* "2 errors", "1 warning", "no policies" */
+static const char *counted(struct cli *cli, size_t count, const char *one, const char *many)
+{
+    const char *text = count == 0
+                           ? arena_printf(&cli->arena, "no %s", many)
+                           : arena_printf(&cli->arena, "%zu %s", count, count == 1 ? one : many);
+    return text == NULL ? "" : text;
+}
+
 enum cli_exit cli_policy_check(struct cli *cli)
 {
-    size_t policies = 0, errors = 0, warnings = 0;
-    struct policy_defaults defaults = policy_defaults_builtin();
+    struct policy_check check = {.json = cli->output == CLI_JSON || cli->output == CLI_JSONL};
+    struct policy_defaults defaults;
+    if (site_defaults(cli, &defaults) != CLI_OK) {
+        return CLI_NO;
+    }
     for (size_t i = 0; i < cli->args_count; i++) {
-        struct diags diags = {0};
-        struct policy_set *set = policy_load(cli->args[i], &defaults, NULL, 0, &diags);
-        diags_show(cli, &diags);
-        errors += diags.errors_count;
-        warnings += diags.warnings_count;
-        if (set != NULL) {
-            policies += set->policies_count;
-            policy_set_free(set);
-        }
-        diags_done(&diags);
+        check_path(cli, cli->args[i], &defaults, &check);
     }
-    if (cli->output == CLI_JSON || cli->output == CLI_JSONL) {
-        cli_print_line("{\"apiVersion\":\"nightshift/"
-                       "v1\",\"kind\":\"PolicyCheck\",\"policies\":%zu,\"errors\":%zu,"
-                       "\"warnings\":%zu}",
-                       policies, errors, warnings);
+    if (check.json) {
+        cli_print_line("{\"apiVersion\":\"nightshift/v1\",\"kind\":\"PolicyCheck\",\"policies\":"
+                       "%zu,\"errors\":%zu,\"warnings\":%zu,\"items\":[%s]}",
+                       check.policies_count, check.errors_count, check.warnings_count,
+                       check.items.at == NULL ? "" : check.items.at);
     } else if (cli->flags.quiet == NULL) {
-        cli_print_line("%zu policies: %zu errors, %zu warnings", policies, errors, warnings);
+        const char *errors = counted(cli, check.errors_count, "error", "errors");
+        const char *warnings = counted(cli, check.warnings_count, "warning", "warnings");
+        if (check.errors_count > 0) {
+            cli_print_line("%s, %s", errors, warnings);
+        } else {
+            cli_print_line("%s, %s, %s", counted(cli, check.policies_count, "policy", "policies"),
+                           errors, warnings);
+        }
     }
-    return errors > 0 ? CLI_NO : CLI_OK;
+    textbuf_done(&check.items);
+    return check.errors_count > 0 ? CLI_NO : CLI_OK;
 }
 
 /* The daemon stands beside this command in a build tree and where it is installed; else PATH finds

@@ -3,6 +3,8 @@
 
 #include "policy/policy_private.h"
 
+#include "base/assert.h"
+
 #define SECOND_MS 1000LL
 #define MINUTE_MS (60 * SECOND_MS)
 #define HOUR_MS (60 * MINUTE_MS)
@@ -230,6 +232,7 @@ static void read_rates(struct policy_loader *loader, struct conf *group, void *o
     struct policy_rate items[16];
     struct conf *at[sizeof items / sizeof items[0]];
     struct policy_rates rates = {items, at, 0, sizeof items / sizeof items[0]};
+    NSH_ASSERT(guards != NULL);
     if (!policy_is(loader, group, CONF_GROUP, "rates = { host = \"2 in 24h\"; }")) {
         return;
     }

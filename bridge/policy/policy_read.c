@@ -351,6 +351,15 @@ static void read_else(struct policy_loader *loader, struct conf *list, void *obj
 
 /* ---- the whole ---------------------------------------------------------------------------- */
 
+static void lint_mode(struct policy_loader *loader, struct conf *group)
+{
+    struct conf *mode = conf_get(group, "mode");
+    if (mode != NULL && loader->policy->mode == POLICY_APPROVE) {
+        diag_add(loader->diags, DIAG_WARNING, mode->value_at, "\"suggest\" says what it does",
+                 "nobody can approve yet: what it would do is only suggested");
+    }
+}
+
 /* What a policy that takes hosts down should say; it works without. */
 static void lint_interrupting(struct policy_loader *loader, struct conf *group)
 {
@@ -415,6 +424,7 @@ void policy_read(struct policy_loader *loader, struct conf *group)
         loader->scope = SCOPE_ELSE;
         policy_else_read(loader, otherwise, policy);
     }
+    lint_mode(loader, group);
     lint_interrupting(loader, group);
     policy->at = policy_keep_place(loader, group->value_at);
     policy->file = policy->at.file;

@@ -95,7 +95,7 @@ static bool room_for_one(struct policy_loader *loader, const struct conf *group)
 
 static void read_group(struct policy_loader *loader, struct conf *group)
 {
-    struct policy policy;
+    struct policy policy = {.name = NULL};
     if (!policy_is(loader, group, CONF_GROUP, "policies: ( { name = \"...\"; ... } );") ||
         !room_for_one(loader, group)) {
         return;

@@ -287,7 +287,6 @@ static void finish_check(struct policy_loader *loader, struct conf *group, struc
 
 static void finish_act(struct policy_loader *loader, struct conf *group, struct policy_step *step)
 {
-    struct conf *retries = conf_get(group, "retries");
     struct conf *delay = conf_get(group, "retry_delay");
     bool interrupts = step->verb != NULL && step->verb->effect >= NSH_INTERRUPTS;
     if (interrupts && loader->scope == SCOPE_STEP && loader->interrupts == NULL) {
@@ -297,11 +296,6 @@ static void finish_act(struct policy_loader *loader, struct conf *group, struct 
     if (delay != NULL && step->retries == 0) {
         diag_add(loader->diags, DIAG_WARNING, delay->at, "such as retries = 2",
                  "'retry_delay' has no effect without 'retries'");
-    }
-    if (interrupts && retries != NULL && step->retries > 0) {
-        diag_add(loader->diags, DIAG_WARNING, retries->at,
-                 "each attempt counts towards the host's budget",
-                 "%s takes the host down once more with each retry", step->verb->name);
     }
 }
 
@@ -323,9 +317,9 @@ static void step_read(struct policy_loader *loader, struct conf *group, struct p
     }
     step->kind = (enum policy_step_kind)kind;
     check_kind_keys(loader, group, kind);
-    if (loader->scope == SCOPE_ELSE && step->on_fail == ON_FAIL_ELSE && on_fail != NULL) {
-        diag_add(loader->diags, DIAG_ERROR, on_fail->value_at, "\"continue\" or \"stop\"",
-                 "a step of else has no other else");
+    if (loader->scope == SCOPE_ELSE && on_fail != NULL) {
+        diag_add(loader->diags, DIAG_ERROR, on_fail->at, "remove it",
+                 "the steps of else go on whatever fails");
     }
     if (step->kind == STEP_CHECK) {
         loader->verified = true;
