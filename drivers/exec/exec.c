@@ -131,6 +131,8 @@ static void exec_close(struct nsh_device *device)
     for (size_t i = 0; i < device->parameters_count; i++) {
         free((char *)(uintptr_t)device->parameters[i].name);
         if (device->parameters[i].value.type == NSH_STRING) {
+            explicit_bzero((char *)(uintptr_t)device->parameters[i].value.text,
+                           device->parameters[i].value.count);
             free((char *)(uintptr_t)device->parameters[i].value.text);
         }
     }
@@ -221,10 +223,26 @@ static void call_end(struct exec_call *call, const struct nsh_outcome *outcome)
     services->complete(services, op, outcome);
 }
 
+/* Programs print what they were given: no secret of ours goes into a text. */
+static void redact(const struct nsh_device *device, char *words)
+{
+    for (size_t i = 0; i < device->parameters_count; i++) {
+        const struct nsh_member *member = &device->parameters[i];
+        if (strcmp(member->name, "password") != 0 || member->value.type != NSH_STRING ||
+            member->value.count == 0) {
+            continue;
+        }
+        for (char *at = words; (at = strstr(at, member->value.text)) != NULL;) {
+            memset(at, '*', member->value.count);
+        }
+    }
+}
+
 static void call_fail(struct exec_call *call, int code, const char *text)
 {
     char words[EXEC_WORDS_BYTES_MAX + 256];
-    snprintf(words, sizeof words, "%s: %s", call->device->program, text);
+    snprintf(words, sizeof words, "%.200s: %s", call->device->program, text);
+    redact(call->device, words);
     call_end(call,
              &(struct nsh_outcome){.code = code, .effect_possible = call->sent, .text = words});
 }
@@ -235,9 +253,6 @@ static void ended(void *arg, const struct nsh_exit *end);
 static int call_run(struct exec_call *call, char *input, struct nsh_error *err)
 {
     struct nsh_device *device = call->device;
-    if (input == NULL) {
-        return -NSH_INVALID;
-    }
     const char *const argv[] = {device->program, NULL};
     int result =
         device->services->spawn(device->services,
@@ -249,7 +264,7 @@ static int call_run(struct exec_call *call, char *input, struct nsh_error *err)
                                                     .cpu_s_max = device->cpu_s_max,
                                                     .timeout_ms = call->op->timeout_ms},
                                 ended, call, &call->process, err);
-    free(input);
+    exec_request_free(input);
     return result;
 }
 
@@ -257,10 +272,12 @@ static int fence_run(struct exec_call *call, enum stage stage, const char *actio
                      struct nsh_error *err)
 {
     struct nsh_value parameters = nsh_map(call->device->parameters, call->device->parameters_count);
+    char *input = NULL;
     call->stage = stage;
     call->action = action;
-    return call_run(
-        call, exec_fence_request(action, stage == STAGE_METADATA ? NULL : &parameters, err), err);
+    int result =
+        exec_fence_request(action, stage == STAGE_METADATA ? NULL : &parameters, &input, err);
+    return result < 0 ? result : call_run(call, input, err);
 }
 
 static const char *fence_action(const char *verb)
@@ -334,7 +351,7 @@ static void fence_end(struct exec_call *call, const struct exec_reply *reply, co
     struct nsh_member member = {"power", nsh_text(power)};
     struct nsh_value result = nsh_map(&member, 1);
     char words[EXEC_WORDS_BYTES_MAX + 256];
-    snprintf(words, sizeof words, "%s %s: %s", call->device->program, call->action,
+    snprintf(words, sizeof words, "%.200s %s: %s", call->device->program, call->action,
              reply->words[0] != 0 ? reply->words : nsh_code_word(reply->code));
     call_end(call, &(struct nsh_outcome){.code = reply->code,
                                          .effect_possible = reply->effect_possible ||
@@ -349,10 +366,12 @@ static void fence_ended(struct exec_call *call, const struct nsh_exit *end)
     struct nsh_error err = {0};
     int result = 0;
     exec_fence_reply(call->action, end, &reply);
+    redact(call->device, reply.words);
     call->device->services->trace(call->device->services, call->op, "%s %s: %s",
                                   call->device->program, call->action,
                                   reply.code == NSH_OK ? "ok" : reply.words);
-    call->sent = call->sent || call->stage == STAGE_CYCLE_OFF;
+    call->sent = call->sent || (call->stage == STAGE_CYCLE_OFF &&
+                                (reply.code == NSH_OK || reply.effect_possible));
     if (reply.code != NSH_OK || call->stage == STAGE_ONLY || call->stage == STAGE_CYCLE_ON) {
         fence_end(call, &reply, reply.power);
         return;
@@ -394,14 +413,25 @@ static void ended(void *arg, const struct nsh_exit *end)
     }
     struct exec_reply reply;
     exec_json_reply(end, call->op->verb->effect != NSH_READS, &reply);
+    if (reply.code == NSH_OK && strcmp(call->op->verb->name, "power.status") == 0) {
+        const char *power = nsh_get_text(&reply.result, "power", "");
+        if (strcmp(power, "on") != 0 && strcmp(power, "off") != 0) {
+            reply.code = NSH_PROTOCOL;
+            snprintf(reply.words, sizeof reply.words,
+                     "wanted \"power\": \"on\" or \"off\" in its result");
+        }
+    }
     char words[EXEC_WORDS_BYTES_MAX + 256];
-    snprintf(words, sizeof words, "%s: %s", call->device->program,
+    snprintf(words, sizeof words, "%.200s: %s", call->device->program,
              reply.words[0] != 0 ? reply.words : nsh_code_word(reply.code));
+    redact(call->device, words);
     void *memory = reply.memory;
     call_end(call,
              &(struct nsh_outcome){.code = reply.code,
                                    .effect_possible = reply.effect_possible,
-                                   .result = reply.result.type == NSH_MAP ? &reply.result : NULL,
+                                   .result = reply.code == NSH_OK && reply.result.type == NSH_MAP
+                                                 ? &reply.result
+                                                 : NULL,
                                    .text = words});
     free(memory);
 }
@@ -421,7 +451,9 @@ static int exec_start(struct nsh_device *device, struct nsh_op *op, struct nsh_e
     struct nsh_value parameters = nsh_map(device->parameters, device->parameters_count);
     int result = 0;
     if (device->contract == CONTRACT_JSON) {
-        result = call_run(call, exec_json_request(op, &parameters, err), err);
+        char *input = NULL;
+        result = exec_json_request(op, &parameters, &input, err);
+        result = result < 0 ? result : call_run(call, input, err);
     } else if (!device->metadata_read) {
         result = fence_run(call, STAGE_METADATA, "metadata", err);
     } else {

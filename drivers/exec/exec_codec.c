@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define REPLY_MEMBERS_MAX 64
+#define EXIT_TEMPORARY 75 /* EX_TEMPFAIL */
 
 void exec_reply_done(struct exec_reply *reply)
 {
@@ -17,60 +18,130 @@ void exec_reply_done(struct exec_reply *reply)
     reply->memory = NULL;
 }
 
-static struct json_object *json_of(const struct nsh_value *value)
+/* ---- requests ----
+ * JSON is written here: a library's printer that runs out of memory prints half a text and does not
+ * tell.
+ */
+
+struct input {
+    char *at;
+    size_t count;
+    bool full;
+};
+
+static void input_add(struct input *input, const char *bytes, size_t count)
 {
-    struct json_object *object = NULL;
+    if (count == 0 || input->full || input->count + count >= EXEC_INPUT_BYTES_MAX) {
+        input->full = input->full || count > 0;
+        return;
+    }
+    memcpy(input->at + input->count, bytes, count);
+    input->count += count;
+    input->at[input->count] = 0;
+}
+
+static void input_add_chars(struct input *input, const char *chars)
+{
+    input_add(input, chars, strlen(chars));
+}
+
+static void input_add_string(struct input *input, const char *chars, size_t count)
+{
+    input_add_chars(input, "\"");
+    for (size_t i = 0; i < count; i++) {
+        unsigned char c = (unsigned char)chars[i];
+        char escaped[8];
+        if (c == '"' || c == '\\') {
+            input_add(input, "\\", 1);
+        }
+        if (c < 0x20) {
+            snprintf(escaped, sizeof escaped, "\\u%04x", c);
+            input_add_chars(input, escaped);
+        } else {
+            input_add(input, &chars[i], 1);
+        }
+    }
+    input_add_chars(input, "\"");
+}
+
+static void input_add_value(struct input *input, const struct nsh_value *value, unsigned depth)
+{
+    char number[40];
+    if (depth > NSH_VALUE_DEPTH_MAX) {
+        input->full = true;
+        return;
+    }
     switch (value->type) {
     case NSH_BOOL:
-        return json_object_new_boolean(value->boolean);
+        input_add_chars(input, value->boolean ? "true" : "false");
+        return;
     case NSH_INT:
-        return json_object_new_int64(value->integer);
+        snprintf(number, sizeof number, "%lld", (long long)value->integer);
+        input_add_chars(input, number);
+        return;
     case NSH_DOUBLE:
-        return json_object_new_double(value->real);
+        snprintf(number, sizeof number, "%.17g", value->real);
+        input_add_chars(input, number);
+        return;
     case NSH_STRING:
-        return json_object_new_string_len(value->text, (int)value->count);
+        input_add_string(input, value->text, value->count);
+        return;
     case NSH_LIST:
-        object = json_object_new_array();
-        for (uint32_t i = 0; object != NULL && i < value->count; i++) {
-            json_object_array_add(object, json_of(&value->items[i]));
+        for (uint32_t i = 0; i < value->count; i++) {
+            input_add_chars(input, i == 0 ? "[" : ",");
+            input_add_value(input, &value->items[i], depth + 1);
         }
-        return object;
+        input_add_chars(input, value->count == 0 ? "[]" : "]");
+        return;
     case NSH_MAP:
-        object = json_object_new_object();
-        for (uint32_t i = 0; object != NULL && i < value->count; i++) {
-            json_object_object_add(object, value->members[i].name,
-                                   json_of(&value->members[i].value));
+        for (uint32_t i = 0; i < value->count; i++) {
+            input_add_chars(input, i == 0 ? "{" : ",");
+            input_add_string(input, value->members[i].name, strlen(value->members[i].name));
+            input_add_chars(input, ":");
+            input_add_value(input, &value->members[i].value, depth + 1);
         }
-        return object;
+        input_add_chars(input, value->count == 0 ? "{}" : "}");
+        return;
     case NSH_NULL:
     case NSH_DURATION:
     case NSH_SECRET:
         break;
     }
-    return NULL;
+    input_add_chars(input, "null");
 }
 
-char *exec_json_request(const struct nsh_op *op, const struct nsh_value *parameters,
-                        struct nsh_error *err)
+int exec_json_request(const struct nsh_op *op, const struct nsh_value *parameters,
+                      char **ret_request, struct nsh_error *err)
 {
-    struct json_object *object = json_object_new_object();
-    if (object == NULL) {
-        nsh_fail(err, NSH_NOMEM, "out of memory");
-        return NULL;
+    static const struct nsh_value nothing = {.type = NSH_MAP};
+    const struct nsh_member members[] = {
+        {"verb", nsh_text(op->verb->name)},
+        {"host", nsh_text(op->host)},
+        {"token", nsh_text(op->token)},
+        {"args", op->args == NULL ? nothing : *op->args},
+        {"settings", parameters == NULL ? nothing : *parameters},
+    };
+    struct nsh_value request = nsh_map(members, sizeof members / sizeof members[0]);
+    struct input input = {.at = malloc(EXEC_INPUT_BYTES_MAX)};
+    if (input.at == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
-    json_object_object_add(object, "verb", json_object_new_string(op->verb->name));
-    json_object_object_add(object, "host", json_object_new_string(op->host));
-    json_object_object_add(object, "token", json_object_new_string(op->token));
-    struct nsh_value nothing = {.type = NSH_MAP};
-    json_object_object_add(object, "args", json_of(op->args == NULL ? &nothing : op->args));
-    json_object_object_add(object, "settings", json_of(parameters == NULL ? &nothing : parameters));
-    const char *printed = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
-    char *copy = printed == NULL || strlen(printed) > EXEC_INPUT_BYTES_MAX ? NULL : strdup(printed);
-    json_object_put(object);
-    if (copy == NULL) {
-        nsh_fail(err, NSH_LIMIT, "the request is larger than %d bytes", EXEC_INPUT_BYTES_MAX);
+    input_add_value(&input, &request, 0);
+    if (input.full) {
+        exec_request_free(input.at);
+        return nsh_fail(err, NSH_LIMIT, "the request is larger than %d bytes",
+                        EXEC_INPUT_BYTES_MAX);
     }
-    return copy;
+    *ret_request = input.at;
+    return 0;
+}
+
+void exec_request_free(char *request)
+{
+    if (request != NULL) {
+        explicit_bzero(request, EXEC_INPUT_BYTES_MAX);
+        free(request);
+    }
 }
 
 /* One line of what a program said, without control characters. */
@@ -118,11 +189,12 @@ static bool result_of(struct json_object *object, struct exec_reply *reply)
     size_t bytes = count * sizeof(struct nsh_member) + 16;
     json_object_object_foreach(object, sized_name, sized_value)
     {
-        bytes += strlen(sized_name) + 1 +
-                 strlen(json_object_get_string(sized_value) == NULL
-                            ? ""
-                            : json_object_get_string(sized_value)) +
-                 1;
+        const char *text = sized_value == NULL ? "" : json_object_get_string(sized_value);
+        if (text == NULL) {
+            return false; /* Out of memory. The text of a nested value is kept by json-c: the second
+                             time below it is the same. */
+        }
+        bytes += strlen(sized_name) + 1 + strlen(text) + 1;
     }
     struct nsh_member *members = calloc(1, bytes);
     if (members == NULL) {
@@ -145,7 +217,11 @@ static bool result_of(struct json_object *object, struct exec_reply *reply)
             members[used].value = nsh_double(json_object_get_double(value));
         } else if (type != json_type_null) {
             const char *text = json_object_get_string(value);
-            size_t text_bytes = strlen(text) + 1;
+            size_t text_bytes = text == NULL ? 0 : strlen(text) + 1;
+            if (text == NULL) {
+                free(members);
+                return false;
+            }
             memcpy(at, text, text_bytes);
             members[used].value = nsh_text(at);
             at += text_bytes;
@@ -157,65 +233,99 @@ static bool result_of(struct json_object *object, struct exec_reply *reply)
     return true;
 }
 
-static void json_read(struct json_object *object, bool interrupts, struct exec_reply *reply)
+static const char *member_text(struct json_object *object, const char *name)
 {
-    struct json_object *ok = NULL, *member = NULL;
+    struct json_object *member = NULL;
+    if (!json_object_object_get_ex(object, name, &member) ||
+        !json_object_is_type(member, json_type_string)) {
+        return NULL;
+    }
+    return json_object_get_string(member);
+}
+
+/* The program says no. */
+static void json_refusal(struct json_object *object, bool effects, struct exec_reply *reply)
+{
+    struct json_object *possible = NULL;
+    const char *word = member_text(object, "code"), *error = member_text(object, "error");
+    int code = word == NULL ? -1 : nsh_code_of(word);
+    reply->code = code > 0 ? code : NSH_FAILED;
+    reply->effect_possible = effects;
+    if (json_object_object_get_ex(object, "effect_possible", &possible) &&
+        json_object_is_type(possible, json_type_boolean)) {
+        reply->effect_possible = effects && json_object_get_boolean(possible);
+    }
+    if (error != NULL) {
+        words_add(reply, error, strlen(error));
+    }
+}
+
+static void json_read(struct json_object *object, bool effects, struct exec_reply *reply)
+{
+    struct json_object *ok = NULL, *result = NULL;
     if (!json_object_is_type(object, json_type_object) ||
         !json_object_object_get_ex(object, "ok", &ok) ||
         !json_object_is_type(ok, json_type_boolean)) {
         reply->code = NSH_PROTOCOL;
-        reply->effect_possible = interrupts;
+        reply->effect_possible = effects;
         snprintf(reply->words, sizeof reply->words,
-                 "wanted a JSON object with \"ok\": true or false on stdout");
+                 "wanted one JSON object with \"ok\": true or false on stdout");
         return;
     }
-    if (json_object_get_boolean(ok)) {
-        reply->code = NSH_OK;
-        if (json_object_object_get_ex(object, "result", &member) &&
-            json_object_is_type(member, json_type_object) && !result_of(member, reply)) {
-            snprintf(reply->words, sizeof reply->words, "its result is too large and was left out");
-        }
+    if (!json_object_get_boolean(ok)) {
+        json_refusal(object, effects, reply);
         return;
     }
-    int code = json_object_object_get_ex(object, "code", &member)
-                   ? nsh_code_of(json_object_get_string(member))
-                   : -1;
-    reply->code = code > 0 ? code : NSH_FAILED;
-    reply->effect_possible = interrupts;
-    if (json_object_object_get_ex(object, "effect_possible", &member)) {
-        reply->effect_possible = json_object_get_boolean(member);
-    }
-    if (json_object_object_get_ex(object, "error", &member)) {
-        words_add(reply, json_object_get_string(member), strlen(json_object_get_string(member)));
+    reply->code = NSH_OK;
+    if (json_object_object_get_ex(object, "result", &result) &&
+        json_object_is_type(result, json_type_object) && !result_of(result, reply)) {
+        reply->code = effects ? NSH_OK : NSH_LIMIT; /* To read is to have the result. */
+        snprintf(reply->words, sizeof reply->words, "its result is too large and was left out");
     }
 }
 
-void exec_json_reply(const struct nsh_exit *end, bool interrupts, struct exec_reply *ret_reply)
+/* Exit statuses other than 0: what sysexits.h calls a temporary failure did nothing. */
+static void json_exit(const struct nsh_exit *end, bool effects, struct exec_reply *reply)
+{
+    bool later = end->status == EXIT_TEMPORARY;
+    reply->code = later ? NSH_BUSY : NSH_FAILED;
+    reply->effect_possible = effects && !later;
+    snprintf(reply->words, sizeof reply->words, "exit status %d. ", end->status);
+    words_add(reply, end->errors, end->errors_bytes);
+}
+
+void exec_json_reply(const struct nsh_exit *end, bool effects, struct exec_reply *ret_reply)
 {
     *ret_reply = (struct exec_reply){.result = {.type = NSH_NULL}};
-    if (ended_badly(end, interrupts, ret_reply)) {
+    if (ended_badly(end, effects, ret_reply)) {
         return;
     }
     if (end->status != 0) {
-        ret_reply->code = NSH_FAILED;
-        ret_reply->effect_possible = interrupts;
-        snprintf(ret_reply->words, sizeof ret_reply->words, "exit status %d. ", end->status);
-        words_add(ret_reply, end->errors, end->errors_bytes);
+        json_exit(end, effects, ret_reply);
         return;
     }
-    struct json_tokener *tokener =
-        end->output_cut ? NULL : json_tokener_new_ex(NSH_VALUE_DEPTH_MAX);
-    struct json_object *object =
-        tokener == NULL ? NULL
-                        : json_tokener_parse_ex(tokener, end->output, (int)end->output_bytes + 1);
-    json_tokener_free(tokener);
     if (end->output_cut) {
         ret_reply->code = NSH_LIMIT;
-        ret_reply->effect_possible = interrupts;
+        ret_reply->effect_possible = effects;
         snprintf(ret_reply->words, sizeof ret_reply->words, "it printed more than allowed");
-    } else {
-        json_read(object, interrupts, ret_reply);
+        return;
     }
+    struct json_tokener *tokener = json_tokener_new_ex(NSH_VALUE_DEPTH_MAX);
+    struct json_object *object = NULL;
+    if (tokener != NULL) {
+        size_t count = end->output_bytes;
+        while (count > 0 && isspace((unsigned char)end->output[count - 1])) {
+            count--; /* Strict takes nothing after the object. */
+        }
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        object = json_tokener_parse_ex(tokener, end->output, (int)count);
+        if (json_tokener_get_error(tokener) != json_tokener_success) {
+            json_object_put(object);
+            object = NULL;
+        }
+        json_tokener_free(tokener);
+    }
+    json_read(object, effects, ret_reply);
     json_object_put(object);
 }
 
@@ -232,51 +342,60 @@ static bool key_ok(const char *key)
     return true;
 }
 
-char *exec_fence_request(const char *action, const struct nsh_value *parameters,
-                         struct nsh_error *err)
+/* One key=value line; a name or value that could be read as another line is refused. */
+static int input_add_parameter(struct input *input, const struct nsh_member *member,
+                               struct nsh_error *err)
 {
-    char *text = malloc(EXEC_INPUT_BYTES_MAX);
-    if (text == NULL) {
-        nsh_fail(err, NSH_NOMEM, "out of memory");
-        return NULL;
+    char number[32];
+    const char *value = number;
+    if (member->value.type == NSH_STRING) {
+        value = member->value.text;
+    } else if (member->value.type == NSH_INT) {
+        snprintf(number, sizeof number, "%lld", (long long)member->value.integer);
+    } else if (member->value.type == NSH_BOOL) {
+        snprintf(number, sizeof number, "%d", member->value.boolean);
+    } else {
+        return nsh_fail(err, NSH_INVALID,
+                        "parameter %.64s of a fence agent wants a text, number or boolean",
+                        member->name);
     }
-    size_t used = (size_t)snprintf(text, EXEC_INPUT_BYTES_MAX, "action=%s\n", action);
-    for (uint32_t i = 0; parameters != NULL && i < parameters->count; i++) {
-        const struct nsh_member *member = &parameters->members[i];
-        char number[32];
-        const char *value = number;
-        if (member->value.type == NSH_STRING) {
-            value = member->value.text;
-        } else if (member->value.type == NSH_INT) {
-            snprintf(number, sizeof number, "%lld", (long long)member->value.integer);
-        } else if (member->value.type == NSH_BOOL) {
-            snprintf(number, sizeof number, "%d", member->value.boolean);
-        } else {
-            nsh_fail(err, NSH_INVALID,
-                     "parameter %s of a fence agent wants a text, number or boolean", member->name);
-            free(text);
-            return NULL;
-        }
-        if (!key_ok(member->name) || strpbrk(value, "\r\n") != NULL ||
-            strcmp(member->name, "action") == 0) {
-            nsh_fail(err, NSH_INVALID,
-                     "parameter %s of a fence agent: a name is letters, digits, '_'; a value is "
-                     "one line",
-                     member->name);
-            free(text);
-            return NULL;
-        }
-        size_t room = EXEC_INPUT_BYTES_MAX - used;
-        size_t wanted = (size_t)snprintf(text + used, room, "%s=%s\n", member->name, value);
-        if (wanted >= room) {
-            nsh_fail(err, NSH_LIMIT, "the parameters are larger than %d bytes",
-                     EXEC_INPUT_BYTES_MAX);
-            free(text);
-            return NULL;
-        }
-        used += wanted;
+    if (!key_ok(member->name) || strpbrk(value, "\r\n") != NULL ||
+        strcmp(member->name, "action") == 0) {
+        return nsh_fail(err, NSH_INVALID,
+                        "a parameter of a fence agent: its name is letters, digits, '_' and not "
+                        "action; its value is one line");
     }
-    return text;
+    input_add_chars(input, member->name);
+    input_add_chars(input, "=");
+    input_add_chars(input, value);
+    input_add_chars(input, "\n");
+    return 0;
+}
+
+int exec_fence_request(const char *action, const struct nsh_value *parameters, char **ret_request,
+                       struct nsh_error *err)
+{
+    struct input input = {.at = malloc(EXEC_INPUT_BYTES_MAX)};
+    int result = 0;
+    if (input.at == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    input_add_chars(&input, "action=");
+    input_add_chars(&input, action);
+    input_add_chars(&input, "\n");
+    for (uint32_t i = 0; result == 0 && parameters != NULL && i < parameters->count; i++) {
+        result = input_add_parameter(&input, &parameters->members[i], err);
+    }
+    if (result == 0 && input.full) {
+        result = nsh_fail(err, NSH_LIMIT, "the parameters are larger than %d bytes",
+                          EXEC_INPUT_BYTES_MAX);
+    }
+    if (result < 0) {
+        exec_request_free(input.at);
+        return result;
+    }
+    *ret_request = input.at;
+    return 0;
 }
 
 /* FenceAgentAPI and lib/fencing.py: the exit codes of failures. */

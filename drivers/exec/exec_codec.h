@@ -29,20 +29,21 @@ struct exec_reply {
 
 void exec_reply_done(struct exec_reply *reply);
 
-/* The request of the json contract; malloc'd text, or NULL with err. */
-char *exec_json_request(const struct nsh_op *op, const struct nsh_value *parameters,
-                        struct nsh_error *err);
+/* The request of the json contract; ends in exec_request_free(). */
+int exec_json_request(const struct nsh_op *op, const struct nsh_value *parameters,
+                      char **ret_request, struct nsh_error *err);
+void exec_request_free(char *request); /* It held a password: cleared. NULL is nothing. */
 
-/* What a json program's end means. `interrupts`: the verb has an effect, so an unclear end leaves
+/* What a json program's end means. `effects`: the verb has an effect, so an unclear end leaves
  * it possible. */
-void exec_json_reply(const struct nsh_exit *end, bool interrupts, struct exec_reply *ret_reply);
+void exec_json_reply(const struct nsh_exit *end, bool effects, struct exec_reply *ret_reply);
 
 /*
  * Standard input for a fence agent: action and parameters, one key=value a line. A newline in a
  * value, or a key that is no identifier, is NSH_INVALID: it could smuggle in another option.
  */
-char *exec_fence_request(const char *action, const struct nsh_value *parameters,
-                         struct nsh_error *err);
+int exec_fence_request(const char *action, const struct nsh_value *parameters, char **ret_request,
+                       struct nsh_error *err);
 
 /*
  * What a fence agent's end means for this action. Exit 2 is "off" for status and monitor only when

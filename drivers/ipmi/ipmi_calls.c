@@ -117,7 +117,7 @@ static void call_request(struct ipmi_call *call, const struct ipmi_request *requ
     call->request = *request;
     call->request.arg = call;
     if (ipmi_link_request(&call->device->link, &call->request, &err) < 0) {
-        call->acted = call->acted || (request->once && call->request.sent);
+        call->acted = call->acted || (request->acts && call->request.sent);
         call_fail(call, err.code, err.text);
     }
 }
@@ -262,6 +262,7 @@ static void act(struct ipmi_call *call, int control)
                            .data = {(uint8_t)control},
                            .data_bytes = 1,
                            .once = true,
+                           .acts = true,
                        });
 }
 
@@ -335,6 +336,7 @@ static void identify_done(void *arg, const struct ipmi_result *result)
 {
     struct ipmi_call *call = arg;
 
+    call->acted = (result->code != NSH_OK && result->sent) || call->request.sent_count > 1;
     if (call_answered(call, "chassis identify", result, 0)) {
         const struct nsh_member members[] = {
             {"lit", nsh_bool(nsh_get_bool(call->op->args, "lit", true))},
@@ -356,6 +358,7 @@ static void identify_begin(struct ipmi_call *call)
                            .command = CHASSIS_IDENTIFY,
                            .data = {lit ? (uint8_t)(for_s > 255 ? 255 : for_s) : 0, 0x01},
                            .data_bytes = forever ? 2 : 1,
+                           .acts = true,
                        });
 }
 
@@ -543,7 +546,7 @@ void ipmi_cancel(struct nsh_device *device, struct nsh_op *op)
     struct ipmi_call *call = op->driver_data;
 
     if (call != NULL) {
-        call->acted = call->acted || (call->request.once && call->request.sent);
+        call->acted = call->acted || (call->request.acts && call->request.sent);
         call_fail(call, NSH_CANCELLED, "cancelled");
     }
 }

@@ -82,14 +82,20 @@ static void mix_name(struct mix *mix, const struct ipmi_handshake *handshake)
     mix_add(mix, handshake->user, handshake->user_bytes);
 }
 
-static void suite_hmac(const struct suite *suite, const uint8_t *key, size_t key_bytes,
+/* false: the crypto library failed, for want of memory; what it left is no code. */
+static bool suite_hmac(const struct suite *suite, const uint8_t *key, size_t key_bytes,
                        const void *bytes, size_t bytes_count, uint8_t out[IPMI_HASH_MAX])
 {
     unsigned out_bytes = IPMI_HASH_MAX;
     const EVP_MD *digest = suite->id == IPMI_SUITE_SHA256 ? EVP_sha256() : EVP_sha1();
 
     memset(out, 0, IPMI_HASH_MAX);
-    HMAC(digest, key, (int)key_bytes, bytes, bytes_count, out, &out_bytes);
+    return HMAC(digest, key, (int)key_bytes, bytes, bytes_count, out, &out_bytes) != NULL;
+}
+
+static int no_crypto(struct nsh_error *err)
+{
+    return nsh_fail(err, NSH_NOMEM, "the crypto library failed: out of memory");
 }
 
 /* ---- datagrams -------------------------------------------------------------------------- */
@@ -281,8 +287,10 @@ size_t ipmi_session_seal(struct ipmi_session *session, const uint8_t iv[16],
     count += trailer_pad;
     out[count++] = (uint8_t)trailer_pad;
     out[count++] = NEXT_HEADER;
-    suite_hmac(suite, session->k1, suite->hash_bytes, out + RMCP_HEADER_BYTES,
-               count - RMCP_HEADER_BYTES, code);
+    if (!suite_hmac(suite, session->k1, suite->hash_bytes, out + RMCP_HEADER_BYTES,
+                    count - RMCP_HEADER_BYTES, code)) {
+        return 0;
+    }
     memcpy(out + count, code, suite->code_bytes);
     return count + suite->code_bytes;
 }
@@ -325,8 +333,10 @@ static int session_check(const struct ipmi_session *session, const struct ipmi_p
         return nsh_fail(err, NSH_PROTOCOL, "a packet without its authentication code");
     }
     size_t covered = packet->bytes_count - suite->code_bytes;
-    suite_hmac(suite, session->k1, suite->hash_bytes, packet->bytes + RMCP_HEADER_BYTES,
-               covered - RMCP_HEADER_BYTES, code);
+    if (!suite_hmac(suite, session->k1, suite->hash_bytes, packet->bytes + RMCP_HEADER_BYTES,
+                    covered - RMCP_HEADER_BYTES, code)) {
+        return no_crypto(err);
+    }
     if (CRYPTO_memcmp(code, packet->bytes + covered, suite->code_bytes) != 0) {
         return nsh_fail(err, NSH_AUTH, "a packet with a wrong authentication code");
     }
@@ -369,7 +379,7 @@ int ipmi_session_open(struct ipmi_session *session, const struct ipmi_packet *pa
 
 /* ---- handshake, both ends --------------------------------------------------------------- */
 
-static void handshake_code2(const struct ipmi_handshake *handshake, uint8_t out[IPMI_HASH_MAX])
+static bool handshake_code2(const struct ipmi_handshake *handshake, uint8_t out[IPMI_HASH_MAX])
 {
     struct mix mix = {.count = 0};
 
@@ -379,22 +389,22 @@ static void handshake_code2(const struct ipmi_handshake *handshake, uint8_t out[
     mix_add(&mix, handshake->bmc_nonce, IPMI_NONCE_BYTES);
     mix_add(&mix, handshake->guid, IPMI_GUID_BYTES);
     mix_name(&mix, handshake);
-    suite_hmac(suite_of(handshake->suite), handshake->key, IPMI_KEY_BYTES, mix.bytes, mix.count,
-               out);
+    return suite_hmac(suite_of(handshake->suite), handshake->key, IPMI_KEY_BYTES, mix.bytes,
+                      mix.count, out);
 }
 
-static void handshake_code3(const struct ipmi_handshake *handshake, uint8_t out[IPMI_HASH_MAX])
+static bool handshake_code3(const struct ipmi_handshake *handshake, uint8_t out[IPMI_HASH_MAX])
 {
     struct mix mix = {.count = 0};
 
     mix_add(&mix, handshake->bmc_nonce, IPMI_NONCE_BYTES);
     mix_u32(&mix, handshake->console_id);
     mix_name(&mix, handshake);
-    suite_hmac(suite_of(handshake->suite), handshake->key, IPMI_KEY_BYTES, mix.bytes, mix.count,
-               out);
+    return suite_hmac(suite_of(handshake->suite), handshake->key, IPMI_KEY_BYTES, mix.bytes,
+                      mix.count, out);
 }
 
-static void handshake_code4(const struct ipmi_handshake *handshake, uint8_t out[IPMI_HASH_MAX])
+static bool handshake_code4(const struct ipmi_handshake *handshake, uint8_t out[IPMI_HASH_MAX])
 {
     const struct suite *suite = suite_of(handshake->suite);
     struct mix mix = {.count = 0};
@@ -402,21 +412,22 @@ static void handshake_code4(const struct ipmi_handshake *handshake, uint8_t out[
     mix_add(&mix, handshake->console_nonce, IPMI_NONCE_BYTES);
     mix_u32(&mix, handshake->bmc_id);
     mix_add(&mix, handshake->guid, IPMI_GUID_BYTES);
-    suite_hmac(suite, handshake->sik, suite->hash_bytes, mix.bytes, mix.count, out);
+    return suite_hmac(suite, handshake->sik, suite->hash_bytes, mix.bytes, mix.count, out);
 }
 
-static void handshake_sik(struct ipmi_handshake *handshake)
+static bool handshake_sik(struct ipmi_handshake *handshake)
 {
     struct mix mix = {.count = 0};
 
     mix_add(&mix, handshake->console_nonce, IPMI_NONCE_BYTES);
     mix_add(&mix, handshake->bmc_nonce, IPMI_NONCE_BYTES);
     mix_name(&mix, handshake);
-    suite_hmac(suite_of(handshake->suite), handshake->has_kg ? handshake->kg : handshake->key,
-               IPMI_KEY_BYTES, mix.bytes, mix.count, handshake->sik);
+    return suite_hmac(suite_of(handshake->suite),
+                      handshake->has_kg ? handshake->kg : handshake->key, IPMI_KEY_BYTES, mix.bytes,
+                      mix.count, handshake->sik);
 }
 
-static void handshake_session(const struct ipmi_handshake *handshake, bool client,
+static bool handshake_session(const struct ipmi_handshake *handshake, bool client,
                               struct ipmi_session *ret_session)
 {
     const struct suite *suite = suite_of(handshake->suite);
@@ -428,11 +439,17 @@ static void handshake_session(const struct ipmi_handshake *handshake, bool clien
     uint8_t constant[IPMI_KEY_BYTES], k2[IPMI_HASH_MAX];
 
     memset(constant, 0x01, sizeof constant);
-    suite_hmac(suite, handshake->sik, suite->hash_bytes, constant, sizeof constant, session.k1);
+    if (!suite_hmac(suite, handshake->sik, suite->hash_bytes, constant, sizeof constant,
+                    session.k1)) {
+        return false;
+    }
     memset(constant, 0x02, sizeof constant);
-    suite_hmac(suite, handshake->sik, suite->hash_bytes, constant, sizeof constant, k2);
+    if (!suite_hmac(suite, handshake->sik, suite->hash_bytes, constant, sizeof constant, k2)) {
+        return false;
+    }
     memcpy(session.k2, k2, sizeof session.k2);
     *ret_session = session;
+    return true;
 }
 
 static void put_algorithms(uint8_t *at, uint8_t suite_id)
@@ -554,7 +571,9 @@ int ipmi_client_rakp1_reply(struct ipmi_handshake *handshake, const struct ipmi_
     }
     memcpy(handshake->bmc_nonce, packet->payload + 8, IPMI_NONCE_BYTES);
     memcpy(handshake->guid, packet->payload + 24, IPMI_GUID_BYTES);
-    handshake_code2(handshake, code);
+    if (!handshake_code2(handshake, code)) {
+        return no_crypto(err);
+    }
     if (CRYPTO_memcmp(code, packet->payload + 40, suite->hash_bytes) != 0) {
         return nsh_fail(err, NSH_AUTH, "wrong password: the BMC's proof does not match ours");
     }
@@ -572,8 +591,9 @@ size_t ipmi_client_rakp3(struct ipmi_handshake *handshake, uint8_t status,
     at[1] = status;
     put_u32(at + 4, handshake->bmc_id);
     if (status == IPMI_STATUS_OK) {
-        handshake_code3(handshake, at + 8);
-        handshake_sik(handshake);
+        if (!handshake_code3(handshake, at + 8) || !handshake_sik(handshake)) {
+            return 0;
+        }
         count += suite_of(handshake->suite)->hash_bytes;
     }
     return plus_header(out, IPMI_PAYLOAD_RAKP3, 0, 0, count);
@@ -590,13 +610,14 @@ int ipmi_client_rakp3_reply(struct ipmi_handshake *handshake, const struct ipmi_
     if (result < 0) {
         return result;
     }
-    handshake_code4(handshake, code);
+    if (!handshake_code4(handshake, code)) {
+        return no_crypto(err);
+    }
     if (CRYPTO_memcmp(code, packet->payload + 8, suite->code_bytes) != 0) {
         return nsh_fail(err, NSH_AUTH,
                         "wrong BMC key (kg): the BMC's session key does not match ours");
     }
-    handshake_session(handshake, true, ret_session);
-    return 0;
+    return handshake_session(handshake, true, ret_session) ? 0 : no_crypto(err);
 }
 
 /* ---- handshake, BMC --------------------------------------------------------------------- */
@@ -678,7 +699,9 @@ size_t ipmi_bmc_rakp1_reply(const struct ipmi_handshake *handshake, uint8_t out[
     put_u32(at + 4, handshake->console_id);
     memcpy(at + 8, handshake->bmc_nonce, IPMI_NONCE_BYTES);
     memcpy(at + 24, handshake->guid, IPMI_GUID_BYTES);
-    handshake_code2(handshake, at + 40);
+    if (!handshake_code2(handshake, at + 40)) {
+        return 0;
+    }
     return plus_header(out, IPMI_PAYLOAD_RAKP2, 0, 0, 40u + suite_of(handshake->suite)->hash_bytes);
 }
 
@@ -696,14 +719,17 @@ int ipmi_bmc_rakp3(struct ipmi_handshake *handshake, const struct ipmi_packet *p
     if (handshake->status != IPMI_STATUS_OK) {
         return nsh_fail(err, NSH_AUTH, "the client did not accept our proof");
     }
-    handshake_code3(handshake, code);
+    if (!handshake_code3(handshake, code)) {
+        return no_crypto(err);
+    }
     if (packet->payload_bytes < 8u + suite->hash_bytes ||
         CRYPTO_memcmp(code, packet->payload + 8, suite->hash_bytes) != 0) {
         handshake->status = IPMI_STATUS_INTEGRITY;
         return nsh_fail(err, NSH_AUTH, "the client's proof does not match");
     }
-    handshake_sik(handshake);
-    handshake_session(handshake, false, ret_session);
+    if (!handshake_sik(handshake) || !handshake_session(handshake, false, ret_session)) {
+        return no_crypto(err);
+    }
     return 0;
 }
 
@@ -717,6 +743,8 @@ size_t ipmi_bmc_rakp3_reply(const struct ipmi_handshake *handshake, uint8_t out[
     memset(at, 0, 8);
     at[0] = handshake->tag;
     put_u32(at + 4, handshake->console_id);
-    handshake_code4(handshake, at + 8);
+    if (!handshake_code4(handshake, at + 8)) {
+        return 0;
+    }
     return plus_header(out, IPMI_PAYLOAD_RAKP4, 0, 0, 8u + suite_of(handshake->suite)->code_bytes);
 }

@@ -151,7 +151,8 @@ int ipmi_session_open(struct ipmi_session *session, const struct ipmi_packet *pa
  * Set before: suite, tag, role (privilege | 0x10), user, user_bytes, key, kg, console_id,
  * console_nonce. The *_reply functions return 0, or: -NSH_STALE not an answer to this handshake
  * (ignore it); -NSH_AUTH, -NSH_BUSY, -NSH_UNSUPPORTED, -NSH_DENIED by the peer's status
- * (ipmi_status_code); -NSH_AUTH "password" when its code is wrong.
+ * (ipmi_status_code); -NSH_AUTH "password" when its code is wrong; -NSH_NOMEM when the crypto
+ * library failed. A builder returns 0 bytes then.
  */
 size_t ipmi_client_open(const struct ipmi_handshake *handshake, uint8_t out[IPMI_DATAGRAM_MAX]);
 int ipmi_client_open_reply(struct ipmi_handshake *handshake, const struct ipmi_packet *packet,

@@ -67,19 +67,33 @@ static void link_drop(struct ipmi_link *link)
     }
 }
 
-/* End all that wait: the session cannot be opened. */
+/*
+ * End all that wait: the session cannot be opened. Their own list, so that what a done queues is
+ * not ended with them; the link's, so that a done may abort one of them. A done may close the link.
+ */
 static void link_fail_all(struct ipmi_link *link, int code, const char *text)
 {
-    struct ipmi_request *request = link->queue;
+    struct ipmi_request **last = &link->failing;
+    bool *outer = link->gone, gone = false;
 
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = link->queue;
     link->queue = NULL;
     link_drop(link);
-    while (request != NULL) {
-        struct ipmi_request *next = request->next;
+    link->gone = &gone;
+    while (!gone && link->failing != NULL) {
+        struct ipmi_request *request = link->failing;
         struct ipmi_result result = {.code = code, .sent = request->sent, .text = text};
+        link->failing = request->next;
         request->next = NULL;
         request->done(request->arg, &result);
-        request = next;
+    }
+    if (!gone) {
+        link->gone = outer;
+    } else if (outer != NULL) {
+        *outer = true;
     }
 }
 
@@ -89,6 +103,17 @@ static void link_fail_open(struct ipmi_link *link, const struct nsh_error *err)
 
     snprintf(text, sizeof text, "%s: %s", link->address, err->text);
     link_fail_all(link, err->code, text);
+}
+
+/* Without a timer nobody would notice that no answer comes. */
+static void link_watch(struct ipmi_link *link)
+{
+    struct nsh_error err;
+
+    if (link->timer == NULL && link->state != LINK_CLOSED) {
+        nsh_fail(&err, NSH_NOMEM, "no memory for a timer");
+        link_fail_open(link, &err);
+    }
 }
 
 /* End the first request; what follows is started before, because done may lead to the end of the
@@ -184,6 +209,7 @@ static void link_send_first(struct ipmi_link *link)
     if (link_send_message(link, request->netfn, request->command, request->data,
                           request->data_bytes)) {
         request->sent = true;
+        request->sent_count++;
     }
     link_timer_stop(link);
     link_timer(link, request->once && request->sent ? LINK_ONCE_WAIT_MS : LINK_RETRY_MS);
@@ -284,8 +310,11 @@ static void link_setup_received(struct ipmi_link *link, const struct ipmi_packet
             link_step(link, LINK_RAISING);
         }
     }
-    if (result == 0 || result == -NSH_STALE ||
-        (link->state == LINK_OPENING && link_other_suite(link, &err))) {
+    if (result == 0) {
+        link_watch(link);
+        return;
+    }
+    if (result == -NSH_STALE || (link->state == LINK_OPENING && link_other_suite(link, &err))) {
         return;
     }
     link_fail_open(link, &err);
@@ -384,6 +413,7 @@ static void link_idle(struct ipmi_link *link)
     link_sequence_next(link);
     link_send_message(link, IPMI_NETFN_APP, COMMAND_DEVICE_ID, NULL, 0);
     link_timer(link, LINK_RETRY_MS * LINK_TRIES);
+    link_watch(link);
 }
 
 /* No answer to the first request for a while. */
@@ -396,6 +426,7 @@ static void link_unanswered(struct ipmi_link *link)
 
     if (!request->sent && request->tries < LINK_TRIES) {
         link_send_first(link);
+        link_watch(link);
         return;
     }
     if (!request->once && !request->reopened && request->tries >= LINK_TRIES_STALE &&
@@ -405,11 +436,14 @@ static void link_unanswered(struct ipmi_link *link)
         link_drop(link);
         if (link_open(link, &err) < 0) {
             link_fail_open(link, &err);
+        } else {
+            link_watch(link);
         }
         return;
     }
     if (!request->once && request->tries < LINK_TRIES) {
         link_send_first(link);
+        link_watch(link);
         return;
     }
     snprintf(text, sizeof text, "%s: no answer to command %02xh/%02xh %s", link->address,
@@ -431,6 +465,7 @@ static void link_fired(void *arg)
             link_idle(link);
         } else if (link->queue->tries == 0) {
             link_send_first(link);
+            link_watch(link);
         } else {
             link_unanswered(link);
         }
@@ -438,6 +473,7 @@ static void link_fired(void *arg)
     }
     if (link->tries < LINK_TRIES) {
         link_send_setup(link);
+        link_watch(link);
         return;
     }
     nsh_fail(&err, NSH_UNREACHABLE, "no answer to %s after %d tries: no session, nothing was done",
@@ -461,12 +497,18 @@ static void link_serve(struct ipmi_link *link)
         if (link->queue->tries == 0) {
             link_send_first(link);
         }
+        link_watch(link);
     } else if (link->state == LINK_READY) {
         uint32_t keep_ms = link->settings.keep_alive_ms;
         link_timer_stop(link);
         link_timer(link, keep_ms != 0 ? keep_ms : LINK_IDLE_MS);
-    } else if (link->state == LINK_CLOSED && link->queue != NULL && link_open(link, &err) < 0) {
-        link_fail_open(link, &err);
+        link_watch(link); /* Nobody waits: the session is dropped. */
+    } else if (link->state == LINK_CLOSED && link->queue != NULL) {
+        if (link_open(link, &err) < 0) {
+            link_fail_open(link, &err);
+        } else {
+            link_watch(link);
+        }
     }
 }
 
@@ -480,7 +522,7 @@ int ipmi_link_request(struct ipmi_link *link, struct ipmi_request *request, stru
     }
     request->next = NULL;
     request->sent = request->reopened = false;
-    request->tries = 0;
+    request->tries = request->sent_count = 0;
     if (first && link->state == LINK_CLOSED) {
         int result = link_open(link, err);
         if (result < 0) {
@@ -499,13 +541,26 @@ int ipmi_link_request(struct ipmi_link *link, struct ipmi_request *request, stru
     return 0;
 }
 
+/* The pointer that points at request, or the last one, which is NULL. */
+static struct ipmi_request **link_find(struct ipmi_request **list,
+                                       const struct ipmi_request *request)
+{
+    while (*list != NULL && *list != request) {
+        list = &(*list)->next;
+    }
+    return list;
+}
+
 void ipmi_link_abort(struct ipmi_link *link, struct ipmi_request *request)
 {
-    struct ipmi_request **at = &link->queue;
+    struct ipmi_request **at = link_find(&link->failing, request);
 
-    while (*at != NULL && *at != request) {
-        at = &(*at)->next;
+    if (*at != NULL) {
+        *at = request->next;
+        request->next = NULL;
+        return;
     }
+    at = link_find(&link->queue, request);
     if (*at == NULL) {
         return;
     }
@@ -522,6 +577,9 @@ void ipmi_link_abort(struct ipmi_link *link, struct ipmi_request *request)
 
 void ipmi_link_close(struct ipmi_link *link)
 {
+    if (link->gone != NULL) {
+        *link->gone = true;
+    }
     if (link->state == LINK_READY || link->state == LINK_RAISING) {
         link_send_close(link);
     }

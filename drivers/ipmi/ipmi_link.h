@@ -50,10 +50,11 @@ struct ipmi_request {
     void (*done)(void *arg, const struct ipmi_result *result);
     void *arg;
     uint8_t netfn, command, data_bytes, data[LINK_REQUEST_DATA_MAX];
-    bool once;
+    bool once; /* Never repeated. */
+    bool acts; /* It has an effect: that it left counts. */
     /* The link's. */
     bool sent, reopened;
-    uint8_t tries, sequence;
+    uint8_t tries, sent_count, sequence;
 };
 
 struct ipmi_settings {
@@ -76,9 +77,10 @@ struct ipmi_link {
     enum link_state state;
     struct nsh_flow *flow;
     struct nsh_timer *timer;
-    struct ipmi_request *queue;
+    struct ipmi_request *queue, *failing; /* failing: being told that the session did not open. */
     struct ipmi_handshake *handshake;
     struct ipmi_session session;
+    bool *gone; /* Told when the link is closed by a done. */
     int64_t answered_ms;
     uint32_t opened_count;
     uint8_t sequence, suite, tries;

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-set(DRIVER_LIBRARIES json-c openssl)
+set(DRIVER_LIBRARIES openssl)

@@ -10,14 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define HEADER_BYTES_MAX 256
 #define WORDS_BYTES_MAX 512
+#define ENDPOINT_BYTES_MAX 128
+#define HEADER_VALUE_BYTES_MAX 8192 /* Some bearer tokens have thousands. */
+#define MAIL_ADDRESS_BYTES_MAX 200
 
 struct nsh_device {
     struct nsh_services *services;
-    char *url, *template, *secret, *ca_file, *mail_program, *mail_to, *mail_from, *content_type,
-        *authorization;
+    char *url, *template, *secret, *ca_file, *mail_program, *mail_to, *mail_from;
+    char *content_type, *authorization; /* Whole header lines. */
+    char endpoint[ENDPOINT_BYTES_MAX];  /* For texts: a webhook's path often is its secret. */
     bool insecure;
 };
 
@@ -109,8 +114,104 @@ static char *copy_of(const struct nsh_value *settings, const char *name, bool *f
     return copy;
 }
 
+/* "Name: value", or NULL when the setting is missing. */
+static char *header_of(const struct nsh_value *settings, const char *setting, const char *name,
+                       bool *failed)
+{
+    const char *text = nsh_get_text(settings, setting, NULL);
+    char *line = text == NULL ? NULL : malloc(strlen(name) + 2 + strlen(text) + 1);
+    *failed = *failed || (text != NULL && line == NULL);
+    if (line != NULL) {
+        stpcpy(stpcpy(stpcpy(line, name), ": "), text);
+    }
+    return line;
+}
+
+/* scheme://host:port, without user, path and query. */
+static void endpoint_of(const char *url, char endpoint[ENDPOINT_BYTES_MAX])
+{
+    const char *scheme_end = strstr(url, "://");
+    const char *authority = scheme_end == NULL ? url : scheme_end + 3;
+    size_t count = strcspn(authority, "/?#");
+    for (size_t i = 0; i < count; i++) {
+        if (authority[i] == '@') {
+            authority += i + 1;
+            count -= i + 1;
+            i = (size_t)-1;
+        }
+    }
+    snprintf(endpoint, ENDPOINT_BYTES_MAX, "%.*s%.*s",
+             scheme_end == NULL ? 0 : (int)(scheme_end + 3 - url), url, (int)count, authority);
+}
+
+/* Add what a peer said: one line of printable ASCII, cut. */
+static void words_add(char words[WORDS_BYTES_MAX], const char *text, size_t count_max)
+{
+    size_t used = strlen(words);
+    for (size_t i = 0; i < count_max && text != NULL && text[i] != 0 && used + 1 < WORDS_BYTES_MAX;
+         i++) {
+        words[used++] = text[i] >= 0x20 && text[i] < 0x7f ? text[i] : ' ';
+    }
+    words[used] = 0;
+}
+
+static bool one_line(const char *text, size_t bytes_max)
+{
+    size_t count = text == NULL ? 0 : strlen(text);
+    for (size_t i = 0; i < count; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
+            return false;
+        }
+    }
+    return count <= bytes_max;
+}
+
+static bool ascii_line(const char *text, size_t bytes_max)
+{
+    for (size_t i = 0; text != NULL && text[i] != 0; i++) {
+        if ((text[i] & 0x80) != 0) {
+            return false;
+        }
+    }
+    return one_line(text, bytes_max);
+}
+
+static int settings_check(const struct nsh_device *device, struct nsh_error *err)
+{
+    if ((device->url == NULL) == (device->mail_to == NULL)) {
+        return nsh_fail(err, NSH_INVALID, "page wants either url or mail_to");
+    }
+    if (device->url != NULL && strncasecmp(device->url, "http://", 7) != 0 &&
+        strncasecmp(device->url, "https://", 8) != 0) {
+        return nsh_fail(err, NSH_INVALID, "url begins with http:// or https://");
+    }
+    if (!one_line(device->content_type, HEADER_BYTES_MAX) ||
+        !one_line(device->authorization, HEADER_VALUE_BYTES_MAX)) {
+        return nsh_fail(err, NSH_INVALID,
+                        "content_type and authorization are one line, of at most %d and %d bytes",
+                        HEADER_BYTES_MAX, HEADER_VALUE_BYTES_MAX);
+    }
+    if (!ascii_line(device->mail_to, MAIL_ADDRESS_BYTES_MAX) ||
+        !ascii_line(device->mail_from, MAIL_ADDRESS_BYTES_MAX)) {
+        return nsh_fail(err, NSH_INVALID,
+                        "mail_to and mail_from are one line of ASCII, at most %d bytes",
+                        MAIL_ADDRESS_BYTES_MAX);
+    }
+    if (device->mail_to != NULL &&
+        (device->mail_program == NULL || device->mail_program[0] != '/')) {
+        return nsh_fail(err, NSH_INVALID, "mail_program wants an absolute path");
+    }
+    return 0;
+}
+
 static void page_close(struct nsh_device *device)
 {
+    if (device->secret != NULL) {
+        explicit_bzero(device->secret, strlen(device->secret));
+    }
+    if (device->authorization != NULL) {
+        explicit_bzero(device->authorization, strlen(device->authorization));
+    }
     char *texts[] = {device->url,       device->template,     device->secret,
                      device->ca_file,   device->mail_program, device->mail_to,
                      device->mail_from, device->content_type, device->authorization};
@@ -132,23 +233,19 @@ static int page_open(struct nsh_services *services, const struct nsh_value *sett
     device->url = copy_of(settings, "url", &failed);
     device->template = copy_of(settings, "template", &failed);
     device->secret = copy_of(settings, "secret", &failed);
-    device->authorization = copy_of(settings, "authorization", &failed);
+    device->authorization = header_of(settings, "authorization", "Authorization", &failed);
     device->ca_file = copy_of(settings, "ca_file", &failed);
-    device->content_type = copy_of(settings, "content_type", &failed);
+    device->content_type = header_of(settings, "content_type", "Content-Type", &failed);
     device->mail_program = copy_of(settings, "mail_program", &failed);
     device->mail_to = copy_of(settings, "mail_to", &failed);
     device->mail_from = copy_of(settings, "mail_from", &failed);
     device->insecure = nsh_get_bool(settings, "insecure", false);
-    int result = 0;
-    if (failed) {
-        result = nsh_fail(err, NSH_NOMEM, "out of memory");
-    } else if ((device->url == NULL) == (device->mail_to == NULL)) {
-        result = nsh_fail(err, NSH_INVALID, "page wants either url or mail_to");
-    }
+    int result = failed ? nsh_fail(err, NSH_NOMEM, "out of memory") : settings_check(device, err);
     if (result < 0) {
         page_close(device);
         return result;
     }
+    endpoint_of(device->url == NULL ? "" : device->url, device->endpoint);
     *ret_device = device;
     return 0;
 }
@@ -162,32 +259,52 @@ static void call_end(struct page_call *call, const struct nsh_outcome *outcome)
     device->services->complete(device->services, op, outcome);
 }
 
+/* What an HTTP status says of the page. A redirect is not followed: a page goes where it was
+ * configured to go. */
+static void status_read(const struct nsh_http_reply *reply, struct nsh_outcome *outcome)
+{
+    int status = reply->status;
+    if (status >= 200 && status < 300) {
+        outcome->code = NSH_OK;
+    } else if (status == 401) {
+        outcome->code = NSH_AUTH;
+    } else if (status == 403) {
+        outcome->code = NSH_DENIED;
+    } else if (status == 429 || status == 503) {
+        const char *after = nsh_http_header(reply, "retry-after");
+        long seconds = after == NULL ? 0 : strtol(after, NULL, 10);
+        outcome->code = NSH_BUSY;
+        outcome->retry_after_ms = seconds > 0 && seconds <= 3600 ? (uint32_t)seconds * 1000 : 0;
+    } else if (status >= 300 && status < 500 && status != 408) {
+        outcome->code = NSH_REFUSED;
+    } else if (status >= 500 || status == 408) {
+        outcome->code = NSH_FAILED;
+        outcome->effect_possible = true;
+    } else {
+        outcome->code = NSH_PROTOCOL;
+        outcome->effect_possible = true;
+    }
+}
+
 static void posted(void *arg, const struct nsh_http_reply *reply)
 {
     struct page_call *call = arg;
     char words[WORDS_BYTES_MAX];
-    struct nsh_outcome outcome = {.code = NSH_OK, .text = words};
+    struct nsh_outcome outcome = {.code = reply->code, .text = words};
+    snprintf(words, sizeof words, "POST %s: ", call->device->endpoint);
     if (reply->code != NSH_OK) {
-        snprintf(words, sizeof words, "POST %s: %s", call->device->url,
-                 reply->text == NULL ? "failed" : reply->text);
-        outcome.code = reply->code;
         outcome.effect_possible = reply->sent;
-    } else {
-        snprintf(words, sizeof words, "POST %s: %d %.200s", call->device->url, reply->status,
-                 reply->status >= 300 && reply->body != NULL ? reply->body : "");
-        if (reply->status == 401 || reply->status == 403) {
-            outcome.code = NSH_AUTH;
-        } else if (reply->status == 429 || reply->status == 503) {
-            const char *after = nsh_http_header(reply, "retry-after");
-            long seconds = after == NULL ? 0 : strtol(after, NULL, 10);
-            outcome.code = NSH_BUSY;
-            outcome.retry_after_ms = seconds > 0 && seconds <= 3600 ? (uint32_t)seconds * 1000 : 0;
-        } else if (reply->status >= 500) {
-            outcome.code = NSH_FAILED;
-            outcome.effect_possible = true;
-        } else if (reply->status >= 300) {
-            outcome.code = NSH_REFUSED;
-        }
+        words_add(words, reply->text == NULL ? nsh_code_word(reply->code) : reply->text, 200);
+        call_end(call, &outcome);
+        return;
+    }
+    status_read(reply, &outcome);
+    size_t used = strlen(words);
+    snprintf(words + used, sizeof words - used, "%d", reply->status);
+    if (outcome.code != NSH_OK) {
+        const char *location = nsh_http_header(reply, "location");
+        words_add(words, location == NULL ? " " : " is a redirect, not followed", 40);
+        words_add(words, location == NULL ? reply->body : "", 200);
     }
     call_end(call, &outcome);
 }
@@ -199,19 +316,18 @@ static int start_webhook(struct page_call *call, struct nsh_error *err)
     struct page_text body = {0};
     int result = page_body(device->template, op->args, op->token, &body, err);
     char id[HEADER_BYTES_MAX], stamp[64], signature[HEADER_BYTES_MAX] = "webhook-signature: ";
-    char type[HEADER_BYTES_MAX], authorization[2 * HEADER_BYTES_MAX];
     const char *headers[6] = {0};
     size_t count = 0;
     int64_t time_s = nsh_get_int(op->args, "time_ms", 0) / 1000;
     if (result == 0) {
-        snprintf(type, sizeof type, "Content-Type: %s", device->content_type);
         snprintf(id, sizeof id, "webhook-id: %s", op->token);
-        headers[count++] = type;
+        if (device->content_type != NULL) {
+            headers[count++] = device->content_type;
+        }
         headers[count++] = id;
     }
     if (result == 0 && device->authorization != NULL) {
-        snprintf(authorization, sizeof authorization, "Authorization: %s", device->authorization);
-        headers[count++] = authorization;
+        headers[count++] = device->authorization;
     }
     if (result == 0 && device->secret != NULL) {
         size_t used = strlen(signature);
@@ -245,12 +361,13 @@ static void mailed(void *arg, const struct nsh_exit *end)
     struct page_call *call = arg;
     char words[WORDS_BYTES_MAX];
     struct nsh_outcome outcome = {.code = NSH_OK, .text = words};
-    snprintf(words, sizeof words, "mail to %s accepted by %s", call->device->mail_to,
+    snprintf(words, sizeof words, "mail to %s accepted by %.200s", call->device->mail_to,
              call->device->mail_program);
     if (end->code != NSH_OK || end->status != 0 || end->signal != 0) {
-        snprintf(words, sizeof words, "%s: %s, status %d, signal %d: %.200s",
-                 call->device->mail_program, end->text == NULL ? "" : end->text, end->status,
-                 end->signal, end->errors == NULL ? "" : end->errors);
+        snprintf(words, sizeof words,
+                 "%.200s: %s, status %d, signal %d: ", call->device->mail_program,
+                 nsh_code_word(end->code), end->status, end->signal);
+        words_add(words, end->errors, 200);
         outcome.code = end->code != NSH_OK ? end->code : NSH_FAILED;
         outcome.effect_possible = end->started;
     }

@@ -3,7 +3,6 @@
 
 #include "page_codec.h"
 
-#include <json-c/json.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
@@ -22,8 +21,11 @@ void page_text_done(struct page_text *text)
 
 static void text_add(struct page_text *text, const char *bytes, size_t count)
 {
-    if (text->failed || text->count + count > PAGE_BYTES_MAX) {
-        text->failed = true;
+    if (count == 0 || text->code != NSH_OK) {
+        return;
+    }
+    if (text->count + count > PAGE_BYTES_MAX) {
+        text->code = NSH_LIMIT;
         return;
     }
     if (text->count + count + 1 > text->room) {
@@ -31,7 +33,7 @@ static void text_add(struct page_text *text, const char *bytes, size_t count)
             text->room * 2 > text->count + count + 1 ? text->room * 2 : text->count + count + 256;
         char *grown = realloc(text->at, room);
         if (grown == NULL) {
-            text->failed = true;
+            text->code = NSH_NOMEM;
             return;
         }
         text->at = grown;
@@ -47,71 +49,111 @@ static void text_add_chars(struct page_text *text, const char *chars)
     text_add(text, chars, strlen(chars));
 }
 
-static struct json_object *json_of(const struct nsh_value *value, unsigned depth)
+/* ---- JSON ----
+ * Written here: a library's printer that runs out of memory prints half a text and does not tell.
+ */
+
+/* What goes between the quotes of a JSON string. */
+static void json_add_escaped(struct page_text *text, const char *chars, size_t count)
 {
-    struct json_object *object = NULL;
+    for (size_t i = 0; i < count; i++) {
+        unsigned char c = (unsigned char)chars[i];
+        const char *plain = strchr("\"\\\n\r\t", c);
+        char escaped[8];
+        if (c != 0 && plain != NULL) {
+            snprintf(escaped, sizeof escaped, "\\%c",
+                     c == '\n'   ? 'n'
+                     : c == '\r' ? 'r'
+                     : c == '\t' ? 't'
+                                 : c);
+            text_add_chars(text, escaped);
+        } else if (c < 0x20) {
+            snprintf(escaped, sizeof escaped, "\\u%04x", c);
+            text_add_chars(text, escaped);
+        } else {
+            text_add(text, &chars[i], 1);
+        }
+    }
+}
+
+static void json_add_string(struct page_text *text, const char *chars, size_t count)
+{
+    text_add_chars(text, "\"");
+    json_add_escaped(text, chars, count);
+    text_add_chars(text, "\"");
+}
+
+static void json_add(struct page_text *text, const struct nsh_value *value, unsigned depth)
+{
+    char number[40];
     if (depth > NSH_VALUE_DEPTH_MAX) {
-        return NULL;
+        text->code = NSH_LIMIT;
+        return;
     }
     switch (value->type) {
     case NSH_BOOL:
-        return json_object_new_boolean(value->boolean);
+        text_add_chars(text, value->boolean ? "true" : "false");
+        return;
     case NSH_INT:
-        return json_object_new_int64(value->integer);
+        snprintf(number, sizeof number, "%lld", (long long)value->integer);
+        text_add_chars(text, number);
+        return;
     case NSH_DOUBLE:
-        return json_object_new_double(value->real);
+        snprintf(number, sizeof number, "%.17g", value->real);
+        text_add_chars(text, number);
+        return;
     case NSH_STRING:
-        return json_object_new_string_len(value->text, (int)value->count);
+        json_add_string(text, value->text, value->count);
+        return;
     case NSH_LIST:
-        object = json_object_new_array();
-        for (uint32_t i = 0; object != NULL && i < value->count; i++) {
-            json_object_array_add(object, json_of(&value->items[i], depth + 1));
+        for (uint32_t i = 0; i < value->count; i++) {
+            text_add_chars(text, i == 0 ? "[" : ",");
+            json_add(text, &value->items[i], depth + 1);
         }
-        return object;
+        text_add_chars(text, value->count == 0 ? "[]" : "]");
+        return;
     case NSH_MAP:
-        object = json_object_new_object();
-        for (uint32_t i = 0; object != NULL && i < value->count; i++) {
-            json_object_object_add(object, value->members[i].name,
-                                   json_of(&value->members[i].value, depth + 1));
+        for (uint32_t i = 0; i < value->count; i++) {
+            text_add_chars(text, i == 0 ? "{" : ",");
+            json_add_string(text, value->members[i].name, strlen(value->members[i].name));
+            text_add_chars(text, ":");
+            json_add(text, &value->members[i].value, depth + 1);
         }
-        return object;
+        text_add_chars(text, value->count == 0 ? "{}" : "}");
+        return;
     case NSH_NULL:
     case NSH_DURATION:
     case NSH_SECRET:
         break;
     }
-    return NULL;
+    text_add_chars(text, "null");
 }
 
 static int text_result(const struct page_text *text, struct nsh_error *err)
 {
-    if (text->failed) {
+    if (text->code == NSH_NOMEM) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    if (text->code == NSH_LIMIT) {
         return nsh_fail(err, NSH_LIMIT, "the page is larger than %d bytes", PAGE_BYTES_MAX);
     }
     return 0;
 }
 
-/* The argument as JSON text without the quotes around a string: what goes between the quotes of a
- * template. */
+/* An argument within a template: for JSON without the quotes around a string, which are the
+ * template's; else without control characters. */
 static void text_add_argument(struct page_text *text, const struct nsh_value *value, bool json)
 {
-    if (value->type == NSH_STRING && !json) {
+    if (value->type != NSH_STRING) {
+        json_add(text, value, 0);
+    } else if (json) {
+        json_add_escaped(text, value->text, value->count);
+    } else {
         for (uint32_t i = 0; i < value->count; i++) {
             char c = value->text[i];
             text_add(text, (unsigned char)c < 0x20 && c != '\n' && c != '\t' ? " " : &c, 1);
         }
-        return;
     }
-    struct json_object *object = json_of(value, 0);
-    const char *printed = json_object_to_json_string_ext(
-        object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-    size_t count = strlen(printed);
-    if (value->type == NSH_STRING && count >= 2) {
-        text_add(text, printed + 1, count - 2);
-    } else {
-        text_add(text, printed, count);
-    }
-    json_object_put(object);
 }
 
 static int body_from_template(const char *template, const struct nsh_value *args, const char *token,
@@ -151,14 +193,16 @@ int page_body(const char *template, const struct nsh_value *args, const char *to
     if (template != NULL && template[0] != 0) {
         return body_from_template(template, args, token, ret_body, err);
     }
-    struct json_object *object = json_of(args, 0);
-    if (object == NULL) {
-        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    text_add_chars(ret_body, "{");
+    for (uint32_t i = 0; i < args->count; i++) {
+        json_add_string(ret_body, args->members[i].name, strlen(args->members[i].name));
+        text_add_chars(ret_body, ":");
+        json_add(ret_body, &args->members[i].value, 1);
+        text_add_chars(ret_body, ",");
     }
-    json_object_object_add(object, "token", json_object_new_string(token));
-    text_add_chars(ret_body, json_object_to_json_string_ext(
-                                 object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(object);
+    text_add_chars(ret_body, "\"token\":");
+    json_add_string(ret_body, token, strlen(token));
+    text_add_chars(ret_body, "}");
     return text_result(ret_body, err);
 }
 
@@ -202,7 +246,7 @@ int page_signature(const char *secret, const char *id, int64_t timestamp_s, cons
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned mac_bytes = 0;
     unsigned char encoded[64];
-    bool ok = !signed_text.failed &&
+    bool ok = signed_text.code == NSH_OK && signed_text.at != NULL &&
               HMAC(EVP_sha256(), key, (int)key_bytes, (unsigned char *)signed_text.at,
                    signed_text.count, mac, &mac_bytes) != NULL;
     page_text_done(&signed_text);

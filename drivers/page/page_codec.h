@@ -9,12 +9,11 @@
 
 #define PAGE_BYTES_MAX (256 * 1024)
 
-/* A growing, bounded text; on overflow or a failed allocation `failed` is set and the text stays as
- * it is. */
+/* A growing, bounded text; once `code` is NSH_LIMIT or NSH_NOMEM it stays as it is. */
 struct page_text {
     char *at;
     size_t count, room;
-    bool failed;
+    int code;
 };
 
 void page_text_done(struct page_text *text);
