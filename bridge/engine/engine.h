@@ -3,13 +3,14 @@
 #define ENGINE_ENGINE_H
 
 /*
- * The engine: events become alarms, alarms match policies, a match becomes a run, a run walks its ladder; every action
- * passes the guards; every decision keeps its reason.
+ * The engine: events become alarms, alarms match policies, a match becomes a run, a run walks its
+ * ladder; every action passes the guards; every decision keeps its reason.
  *
- * engine_step() is the only door that changes it. Time is a field of the input. Inside there is no clock, chance, I/O,
- * thread, log or driver call. The same inputs give byte-identical outputs.
+ * engine_step() is the only door that changes it. Time is a field of the input. Inside there is no
+ * clock, chance, I/O, thread, log or driver call. The same inputs give byte-identical outputs.
  *
- * Forbidden orders: a call is handed out only by an INPUT_DURABLE that covers the record of its intent.
+ * Forbidden orders: a call is handed out only by an INPUT_DURABLE that covers the record of its
+ * intent.
  */
 
 #include "base/arena.h"
@@ -21,8 +22,9 @@
 struct engine;
 
 enum engine_input_kind {
-    INPUT_LOAD,      /* One living record of the store, before anything else. */
-    INPUT_LOADED,    /* All were handed over: what was in flight is in doubt; downtime is unknown time. */
+    INPUT_LOAD,   /* One living record of the store, before anything else. */
+    INPUT_LOADED, /* All were handed over: what was in flight is in doubt; downtime is unknown time.
+                   */
     INPUT_INVENTORY, /* A new inventory; the engine borrows it until the next one. */
     INPUT_POLICIES,  /* A new policy set; the same. */
     INPUT_EVENTS,    /* A batch of events, numbered. */
@@ -40,7 +42,7 @@ struct engine_result {
     struct nsh_value result;
     struct text text;
     uint32_t retry_after_ms;
-    struct text trace;    /* Lines of evidence, or empty. */
+    struct text trace; /* Lines of evidence, or empty. */
 };
 
 /*
@@ -48,8 +50,8 @@ struct engine_result {
  *   "freeze" {scope, owner, reason, for_ms}  -> reply {id, expires}
  *   "unfreeze" {id, owner, reason}
  *   "run.cancel" {id, owner, reason}
- *   "plan" {}             -> reply {actions: [...]}: what would be done now for every raised alarm, changing nothing
- *   "status" {}           -> reply with counts, modes, budgets, brakes, freezes
+ *   "plan" {}             -> reply {actions: [...]}: what would be done now for every raised alarm,
+ * changing nothing "status" {}           -> reply with counts, modes, budgets, brakes, freezes
  *   "brake.release" {id, owner, reason}
  *   "alarm.clear" {id, owner, reason}: a person says the condition is over
  */
@@ -60,8 +62,9 @@ struct engine_command {
 };
 
 struct engine_health {
-    bool store_ok;       /* False: no actions at all. */
-    struct text blind;   /* Not empty: destructive actions stop, with this reason ("source trap silent for 10m"). */
+    bool store_ok;     /* False: no actions at all. */
+    struct text blind; /* Not empty: destructive actions stop, with this reason ("source trap silent
+                          for 10m"). */
 };
 
 struct engine_input {
@@ -82,19 +85,22 @@ struct engine_input {
     };
 };
 
-/* One call of a driver function: to start, or to cancel (complete() will still come as INPUT_RESULT). */
+/* One call of a driver function: to start, or to cancel (complete() will still come as
+ * INPUT_RESULT). */
 struct engine_call {
     bool cancel;
     struct text action; /* Id; the idempotency token. */
     struct text host;   /* Empty for verbs that speak to people. */
     enum binding_kind binding;
-    struct text driver; /* Chosen by the host's binding; empty for BINDING_NONE: the shell's configured one. */
+    struct text driver; /* Chosen by the host's binding; empty for BINDING_NONE: the shell's
+                           configured one. */
     struct text verb;
     struct nsh_value args;
     uint32_t timeout_ms;
 };
 
-/* Owned by the caller; engine_step() resets it first. Everything in it lives in its arena until the next step. */
+/* Owned by the caller; engine_step() resets it first. Everything in it lives in its arena until the
+ * next step. */
 struct engine_output {
     struct arena arena;
     struct record *records;
@@ -102,33 +108,51 @@ struct engine_output {
     uint64_t records_through; /* Number of the last record handed out, ever. */
     struct engine_call *calls;
     size_t calls_count, calls_room;
-    int64_t wake_ms;    /* When INPUT_TICK is wanted; INT64_MAX: never. */
-    struct text reply;  /* JSON, for INPUT_COMMAND. */
-    struct text trace;  /* One line for each thing that happened, for scenario tests: "run 1 r1h01 psu-lost started". */
-    bool trace_wanted;  /* Set by the caller; costs time. */
+    int64_t wake_ms;   /* When INPUT_TICK is wanted; INT64_MAX: never. */
+    struct text reply; /* JSON, for INPUT_COMMAND. */
+    struct text trace; /* One line for each thing that happened, for scenario tests: "run 1 r1h01
+                          psu-lost started". */
+    bool trace_wanted; /* Set by the caller; costs time. */
 };
 
-#define ENGINE_RUNS_MAX 20000       /* Living at once. */
-#define ENGINE_ALARMS_MAX 500000    /* Living at once; further ones are counted and refused. */
+#define ENGINE_RUNS_MAX 20000    /* Living at once. */
+#define ENGINE_ALARMS_MAX 500000 /* Living at once; further ones are counted and refused. */
 #define ENGINE_DEDUP_MS (15 * 60 * 1000)
 #define ENGINE_DEDUP_MAX 1000000
 
+/*
+ * The order of a start: INPUT_LOAD for each living record, INPUT_INVENTORY, INPUT_POLICIES and
+ * INPUT_LOADED (these three in any order; LOADED also when the store was empty). Before all came,
+ * events and commands are refused (NSH_INVALID).
+ *
+ * Lifetimes: an inventory may be freed when the next INPUT_INVENTORY returned. Runs finish with the
+ * policies they started with: a set may be freed when another one was taken and
+ * engine_policies_in_use() says no; ask after each step.
+ *
+ * Calls may come out of any step; each is covered by durable records, so they can be started at
+ * once.
+ */
 int engine_new(struct engine **ret_engine, struct nsh_error *err);
 void engine_free(struct engine *engine);
 
 /*
- * 0, or: NSH_INVALID (a command makes no sense: reply is empty, nothing changed), NSH_NOT_FOUND (its object),
- * NSH_LIMIT (a bound was reached: what did not fit is counted, nothing half done), NSH_NOMEM.
+ * 0, or: NSH_INVALID (a command makes no sense: reply is empty, nothing changed), NSH_NOT_FOUND
+ * (its object), NSH_LIMIT (a bound was reached: what did not fit is counted, nothing half done),
+ * NSH_NOMEM.
  */
-int engine_step(struct engine *engine, const struct engine_input *input, struct engine_output *output,
-                struct nsh_error *err);
+int engine_step(struct engine *engine, const struct engine_input *input,
+                struct engine_output *output, struct nsh_error *err);
+
+/* True while the set is the current one, or a run still walks a ladder of it. */
+bool engine_policies_in_use(const struct engine *engine, const struct policy_set *set);
 
 void engine_output_done(struct engine_output *output);
 
 /* Exact counters, for metrics; read on the same thread. */
 struct engine_counters {
     uint64_t events, duplicates, stale, unresolved, unmatched, raised, changed, cleared, repeats;
-    uint64_t decisions, runs_started, runs_done, runs_escalated, runs_refused, runs_expired, runs_cancelled;
+    uint64_t decisions, runs_started, runs_done, runs_escalated, runs_refused, runs_expired,
+        runs_cancelled;
     uint64_t actions_started, actions_ok, actions_failed, actions_unknown, pages;
     uint64_t alarms_active, runs_active, brakes_active, freezes_active, conditions_unknown;
 };

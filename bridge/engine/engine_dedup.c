@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * De-duplication by (source, id): a ring of the last events in order of arrival, and slots that
+ * find in it. Bounded by time and by count; when full the oldest are forgotten, so a flood of new
+ * ids can make a repeat look new, but never a new event look like a repeat.
+ */
+
+#include "engine_private.h"
+
+#include <stdlib.h>
+
+#define ROOM_FIRST 1024
+
+static uint32_t check_of(const struct event *event)
+{
+    /* FNV-1a over both texts: independent of the hash that finds. */
+    uint32_t check = 2166136261u;
+    for (uint32_t i = 0; i < event->source.count; i++) {
+        check = (check ^ (uint8_t)event->source.at[i]) * 16777619u;
+    }
+    check = (check ^ 0x1fu) * 16777619u;
+    for (uint32_t i = 0; i < event->id.count; i++) {
+        check = (check ^ (uint8_t)event->id.at[i]) * 16777619u;
+    }
+    return check;
+}
+
+/* The slot of an entry, or the empty one where it would go. */
+static uint32_t slot_of(const struct dedup *dedup, uint64_t hash, uint32_t check)
+{
+    uint32_t mask = dedup->slots_count - 1;
+    for (uint32_t slot = (uint32_t)hash & mask;; slot = (slot + 1) & mask) {
+        uint32_t index = dedup->slots[slot];
+        if (index == 0 ||
+            (dedup->ring[index - 1].hash == hash && dedup->ring[index - 1].check == check)) {
+            return slot;
+        }
+    }
+}
+
+/* Remove a slot without leaving a hole in the runs of its neighbours. */
+static void slot_remove(struct dedup *dedup, uint32_t slot)
+{
+    uint32_t mask = dedup->slots_count - 1;
+    uint32_t hole = slot;
+    for (uint32_t next = (slot + 1) & mask; dedup->slots[next] != 0; next = (next + 1) & mask) {
+        uint32_t home = (uint32_t)dedup->ring[dedup->slots[next] - 1].hash & mask;
+        if (((next - home) & mask) >= ((next - hole) & mask)) {
+            dedup->slots[hole] = dedup->slots[next];
+            hole = next;
+        }
+    }
+    dedup->slots[hole] = 0;
+}
+
+static void forget_first(struct dedup *dedup)
+{
+    const struct seen *seen = &dedup->ring[dedup->first];
+    uint32_t slot = slot_of(dedup, seen->hash, seen->check);
+    if (dedup->slots[slot] == dedup->first + 1) {
+        slot_remove(dedup, slot);
+    }
+    dedup->first = (dedup->first + 1) % dedup->room;
+    dedup->count--;
+}
+
+static bool grow(struct engine *engine, struct dedup *dedup)
+{
+    uint32_t room = dedup->room == 0 ? ROOM_FIRST : dedup->room * 2;
+    struct dedup grown = {.room = room, .slots_count = room * 2};
+    grown.ring = engine_alloc(engine, room * sizeof *grown.ring);
+    grown.slots = engine_alloc(engine, (size_t)room * 2 * sizeof *grown.slots);
+    if (grown.ring == NULL || grown.slots == NULL) {
+        free(grown.ring);
+        free(grown.slots);
+        return false;
+    }
+    for (uint32_t i = 0; i < dedup->count; i++) {
+        grown.ring[i] = dedup->ring[(dedup->first + i) % dedup->room];
+        grown.slots[slot_of(&grown, grown.ring[i].hash, grown.ring[i].check)] = i + 1;
+    }
+    grown.count = dedup->count;
+    dedup_done(engine);
+    *dedup = grown;
+    return true;
+}
+
+bool dedup_seen(struct engine *engine, const struct event *event)
+{
+    struct dedup *dedup = &engine->dedup;
+    if (event->id.count == 0) {
+        return false;
+    }
+    while (dedup->count > 0 && dedup->ring[dedup->first].ms + ENGINE_DEDUP_MS <= engine->now_ms) {
+        forget_first(dedup);
+    }
+    uint64_t hash = text_hash(event->source) * UINT64_C(0x9E3779B97F4A7C15) ^ text_hash(event->id);
+    uint32_t check = check_of(event);
+    if (dedup->count > 0 && dedup->slots[slot_of(dedup, hash, check)] != 0) {
+        return true;
+    }
+    if (dedup->count == dedup->room) {
+        if (dedup->room * 2 > ENGINE_DEDUP_MAX * 2 || !grow(engine, dedup)) {
+            if (dedup->room == 0) {
+                return false;
+            }
+            forget_first(dedup);
+        }
+    }
+    uint32_t index = (dedup->first + dedup->count) % dedup->room;
+    dedup->ring[index] = (struct seen){.hash = hash, .check = check, .ms = engine->now_ms};
+    dedup->slots[slot_of(dedup, hash, check)] = index + 1;
+    dedup->count++;
+    return false;
+}
+
+void dedup_done(struct engine *engine)
+{
+    free(engine->dedup.ring);
+    free(engine->dedup.slots);
+    engine->dedup = (struct dedup){0};
+}

@@ -1,0 +1,676 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One policy on one subject: idle -> pending (for) -> settling -> decision -> active -> idle.
+ *
+ * A level is true, false or unknown. Time that is not known to be true does not count: it freezes
+ * `for` and `settle`, and after ENGINE_STALE_MS the state is dropped. One activation gives one
+ * decision; the subject must become idle before there is another.
+ */
+
+#include "engine_private.h"
+
+#include <stdlib.h>
+
+#define TO(state) (1u << (state))
+
+static const struct {
+    const char *word;
+    unsigned to;
+} arrows[] = {
+    [INST_IDLE] = {"idle", TO(INST_PENDING) | TO(INST_SETTLING)},
+    [INST_PENDING] = {"pending", TO(INST_IDLE) | TO(INST_SETTLING)},
+    [INST_SETTLING] = {"settling", TO(INST_IDLE) | TO(INST_DEFERRED) | TO(INST_ACTIVE)},
+    [INST_DEFERRED] = {"deferred", TO(INST_IDLE) | TO(INST_ACTIVE)},
+    [INST_ACTIVE] = {"active", TO(INST_IDLE)},
+};
+
+const char *instance_state_word(enum instance_state state)
+{
+    return arrows[state].word;
+}
+
+int instance_state_of(const char *word)
+{
+    for (int i = 0; i <= INST_ACTIVE; i++) {
+        if (strcmp(arrows[i].word, word) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+void instance_state_set(struct engine *engine, struct instance *instance, enum instance_state state)
+{
+    NSH_ASSERT((arrows[instance->state].to & TO(state)) != 0);
+    instance->state = state;
+    instance_touch(engine, instance);
+}
+
+void instance_touch(struct engine *engine, struct instance *instance)
+{
+    if (instance->dirty) {
+        return;
+    }
+    instance->dirty = true;
+    instance->dirty_next = NULL;
+    if (engine->dirty_instances_last == NULL) {
+        engine->dirty_instances = instance;
+    } else {
+        engine->dirty_instances_last->dirty_next = instance;
+    }
+    engine->dirty_instances_last = instance;
+}
+
+static uint64_t order_of(const struct instance *instance)
+{
+    return (uint64_t)instance->policy->index << 32 | (instance->number & UINT32_MAX);
+}
+
+int64_t policy_once_within(const struct engine *engine, const struct policy *policy)
+{
+    return policy->limits.once_within_ms >= 0 ? policy->limits.once_within_ms
+                                              : engine->guards->cooldown_ms;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static struct text key_of(struct engine *engine, const struct policy *policy,
+                          const struct host_state *host, const struct domain_state *domain)
+{
+    textbuf_clear(&engine->key);
+    textbuf_add_chars(&engine->key, policy->name);
+    textbuf_add_char(&engine->key, 0x1f);
+    textbuf_add(&engine->key, domain != NULL ? domain->key : host->key);
+    return (struct text){engine->key.at, (uint32_t)engine->key.count};
+}
+
+struct instance *instance_find(struct engine *engine, const struct policy *policy,
+                               struct host_state *host, struct domain_state *domain)
+{
+    return map_get(&engine->instances, key_of(engine, policy, host, domain));
+}
+
+static void phase_fire(struct engine *engine, void *owner);
+static void keep_fire(struct engine *engine, void *owner);
+static void window_fire(struct engine *engine, void *owner);
+
+static void forget_fire(struct engine *engine, void *owner)
+{
+    instance_touch(engine, owner);
+}
+
+struct instance *instance_get(struct engine *engine, const struct policy *policy,
+                              struct host_state *host, struct domain_state *domain)
+{
+    struct text key = key_of(engine, policy, host, domain);
+    struct instance *instance = key.at == NULL ? NULL : map_get(&engine->instances, key);
+    if (instance != NULL || key.at == NULL) {
+        return instance;
+    }
+    char *copy = engine_alloc(engine, (size_t)key.count + 1);
+    instance = copy == NULL ? NULL : engine_alloc(engine, sizeof *instance);
+    if (instance == NULL) {
+        free(copy);
+        return NULL;
+    }
+    memcpy(copy, key.at, key.count);
+    uint32_t skip = (uint32_t)strlen(policy->name) + 1;
+    *instance = (struct instance){
+        .key = {copy, key.count},
+        .subject = {copy + skip, key.count - skip},
+        .policy = policy,
+        .host = domain == NULL ? host : NULL,
+        .domain = domain,
+        .number = ++engine->instances_number,
+        .once_ms = INT64_MIN,
+        .timer = {.fire = phase_fire, .owner = instance},
+        .keep_timer = {.fire = keep_fire, .owner = instance},
+        .window_timer = {.fire = window_fire, .owner = instance},
+        .forget_timer = {.fire = forget_fire, .owner = instance},
+    };
+    if (map_set(&engine->instances, instance->key, instance) < 0) {
+        engine->nomem = true;
+        free(copy);
+        free(instance);
+        return NULL;
+    }
+    return instance;
+}
+
+bool instance_forgettable(const struct engine *engine, const struct instance *instance)
+{
+    bool remembered =
+        instance->once_ms != INT64_MIN &&
+        engine->now_ms - instance->once_ms < policy_once_within(engine, instance->policy);
+    return instance->state == INST_IDLE && instance->links == NULL && instance->run == NULL &&
+           instance->window_count == 0 && !remembered;
+}
+
+void instance_free(struct engine *engine, struct instance *instance)
+{
+    while (instance->links != NULL) {
+        link_drop(engine, instance->links);
+    }
+    instance_raising(engine, instance, false);
+    instance_unwait(instance);
+    timer_stop(engine, &instance->timer);
+    timer_stop(engine, &instance->keep_timer);
+    timer_stop(engine, &instance->window_timer);
+    timer_stop(engine, &instance->forget_timer);
+    free(instance->window);
+    free(instance->event);
+    char *key = NULL;
+    memcpy(&key, &instance->key.at, sizeof key);
+    free(key);
+    free(instance);
+}
+
+void instance_arm_forget(struct engine *engine, struct instance *instance)
+{
+    timer_set(engine, &instance->forget_timer,
+              instance->once_ms + policy_once_within(engine, instance->policy), order_of(instance));
+}
+
+void instance_wait(struct instance *instance, struct waiting *waiting, bool front)
+{
+    NSH_ASSERT(instance->waiting == NULL);
+    instance->waiting = waiting;
+    struct instance *next = front ? waiting->first : NULL;
+    struct instance *previous = front ? NULL : waiting->last;
+    instance->wait_previous = previous;
+    instance->wait_next = next;
+    if (previous == NULL) {
+        waiting->first = instance;
+    } else {
+        previous->wait_next = instance;
+    }
+    if (next == NULL) {
+        waiting->last = instance;
+    } else {
+        next->wait_previous = instance;
+    }
+}
+
+void instance_unwait(struct instance *instance)
+{
+    struct waiting *waiting = instance->waiting;
+    if (waiting == NULL) {
+        return;
+    }
+    if (instance->wait_previous != NULL) {
+        instance->wait_previous->wait_next = instance->wait_next;
+    } else {
+        waiting->first = instance->wait_next;
+    }
+    if (instance->wait_next != NULL) {
+        instance->wait_next->wait_previous = instance->wait_previous;
+    } else {
+        waiting->last = instance->wait_previous;
+    }
+    instance->waiting = NULL;
+    instance->wait_previous = instance->wait_next = NULL;
+}
+
+/* While it is active its policy's own alarm (`raises`) stands on the subject. */
+void instance_raising(struct engine *engine, struct instance *instance, bool on)
+{
+    if (instance->raising == on || (on && instance->policy->raises == NULL)) {
+        return;
+    }
+    struct instance **list =
+        instance->domain != NULL ? &instance->domain->raising : &instance->host->raising;
+    instance->raising = on;
+    if (on) {
+        instance->raising_next = *list;
+        *list = instance;
+        return;
+    }
+    while (*list != instance) {
+        list = &(*list)->raising_next;
+    }
+    *list = instance->raising_next;
+}
+
+void instance_event(struct engine *engine, struct instance *instance, const struct event *event,
+                    const struct alarm *alarm)
+{
+    size_t bytes = event_packed_bytes(event);
+    if (bytes > instance->event_room) {
+        uint8_t *grown = realloc(instance->event, bytes);
+        if (grown == NULL) {
+            engine->nomem = true;
+            return;
+        }
+        instance->event = grown;
+        instance->event_room = bytes;
+    }
+    instance->event_bytes = event_pack(event, instance->event, instance->event_room);
+    instance->lag_ms = engine->now_ms - event_at(engine, event);
+    memset(instance->alarm, 0, sizeof instance->alarm);
+    if (alarm != NULL) {
+        memcpy(instance->alarm, alarm->id, sizeof instance->alarm);
+    }
+}
+
+/* ---- levels --------------------------------------------------------------------------------- */
+
+static bool waits(const struct instance *instance)
+{
+    return instance->state == INST_PENDING || instance->state == INST_SETTLING;
+}
+
+static int64_t phase_ms(const struct engine *engine, const struct instance *instance)
+{
+    const struct policy_when *when = &instance->policy->when;
+    if (instance->state == INST_PENDING) {
+        return when->for_ms;
+    }
+    return when->settle_ms >= 0 ? when->settle_ms : engine->set->defaults.settle_ms;
+}
+
+/* Known true from now on: wait for what is left of the phase, or go on. */
+static void phase_arm(struct engine *engine, struct instance *instance)
+{
+    while (waits(instance)) {
+        int64_t due = instance->since_ms + (phase_ms(engine, instance) - instance->held_ms);
+        if (due > engine->now_ms) {
+            timer_set(engine, &instance->timer, due, order_of(instance));
+            return;
+        }
+        timer_stop(engine, &instance->timer);
+        instance->held_ms = 0;
+        instance->since_ms = engine->now_ms;
+        if (instance->state == INST_SETTLING) {
+            decide(engine, instance);
+            return;
+        }
+        instance_state_set(engine, instance, INST_SETTLING);
+    }
+}
+
+static void fall(struct engine *engine, struct instance *instance, const char *why)
+{
+    timer_stop(engine, &instance->timer);
+    timer_stop(engine, &instance->keep_timer);
+    instance->keeping = false;
+    instance->level = LEVEL_FALSE;
+    instance->held_ms = 0;
+    instance->pulse = false;
+    instance_raising(engine, instance, false);
+    switch (instance->state) {
+    case INST_IDLE:
+        instance_touch(engine, instance);
+        return;
+    case INST_PENDING:
+    case INST_SETTLING:
+        engine_trace(engine, "activation %s %.*s dropped: %s", instance->policy->name,
+                     PT(instance->subject), why);
+        break;
+    case INST_DEFERRED:
+        decide_dropped(engine, instance, why);
+        break;
+    case INST_ACTIVE:
+        break;
+    }
+    instance_state_set(engine, instance, INST_IDLE);
+    if (instance->run != NULL) {
+        run_cleared(engine, instance->run);
+    }
+}
+
+static void phase_fire(struct engine *engine, void *owner)
+{
+    struct instance *instance = owner;
+    if (instance->state == INST_DEFERRED) {
+        decide(engine, instance);
+    } else if (waits(instance) && instance->level == LEVEL_UNKNOWN) {
+        fall(engine, instance, "not known for too long");
+    } else {
+        phase_arm(engine, instance);
+    }
+}
+
+static void keep_fire(struct engine *engine, void *owner)
+{
+    fall(engine, owner, "ended");
+}
+
+static void level_true(struct engine *engine, struct instance *instance)
+{
+    bool unknown = instance->level == LEVEL_UNKNOWN;
+    timer_stop(engine, &instance->keep_timer);
+    instance->keeping = false;
+    instance->level = LEVEL_TRUE;
+    if (instance->state == INST_IDLE) {
+        instance->held_ms = 0;
+        instance->since_ms = engine->now_ms;
+        instance_state_set(engine, instance, INST_PENDING);
+        phase_arm(engine, instance);
+    } else if (unknown && waits(instance)) {
+        instance->since_ms = engine->now_ms;
+        instance_touch(engine, instance);
+        phase_arm(engine, instance);
+    }
+}
+
+/* From when on nobody could tell. */
+static void level_unknown(struct engine *engine, struct instance *instance, int64_t since_ms)
+{
+    if (instance->state == INST_IDLE) {
+        return;
+    }
+    if (waits(instance) && instance->level == LEVEL_TRUE) {
+        if (since_ms > instance->since_ms) {
+            instance->held_ms += since_ms - instance->since_ms;
+        }
+        instance->unknown_ms = since_ms;
+        timer_set(engine, &instance->timer, since_ms + ENGINE_STALE_MS, order_of(instance));
+        instance_touch(engine, instance);
+    }
+    instance->level = LEVEL_UNKNOWN;
+}
+
+static void level_false(struct engine *engine, struct instance *instance)
+{
+    int64_t keep_ms = instance->policy->when.keep_ms;
+    if (keep_ms > 0 && instance->state != INST_IDLE && instance->level == LEVEL_TRUE) {
+        if (!instance->keeping) {
+            instance->keeping = true;
+            timer_set(engine, &instance->keep_timer, engine->now_ms + keep_ms, order_of(instance));
+        }
+        return;
+    }
+    fall(engine, instance, "ended");
+}
+
+static enum level links_level(const struct instance *instance)
+{
+    enum level level = LEVEL_FALSE;
+    for (const struct link *link = instance->links; link != NULL; link = link->instance_next) {
+        if (link->known) {
+            return LEVEL_TRUE;
+        }
+        level = LEVEL_UNKNOWN;
+    }
+    return level;
+}
+
+static void level_set(struct engine *engine, struct instance *instance, enum level level)
+{
+    switch (level) {
+    case LEVEL_TRUE:
+        level_true(engine, instance);
+        break;
+    case LEVEL_UNKNOWN:
+        level_unknown(engine, instance, engine->now_ms);
+        break;
+    case LEVEL_FALSE:
+        level_false(engine, instance);
+        break;
+    }
+}
+
+void instance_level(struct engine *engine, struct instance *instance)
+{
+    level_set(engine, instance, links_level(instance));
+}
+
+void instance_pulse(struct engine *engine, struct instance *instance)
+{
+    if (instance->state != INST_IDLE || instance->policy->when.for_ms > 0) {
+        return; /* One instant is never held for a while. */
+    }
+    instance->pulse = true;
+    level_true(engine, instance);
+}
+
+/* ---- counting ------------------------------------------------------------------------------- */
+
+static uint32_t window_need(const struct instance *instance)
+{
+    uint32_t count = instance->policy->when.count;
+    return count > WINDOW_EVENTS_MAX ? WINDOW_EVENTS_MAX : count;
+}
+
+/* "Exactly w old" is outside. */
+static void window_prune(struct engine *engine, struct instance *instance)
+{
+    int64_t oldest = engine->now_ms - instance->policy->when.within_ms;
+    uint32_t gone = 0;
+    while (gone < instance->window_count && instance->window[gone].at <= oldest) {
+        gone++;
+    }
+    if (gone > 0) {
+        instance->window_count -= gone;
+        memmove(instance->window, instance->window + gone,
+                instance->window_count * sizeof *instance->window);
+    }
+}
+
+static void window_insert(struct engine *engine, struct instance *instance,
+                          struct window_entry entry)
+{
+    uint32_t need = window_need(instance);
+    if (instance->window_room == 0) {
+        instance->window = engine_alloc(engine, (need + 1) * sizeof *instance->window);
+        instance->window_room = instance->window == NULL ? 0 : need + 1;
+    }
+    if (instance->window_room == 0) {
+        return;
+    }
+    for (uint32_t i = 0; entry.distinct != 0 && i < instance->window_count; i++) {
+        if (instance->window[i].distinct == entry.distinct) {
+            if (instance->window[i].at >= entry.at) {
+                return;
+            }
+            instance->window_count--;
+            memmove(instance->window + i, instance->window + i + 1,
+                    (instance->window_count - i) * sizeof *instance->window);
+            break;
+        }
+    }
+    uint32_t at = instance->window_count;
+    while (at > 0 && instance->window[at - 1].at > entry.at) {
+        instance->window[at] = instance->window[at - 1];
+        at--;
+    }
+    instance->window[at] = entry;
+    instance->window_count++;
+    if (instance->window_count > need) {
+        instance->window_count--; /* Only the newest ones can decide. */
+        memmove(instance->window, instance->window + 1,
+                instance->window_count * sizeof *instance->window);
+    }
+}
+
+static void window_level(struct engine *engine, struct instance *instance, bool occurred)
+{
+    window_prune(engine, instance);
+    bool full = instance->window_count >= window_need(instance);
+    if (instance->window_count > 0) {
+        timer_set(engine, &instance->window_timer,
+                  instance->window[0].at + instance->policy->when.within_ms, order_of(instance));
+    } else {
+        timer_stop(engine, &instance->window_timer);
+    }
+    if (full && occurred) {
+        level_true(engine, instance);
+    } else if (!full && instance->state != INST_IDLE) {
+        level_false(engine, instance);
+    }
+    instance_touch(engine, instance);
+}
+
+static void window_fire(struct engine *engine, void *owner)
+{
+    window_level(engine, owner, false);
+}
+
+/* The value that makes occurrences distinct; 0: none is asked for. */
+static bool distinct_of(struct engine *engine, struct instance *instance, const struct event *event,
+                        uint64_t *ret_distinct)
+{
+    const struct policy_condition *distinct = &instance->policy->when.distinct;
+    *ret_distinct = 0;
+    if (distinct->program == NULL) {
+        return true;
+    }
+    struct scope scope = {.engine = engine,
+                          .event = event,
+                          .host = map_get(&engine->hosts, event->host),
+                          .domain = instance->domain,
+                          .subject = instance->subject.at,
+                          .policy = instance->policy,
+                          .alarm_id = instance->alarm};
+    struct nsh_value value;
+    if (eval_value(&scope, distinct->program, &value, NULL) < 0) {
+        engine->counters.conditions_unknown++;
+        return false; /* Not known to be another one. */
+    }
+    CLEANUP(textbuf_donep) struct textbuf text = {0};
+    json_write(&value, &text);
+    *ret_distinct = text_hash((struct text){text.at, (uint32_t)text.count}) | 1;
+    return !text.failed;
+}
+
+void instance_count(struct engine *engine, struct instance *instance, const struct event *event)
+{
+    uint64_t distinct = 0;
+    if (!distinct_of(engine, instance, event, &distinct)) {
+        return;
+    }
+    window_prune(engine, instance);
+    int64_t at = event_at(engine, event);
+    if (at > engine->now_ms - instance->policy->when.within_ms) {
+        window_insert(engine, instance, (struct window_entry){.at = at, .distinct = distinct});
+        window_level(engine, instance, true);
+    }
+}
+
+/* After a restart. */
+void instance_window_arm(struct engine *engine, struct instance *instance)
+{
+    if (instance->window_count > 0) {
+        timer_set(engine, &instance->window_timer,
+                  instance->window[0].at + instance->policy->when.within_ms, order_of(instance));
+    }
+}
+
+void instance_window_restore(struct engine *engine, struct instance *instance,
+                             struct window_entry entry)
+{
+    window_insert(engine, instance, entry);
+}
+
+/* As it was, but not known since unknown_ms: what waited must be seen again. */
+void instance_restore(struct engine *engine, struct instance *instance, enum instance_state state,
+                      int64_t unknown_ms)
+{
+    instance->state = state;
+    instance_touch(engine, instance);
+    if (waits(instance)) {
+        instance->level = LEVEL_UNKNOWN;
+        instance->unknown_ms = unknown_ms;
+        if (instance->pulse || unknown_ms + ENGINE_STALE_MS <= engine->now_ms) {
+            fall(engine, instance, "nobody watched meanwhile");
+        } else {
+            timer_set(engine, &instance->timer, unknown_ms + ENGINE_STALE_MS, order_of(instance));
+        }
+    } else if (state != INST_IDLE) {
+        instance->level = LEVEL_TRUE;
+        instance_raising(engine, instance, state == INST_ACTIVE);
+    }
+}
+
+/* ---- gaps and reloads ----------------------------------------------------------------------- */
+
+static void gap_instance(struct engine *engine, struct instance *instance, int64_t since_ms)
+{
+    if (!waits(instance)) {
+        return;
+    }
+    for (struct link *link = instance->links; link != NULL; link = link->instance_next) {
+        link->known = false;
+    }
+    level_unknown(engine, instance, since_ms);
+    if (instance->pulse || instance->unknown_ms + ENGINE_STALE_MS <= engine->now_ms) {
+        fall(engine, instance, "nobody watched meanwhile");
+    }
+}
+
+void instances_unknown(struct engine *engine, int64_t since_ms)
+{
+    int64_t gap_ms = engine->now_ms - since_ms;
+    MAP_EACH (&engine->instances, entry) {
+        gap_instance(engine, entry->value, since_ms);
+    }
+    for (struct run *run = engine->runs_first; run != NULL; run = run->next) {
+        struct timer *timers[] = {&run->timer, run->action == NULL ? NULL : &run->action->timer};
+        for (size_t i = 0; i < 2; i++) {
+            if (timers[i] != NULL && heap_has(&timers[i]->node)) {
+                timer_set(engine, timers[i], timers[i]->node.due + gap_ms, timers[i]->node.order);
+            }
+        }
+        if (run->action != NULL) {
+            run->action->deadline_ms += gap_ms;
+        }
+    }
+}
+
+static bool chars_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool when_same(const struct policy *a, const struct policy *b)
+{
+    const struct policy_when *x = &a->when, *y = &b->when;
+    if (x->events_count != y->events_count || x->severity_min != y->severity_min ||
+        x->for_ms != y->for_ms || x->settle_ms != y->settle_ms || x->keep_ms != y->keep_ms ||
+        x->count != y->count || x->within_ms != y->within_ms ||
+        !chars_same(x->condition.source, y->condition.source) ||
+        !chars_same(x->distinct.source, y->distinct.source) ||
+        !chars_same(a->subject, b->subject)) {
+        return false;
+    }
+    for (size_t i = 0; i < x->events_count; i++) {
+        if (strcmp(x->events[i], y->events[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A policy that is gone: its instances go too, once their run does. */
+static const struct policy gone_policy = {.name = "(gone)", .subject = "host"};
+
+void instances_reload(struct engine *engine)
+{
+    MAP_EACH (&engine->instances, entry) {
+        struct instance *instance = entry->value;
+        struct text name = {instance->key.at,
+                            (uint32_t)(instance->subject.at - instance->key.at) - 1};
+        const struct policy *policy = map_get(&engine->set->by_name, name);
+        bool same = policy != NULL && when_same(policy, instance->policy);
+        instance_raising(engine, instance, false);
+        if (!same) {
+            if (instance->run != NULL) { /* It finishes what it began. */
+                instance->run->orphan = true;
+                instance->run->instance = NULL;
+                instance->run = NULL;
+            }
+            fall(engine, instance, "its policy changed");
+            while (instance->links != NULL) {
+                link_drop(engine, instance->links);
+            }
+            instance->window_count = 0;
+            timer_stop(engine, &instance->window_timer);
+        }
+        instance->policy = policy == NULL ? &gone_policy : policy;
+        if (policy == NULL) {
+            instance->once_ms = INT64_MIN;
+        }
+        instance_raising(engine, instance, instance->state == INST_ACTIVE);
+        instance_touch(engine, instance);
+    }
+}

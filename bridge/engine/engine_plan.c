@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What would be done now (plan) and how things are (status): both change nothing.
+ *
+ * They walk everything raised: for people, not for machines that ask every second.
+ */
+
+#include "engine_private.h"
+
+#define PLAN_ROWS_MAX 2000
+
+struct planning {
+    struct textbuf *json;
+    const struct event *event;
+    struct alarm *alarm;
+    uint32_t rows;
+};
+
+static const struct verb *first_act(const struct policy *policy)
+{
+    for (size_t i = 0; i < policy->steps_count; i++) {
+        if (policy->steps[i].kind == STEP_ACT) {
+            return policy->steps[i].verb;
+        }
+    }
+    return NULL;
+}
+
+static const char *outcome_word(const struct policy *policy, const struct guard_verdict *verdict)
+{
+    static const char *const words[] = {
+        [BLOCK_NONE] = "run",       [BLOCK_SKIP] = "skipped", [BLOCK_REFUSE] = "refused",
+        [BLOCK_DEFER] = "deferred", [BLOCK_HOLD] = "held",    [BLOCK_EXPIRE] = "expired"};
+    if (verdict->block == BLOCK_NONE && policy->mode != POLICY_ENFORCE) {
+        return policy->mode == POLICY_OBSERVE ? "would-run" : "suggested";
+    }
+    return words[verdict->block];
+}
+
+static const char *why_not_now(struct engine *engine, const struct instance *instance)
+{
+    if (instance == NULL || instance->state == INST_IDLE) {
+        return NULL;
+    }
+    if (instance->state == INST_ACTIVE) {
+        return scratch_printf(engine, "already decided: %s%s%s", instance->decision,
+                              instance->run == NULL ? "" : ", ",
+                              instance->run == NULL ? "" : instance->run->id);
+    }
+    return scratch_printf(engine, "%s", instance_state_word(instance->state));
+}
+
+static void plan_row(struct engine *engine, const struct policy *policy, struct host_state *host,
+                     struct domain_state *domain, void *arg)
+{
+    struct planning *planning = arg;
+    if (planning->rows++ >= PLAN_ROWS_MAX) {
+        return;
+    }
+    struct instance *known = instance_find(engine, policy, host, domain);
+    struct instance fresh = {.policy = policy, .once_ms = INT64_MIN};
+    struct instance *instance = known == NULL ? &fresh : known;
+    struct scope scope = {.engine = engine,
+                          .event = planning->event,
+                          .host = host,
+                          .domain = domain,
+                          .subject = domain == NULL ? host->name : domain->key.at,
+                          .policy = policy,
+                          .alarm = planning->alarm,
+                          .alarm_id = planning->alarm->id};
+    struct ask ask = {.stage = STAGE_DECIDE,
+                      .policy = policy,
+                      .instance = instance,
+                      .host = domain == NULL ? host : NULL,
+                      .domain = domain,
+                      .effect = policy_effect(policy),
+                      .scope = &scope};
+    struct guard_verdict verdict = {0};
+    const char *busy = why_not_now(engine, known);
+    guards_ask(engine, &ask, &verdict);
+    const struct verb *verb = first_act(policy);
+    struct textbuf *json = planning->json;
+    textbuf_add_chars(json, planning->rows == 1 ? "{" : ",{");
+    json_chars(json, "verb", verb == NULL ? "" : verb->name);
+    json_chars(json, "host", domain == NULL ? host->name : "");
+    json_chars(json, "subject", scope.subject);
+    json_chars(json, "policy", policy->name);
+    json_chars(json, "mode", policy_mode_word(policy->mode));
+    json_chars(json, "alarm", planning->alarm->id);
+    json_chars(json, "outcome", busy != NULL ? "active" : outcome_word(policy, &verdict));
+    json_chars(json, "reason",
+               busy != NULL                  ? busy
+               : verdict.block != BLOCK_NONE ? verdict.text
+                                             : "all guards pass");
+    textbuf_add_char(json, '}');
+}
+
+void plan_reply(struct engine *engine, struct textbuf *json)
+{
+    struct planning planning = {.json = json};
+    uint64_t unknown = engine->counters.conditions_unknown;
+    textbuf_add_chars(json, "{\"actions\":[");
+    MAP_EACH (&engine->alarms, entry) {
+        struct alarm *alarm = entry->value;
+        struct type_state *type = alarm->raised ? type_get(engine, alarm->type) : NULL;
+        struct event event = {.host = alarm->host_name,
+                              .type = alarm->type,
+                              .resource = alarm->resource,
+                              .qualifier = alarm->qualifier,
+                              .source = text_of(alarm->source),
+                              .name = text_of(alarm->name),
+                              .message = text_of(alarm->message),
+                              .severity = alarm->severity,
+                              .state = EVENT_RAISE,
+                              .seq = alarm->seq,
+                              .time_ms = alarm->raise_at};
+        planning.event = &event;
+        planning.alarm = alarm;
+        for (uint32_t i = 0; type != NULL && i < type->policies_count; i++) {
+            const struct policy *policy = type->policies[i];
+            if (match_condition(engine, policy, &event, alarm) == LEVEL_TRUE) {
+                match_subjects(engine, policy, alarm->host, plan_row, &planning);
+            }
+        }
+    }
+    textbuf_add_chars(json, "]");
+    json_bool(json, "cut", planning.rows > PLAN_ROWS_MAX);
+    textbuf_add_char(json, '}');
+    engine->counters.conditions_unknown = unknown; /* Looking changes nothing. */
+}
+
+/* ---- status
+ * ------------------------------------------------------------------------------------------ */
+
+static void status_modes(struct engine *engine, struct textbuf *json)
+{
+    static const enum policy_mode modes[] = {POLICY_OBSERVE, POLICY_SUGGEST, POLICY_APPROVE,
+                                             POLICY_ENFORCE};
+    textbuf_add_chars(json, "\"modes\":{");
+    for (size_t m = 0; m < sizeof modes / sizeof modes[0]; m++) {
+        int64_t count = 0;
+        for (size_t i = 0; i < engine->set->policies_count; i++) {
+            count += engine->set->policies[i].mode == modes[m];
+        }
+        if (count > 0) {
+            json_int(json, policy_mode_word(modes[m]), count);
+        }
+    }
+    textbuf_add_char(json, '}');
+}
+
+static void status_counts(struct engine *engine, struct textbuf *json)
+{
+    const struct engine_counters *counters = &engine->counters;
+    const struct {
+        const char *group, *name;
+        uint64_t count;
+    } rows[] = {
+        {"alarms", "raised", counters->alarms_active},
+        {"alarms", "events", counters->events},
+        {"alarms", "duplicates", counters->duplicates},
+        {"alarms", "unmatched", counters->unmatched},
+        {"alarms", "unresolved", counters->unresolved},
+        {"runs", "active", counters->runs_active},
+        {"runs", "done", counters->runs_done},
+        {"runs", "escalated", counters->runs_escalated},
+        {"runs", "refused", counters->runs_refused},
+        {"runs", "expired", counters->runs_expired},
+        {"runs", "cancelled", counters->runs_cancelled},
+        {"actions", "started", counters->actions_started},
+        {"actions", "ok", counters->actions_ok},
+        {"actions", "failed", counters->actions_failed},
+        {"actions", "unknown", counters->actions_unknown},
+        {"actions", "pages", counters->pages},
+    };
+    const char *group = "";
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(group, rows[i].group) != 0) {
+            textbuf_addf(json, "%s,\"%s\":{", i == 0 ? "" : "}", rows[i].group);
+            group = rows[i].group;
+        }
+        json_int(json, rows[i].name, (int64_t)rows[i].count);
+    }
+    textbuf_add_char(json, '}');
+}
+
+static void status_budgets(struct engine *engine, struct textbuf *json)
+{
+    const struct policy_guards *guards = engine->guards;
+    const struct {
+        const char *name;
+        uint32_t max;
+        int64_t window_ms;
+    } rows[] = {{"site 10m", guards->site_10min_max, 10 * MINUTE_MS},
+                {"site 1h", guards->site_1h_max, HOUR_MS},
+                {"site 24h", guards->site_24h_max, DAY_MS}};
+    textbuf_add_chars(json, ",\"budgets\":{");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint32_t most = 0;
+        MAP_EACH (&engine->domains, entry) {
+            const struct domain_state *domain = entry->value;
+            uint32_t count =
+                strcmp(domain->kind, "site") == 0
+                    ? ring_count(&domain->interrupts, engine->now_ms, rows[i].window_ms)
+                    : 0;
+            most = count > most ? count : most;
+        }
+        json_chars(json, rows[i].name, scratch_printf(engine, "%u/%u", most, rows[i].max));
+    }
+    textbuf_add_char(json, '}');
+}
+
+static void status_freezes(struct engine *engine, struct textbuf *json)
+{
+    textbuf_add_chars(json, ",\"freezes\":[");
+    for (const struct freeze *freeze = engine->freezes; freeze != NULL; freeze = freeze->next) {
+        if (freeze->ended) {
+            continue;
+        }
+        textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "{" : ",{");
+        json_chars(json, "id", freeze->id);
+        json_chars(json, "scope", freeze->scope);
+        json_chars(json, "owner", freeze->owner);
+        json_chars(json, "reason", freeze->reason);
+        textbuf_add_chars(json, ",\"expires\":\"");
+        textbuf_add_time(json, freeze->expires_ms);
+        textbuf_add_chars(json, "\"}");
+    }
+    textbuf_add_char(json, ']');
+}
+
+static void status_brakes(struct engine *engine, struct textbuf *json)
+{
+    textbuf_add_chars(json, ",\"brakes\":[");
+    for (const struct brake *brake = engine->brakes; brake != NULL; brake = brake->next) {
+        if (brake->released) {
+            continue;
+        }
+        textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "{" : ",{");
+        json_chars(json, "id", brake->id);
+        json_chars(json, "scope", brake->domain_key);
+        json_chars(json, "reason", brake->reason);
+        json_chars(json, "text",
+                   scratch_printf(engine, "%u hosts held, since %s", brake->hosts_count,
+                                  engine_time(engine, brake->since_ms)));
+        textbuf_add_char(json, '}');
+    }
+    textbuf_add_char(json, ']');
+}
+
+static void warning(struct textbuf *json, const char *text)
+{
+    textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "" : ",");
+    textbuf_add_json(json, text_of(text));
+}
+
+static void status_warnings(struct engine *engine, struct textbuf *json)
+{
+    textbuf_add_chars(json, ",\"warnings\":[");
+    if (!engine->store_ok) {
+        warning(json, "the store is failing: nothing acts");
+    }
+    if (engine->blind[0] != 0) {
+        warning(json,
+                scratch_printf(engine, "blind: %s; interrupting actions are held", engine->blind));
+    }
+    if (engine->alarms_refused > 0) {
+        warning(json,
+                scratch_printf(engine, "%llu alarms were refused: %d are raised",
+                               (unsigned long long)engine->alarms_refused, ENGINE_ALARMS_MAX));
+    }
+    if (engine->counters.conditions_unknown > 0) {
+        warning(json, scratch_printf(engine, "%llu conditions could not be told",
+                                     (unsigned long long)engine->counters.conditions_unknown));
+    }
+    textbuf_add_char(json, ']');
+}
+
+void status_reply(struct engine *engine, struct textbuf *json)
+{
+    textbuf_add_char(json, '{');
+    status_modes(engine, json);
+    status_counts(engine, json);
+    status_budgets(engine, json);
+    status_freezes(engine, json);
+    status_brakes(engine, json);
+    status_warnings(engine, json);
+    textbuf_add_char(json, '}');
+}

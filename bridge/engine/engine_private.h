@@ -1,0 +1,762 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_ENGINE_PRIVATE_H
+#define ENGINE_ENGINE_PRIVATE_H
+
+/*
+ * What the engine is made of. Objects are allocated one by one and found through maps in order of
+ * insertion; time is kept in one heap; what changed in a step is on a list of dirty objects and
+ * becomes one record each when the step ends.
+ */
+
+#include "engine/engine.h"
+
+#include "base/assert.h"
+#include "base/heap.h"
+#include "base/json.h"
+#include "base/pack.h"
+
+#define ID_BYTES 24
+#define SECOND_MS INT64_C(1000)
+#define MINUTE_MS (60 * SECOND_MS)
+#define HOUR_MS (60 * MINUTE_MS)
+#define DAY_MS (24 * HOUR_MS)
+
+#define ENGINE_GAP_MS (30 * SECOND_MS) /* A tick later than that: the machine slept. */
+#define ENGINE_HEARTBEAT_MS                                                                        \
+    (10 * SECOND_MS)                    /* While something waits: how exactly a stop is known. */
+#define ENGINE_STALE_MS (5 * MINUTE_MS) /* Unknown for so long: a pending state is dropped. */
+#define ENGINE_QUEUE_CHECK_MS (10 * SECOND_MS)
+#define ALARM_FORGET_MS                                                                            \
+    (15 * MINUTE_MS) /* A cleared alarm is remembered: late raises, same id.                       \
+                      */
+#define ALARM_REPEAT_RECORD_MS                                                                     \
+    (10 * SECOND_MS)    /* Counts of repeats are written at most so often. */
+#define STAMPS_MAX 2048 /* Interrupts a domain remembers; limits are below. */
+#define HOST_STAMPS_MAX 64
+#define WINDOW_EVENTS_MAX 4096 /* Entries of one counting window. */
+#define TYPES_MAX 100000       /* Event types whose candidates are remembered. */
+#define INSTANCES_MAX 1000000
+#define FREEZES_MAX 1000
+#define READ_TIMEOUT_MS (20 * SECOND_MS) /* One reading of a state. */
+#define VERIFY_MS_MIN (30 * SECOND_MS)
+#define VERIFY_EVERY_MS_MAX (5 * SECOND_MS)
+#define VERIFY_DOUBT_GAP_MS                                                                        \
+    (5 * SECOND_MS)                         /* In doubt, the proof must hold twice, so far apart.  \
+                                             */
+#define VERIFY_COMPLETE_MS (15 * SECOND_MS) /* Off for so long: nobody else will switch it on. */
+#define RESULT_GRACE_MS (15 * SECOND_MS) /* The driver host ends a call 5 s after its time-out. */
+#define PAGE_ATTEMPTS_MAX 5
+#define PAGE_RETRY_MS (15 * SECOND_MS)
+#define BRAKE_PAGE_MS (5 * SECOND_MS) /* The page waits: one for the widest brake, whole list. */
+#define BRAKES_INSIDE_MAX 3           /* So many braked domains in a wider one: it is that one. */
+#define IDS_RESERVE 1000              /* Numbers reserved with one record. */
+#define TEXT_KEPT_MAX 1024            /* Any text from outside, as kept. */
+
+struct timer {
+    struct heap_node node;
+    void (*fire)(struct engine *engine, void *owner);
+    void *owner;
+};
+
+struct stamp {
+    int64_t ms;
+    uint64_t action;
+};
+
+struct ring {
+    struct stamp *items;
+    uint32_t count, room;
+};
+
+/* Activations that wait for a run to end here. */
+struct waiting {
+    struct instance *first, *last;
+};
+
+struct brake;
+
+struct domain_state {
+    char *kind, *name;
+    struct text key; /* "rack=r3" */
+    uint32_t hosts_count;
+    uint32_t recent_count; /* Hosts that broke within the window and no brake explains. */
+    uint32_t brakes_inside;
+    uint32_t runs; /* Interrupting runs now. */
+    struct ring interrupts;
+    struct brake *brake;
+    struct waiting waiting;
+    struct instance *raising; /* Active ones whose policy `raises` here. */
+};
+
+struct host_state {
+    char *name;
+    struct text key;
+    const struct host *host;       /* NULL: not in the inventory. */
+    struct domain_state **domains; /* Smallest first. */
+    uint32_t domains_count;
+    struct ring interrupts;
+    struct run *run;
+    struct alarm *alarms;
+    uint32_t unhealthy; /* Raised alarms that make it so. */
+    bool recent;        /* On the list of those that broke within the window. */
+    bool counted;       /* ... and in recent_count of its domains. */
+    bool dirty;
+    int64_t recent_ms;
+    struct host_state *recent_previous, *recent_next;
+    struct brake *brake; /* Which explains it. */
+    struct host_state *brake_next;
+    struct waiting waiting;
+    struct instance *raising;
+    /* Ladder memory, by chassis serial. */
+    char *serial;
+    uint32_t runs_count, escalations_count;
+    char last_run[ID_BYTES];
+    int64_t last_ms;
+    struct host_state *dirty_next;
+};
+
+/* A type of event and the policies that may want it. */
+struct type_state {
+    struct text name;
+    const struct policy **policies;
+    uint32_t policies_count;
+    uint64_t generation; /* Of the policy set it was made for. */
+};
+
+/* An alarm and an activation it feeds. */
+struct link {
+    struct alarm *alarm;
+    struct instance *instance;
+    bool known; /* The condition gave true; otherwise it could not be told. */
+    struct link *alarm_next, *instance_next;
+};
+
+struct alarm {
+    char id[ID_BYTES];
+    struct text key; /* host, resource, type, qualifier */
+    struct host_state *host;
+    struct text host_name, type, resource, qualifier; /* In one block with key. */
+    struct type_state *type_state;
+    char *source, *name, *message;
+    enum severity severity;
+    bool raised, unhealthy, dirty, soon;
+    uint64_t count, seq, content;
+    int64_t raised_ms, changed_ms, cleared_ms, written_ms;
+    int64_t raise_at, clear_at; /* By the source's time. */
+    struct link *links;
+    struct alarm *host_previous, *host_next;
+    struct alarm *dirty_next, *gone_previous, *gone_next, *soon_next;
+    bool gone;
+};
+
+enum instance_state { INST_IDLE, INST_PENDING, INST_SETTLING, INST_DEFERRED, INST_ACTIVE };
+enum level { LEVEL_FALSE, LEVEL_UNKNOWN, LEVEL_TRUE };
+
+struct window_entry {
+    int64_t at;
+    uint64_t distinct;
+};
+
+/* One policy on one subject. */
+struct instance {
+    struct text key;     /* policy, subject */
+    struct text subject; /* In key: "r1h05", "rack=r3" */
+    const struct policy *policy;
+    struct host_state *host;     /* The subject, when it is a host. */
+    struct domain_state *domain; /* The subject, when it is a domain. */
+    uint64_t number;
+    enum instance_state state;
+    enum level level;
+    bool pulse, keeping, dirty, stored;
+    struct link *links;
+    struct timer timer, keep_timer, window_timer, forget_timer;
+    int64_t since_ms; /* Known true since. */
+    int64_t held_ms;  /* Known true before that. */
+    int64_t unknown_ms;
+    int64_t once_ms; /* Last run or refusal; INT64_MIN: never. */
+    int64_t lag_ms;  /* How old the newest matching event was when it came. */
+    int64_t decided_ms;
+    struct window_entry *window;
+    uint32_t window_count, window_room;
+    uint8_t *event; /* Packed: the last one that matched. */
+    size_t event_bytes, event_room;
+    char alarm[ID_BYTES];
+    char decision[ID_BYTES];
+    struct run *run;
+    struct waiting *waiting;
+    struct instance *wait_previous, *wait_next;
+    struct instance *raising_next;
+    bool raising;
+    struct instance *dirty_next;
+};
+
+enum run_state {
+    RUN_WAITING,
+    RUN_RUNNING,
+    RUN_VERIFYING,
+    RUN_DONE,
+    RUN_ESCALATED,
+    RUN_REFUSED,
+    RUN_EXPIRED,
+    RUN_CANCELLED,
+    RUN_STATES_COUNT
+};
+
+enum step_state { STEP_TODO, STEP_RUNNING, STEP_OK, STEP_FAILED, STEP_SKIPPED, STEP_REFUSED };
+
+struct run_step {
+    const struct policy_step *step;
+    enum step_state state;
+    const char *text; /* In the run's arena; NULL: none. */
+    int64_t started_ms, ended_ms;
+    char action[ID_BYTES];
+    struct nsh_value result;
+    uint32_t attempts;
+};
+
+#define RUN_STEPS_MAX (2 * POLICY_STEPS_MAX + 1)
+#define RUN_ACTIONS_MAX 1024 /* Attempts of one run. */
+
+struct run {
+    char id[ID_BYTES];
+    uint64_t number;
+    struct arena arena;
+    const struct policy *policy;
+    const struct policy_set *set; /* NULL: a built-in policy. */
+    const char *policy_name;      /* Own copy: outlives the set. */
+    uint64_t policy_revision;
+    enum policy_mode mode;
+    struct instance *instance;
+    struct host_state *host;
+    struct domain_state *domain; /* Subject, when it is one. */
+    const char *subject;
+    char alarm[ID_BYTES];
+    char decision[ID_BYTES];
+    enum severity severity;
+    enum run_state state;
+    bool otherwise;    /* In `else`. */
+    bool interrupting; /* Counts for concurrency. */
+    bool cleared;      /* The activation ended. */
+    bool pulse;
+    bool effects, interrupted; /* Something was done; something interrupting was. */
+    bool refused;              /* Began with a refusal: only `else`. */
+    bool quiet; /* Its end needs no page: a brake's page or a person's freeze says it. */
+    bool told;  /* A page, notice or ticket left. */
+    bool default_page;
+    bool advancing, dirty, ended, woken, orphan;
+    struct run_step *steps; /* Those of do, then those of else, then the built-in page. */
+    uint32_t steps_count, do_count, at;
+    const char *reason, *failure, *failed_step, *failed_error, *cancel;
+    const char *lost; /* Why it cannot go on: only what is in doubt is resolved. */
+    int64_t started_ms, ended_ms, activity_ms;
+    struct text event; /* Packed, in the arena. */
+    struct timer timer;
+    struct action *action; /* The one in progress. */
+    struct action *actions, *actions_last;
+    uint32_t actions_count;
+    struct run *previous, *next, *dirty_next, *ended_next;
+};
+
+enum action_state {
+    ACTION_INTENDED,
+    ACTION_SENT,
+    ACTION_UNKNOWN,
+    ACTION_VERIFYING,
+    ACTION_DONE,
+    ACTION_VERIFIED,
+    ACTION_FAILED,
+    ACTION_REFUSED,
+    ACTION_CANCELLED,
+    ACTION_STATES_COUNT
+};
+
+struct action {
+    char id[ID_BYTES];
+    char call[ID_BYTES + 8]; /* The call that is out or wanted: the id, or "id.3" for a reading. */
+    uint64_t number;
+    struct run *run;
+    struct run_step *step;
+    const struct verb *verb;
+    const char *driver;
+    enum action_state state;
+    struct nsh_value args;
+    uint64_t needs; /* Record that must be durable; UINT64_MAX: not written yet. */
+    bool queued;    /* Waits for it. */
+    bool out;       /* A call is at the driver. */
+    bool reading;   /* ... and only reads, to verify. */
+    bool doubt;     /* Whether it took effect is not known. */
+    bool stamped;   /* Counted in the budgets. */
+    bool proven_once;
+    bool completes; /* Finishes another one. */
+    bool dirty;
+    uint32_t reads;
+    int code;
+    const char *doomed; /* The driver itself said it did not work. */
+    const char *text, *trace;
+    const char *seen; /* What the last reading said. */
+    uint32_t attempt;
+    int64_t intended_ms, sent_ms, ended_ms, deadline_ms, off_ms, retry_after_ms;
+    uint32_t timeout_ms;
+    struct timer timer;
+    struct action *next, *queue_next, *dirty_next;
+};
+
+struct freeze {
+    char id[ID_BYTES];
+    char *scope, *kind, *name, *owner,
+        *reason; /* kind "all", "host", "rack" ...; name NULL for all */
+    int64_t since_ms, expires_ms;
+    bool ended, dirty;
+    struct timer timer;
+    struct freeze *next;
+};
+
+struct brake {
+    char id[ID_BYTES];
+    uint64_t number;
+    struct domain_state *domain;
+    char *domain_key;
+    char *reason;
+    int64_t since_ms;
+    struct host_state *hosts; /* Those it explains. */
+    uint32_t hosts_count, hosts_most;
+    bool paged, page_wanted, released, dirty, releasing;
+    struct domain_state *wider[HOST_DOMAINS_MAX + 2];
+    uint32_t wider_count;
+    struct timer page_timer, release_timer;
+    struct brake *next;
+};
+
+struct seen {
+    uint64_t hash;
+    uint32_t check;
+    int64_t ms;
+};
+
+/* The last events by (source, id): a ring in order of arrival and slots that find in it. */
+struct dedup {
+    struct seen *ring;
+    uint32_t *slots;
+    uint32_t room, first, count, slots_count;
+};
+
+/* Policy sets that something still refers to. */
+struct set_use {
+    const struct policy_set *set;
+    uint32_t runs;
+};
+
+#define SETS_MAX 16
+
+enum counter_id {
+    COUNT_RUN,
+    COUNT_ACTION,
+    COUNT_DECISION,
+    COUNT_ALARM,
+    COUNT_FREEZE,
+    COUNT_BRAKE,
+    COUNT_COMMAND,
+    COUNTERS_COUNT
+};
+
+/* A record that was handed over, until all were. */
+struct loaded {
+    enum record_kind kind;
+    struct nsh_value value;
+    struct loaded *next;
+};
+
+struct engine {
+    struct arena load;
+    struct loaded *loaded_first, *loaded_last;
+    int64_t known_ms;         /* The newest time that a loaded record tells. */
+    int64_t now_ms, clock_ms; /* clock_ms: the newest time that a record tells. */
+    bool loaded, ready, nomem;
+    struct engine_output *output;
+    const struct inventory *inventory;
+    const struct policy_set *set;
+    struct set_use sets[SETS_MAX];
+    uint32_t sets_count;
+    uint64_t generation;
+    const struct policy_guards *guards;
+    int64_t stamp_keep_ms;
+
+    struct map hosts;     /* name -> host_state */
+    struct map domains;   /* "rack=r3" -> domain_state */
+    struct map quorums;   /* group -> quorum */
+    struct map alarms;    /* key -> alarm */
+    struct map alarm_ids; /* id -> alarm */
+    struct map types;
+    struct type_state type_spare; /* For types beyond TYPES_MAX. */
+    struct map instances;
+    struct map calls; /* call -> action that is out */
+    struct map runs;  /* id -> run, living */
+    struct heap timers;
+    uint64_t instances_number, timer_number;
+
+    struct run *runs_first, *runs_last;
+    struct freeze *freezes;
+    struct brake *brakes;
+    struct host_state *recent_first, *recent_last;
+    struct timer recent_timer, gone_timer, soon_timer;
+    struct alarm *gone_first, *gone_last; /* Cleared ones, remembered for a while. */
+    struct alarm *soon_first, *soon_last; /* Repeated ones whose count is not written yet. */
+    struct action *queue_first, *queue_last;
+    struct waiting waiting_store; /* Activations that wait for the store. */
+    struct dedup dedup;
+
+    bool store_ok;
+    char blind[256];
+    uint64_t durable, records_through;
+    uint64_t numbers[COUNTERS_COUNT], reserved[COUNTERS_COUNT];
+    bool numbers_dirty, clock_dirty;
+
+    struct alarm *dirty_alarms, *dirty_alarms_last;
+    struct host_state *dirty_hosts, *dirty_hosts_last;
+    struct instance *dirty_instances, *dirty_instances_last;
+    struct run *dirty_runs, *dirty_runs_last, *ended_runs;
+    struct action *dirty_actions, *dirty_actions_last;
+
+    struct arena scratch; /* Of one event, decision or step. */
+    struct textbuf key, json, trace;
+    struct engine_call *calls_out; /* Grows with realloc; copied to the output. */
+    size_t calls_count, calls_room;
+    struct record *records;
+    size_t records_count, records_room;
+    struct textbuf reply;
+    struct engine_counters counters;
+    uint64_t late_results, alarms_refused;
+};
+
+struct quorum {
+    struct host_state **members;
+    uint32_t count, room;
+};
+
+/* ---- engine.c: memory, timers, names, lists -------------------------------------------------- */
+
+void *engine_alloc(struct engine *engine, size_t bytes);    /* Zeroed; NULL notes it. */
+char *engine_copy(struct engine *engine, struct text text); /* At most TEXT_KEPT_MAX bytes. */
+void timer_set(struct engine *engine, struct timer *timer, int64_t due_ms, uint64_t order);
+void timer_stop(struct engine *engine, struct timer *timer);
+uint64_t engine_number(struct engine *engine, enum counter_id id);
+void engine_id(struct engine *engine, enum counter_id id, const char *prefix,
+               char ret_id[ID_BYTES]);
+void engine_call_out(struct engine *engine, const struct engine_call *call);
+void engine_trace(struct engine *engine, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+const char *scratch_printf(struct engine *engine, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* Never NULL. */
+
+const char *engine_time(struct engine *engine, int64_t ms); /* RFC 3339, in scratch. */
+
+#define PT(text) (int)(text).count, (text).at == NULL ? "" : (text).at /* for %.*s */
+
+/* ---- engine_fleet.c: hosts and domains ---------------------------------------------------------
+ */
+
+struct host_state *host_get(struct engine *engine, struct text name);
+struct domain_state *domain_get(struct engine *engine, const char *kind, struct text name);
+void fleet_take(struct engine *engine, const struct inventory *inventory);
+struct domain_state *host_domain_of(const struct host_state *host, const char *kind);
+const struct quorum *host_quorum(const struct engine *engine, const struct host_state *host);
+void host_touch(struct engine *engine, struct host_state *host);
+void fleet_free(struct engine *engine);
+
+/* ---- engine_dedup.c
+ * ------------------------------------------------------------------------------ */
+
+bool dedup_seen(struct engine *engine, const struct event *event);
+void dedup_done(struct engine *engine);
+
+/* ---- engine_alarm.c
+ * ------------------------------------------------------------------------------- */
+
+int64_t event_at(const struct engine *engine, const struct event *event); /* Effective time. */
+void events_take(struct engine *engine, const struct event *items, size_t count);
+void alarm_touch(struct engine *engine, struct alarm *alarm);
+void alarm_end(struct engine *engine, struct alarm *alarm, int64_t at);
+struct alarm *alarm_new(struct engine *engine, const struct event *event);
+void alarm_raised(struct engine *engine, struct alarm *alarm); /* Counts it as raised. */
+void alarm_free(struct engine *engine, struct alarm *alarm);
+void alarm_gone_fire(struct engine *engine, void *owner);
+void alarm_soon_fire(struct engine *engine, void *owner);
+
+/* ---- engine_match.c: candidates, conditions, links
+ * -------------------------------------------------- */
+
+struct type_state *type_get(struct engine *engine, struct text name);
+void match_raise(struct engine *engine, struct alarm *alarm, const struct event *event, bool fresh,
+                 bool changed);
+void match_clear(struct engine *engine, struct alarm *alarm);
+bool match_pulse(struct engine *engine, const struct event *event); /* Some policy wanted it. */
+struct link *link_add(struct engine *engine, struct alarm *alarm, struct instance *instance);
+void link_drop(struct engine *engine, struct link *link);
+enum level match_condition(struct engine *engine, const struct policy *policy,
+                           const struct event *event, struct alarm *alarm);
+typedef void (*match_subject_fn)(struct engine *engine, const struct policy *policy,
+                                 struct host_state *host, struct domain_state *domain, void *arg);
+void match_subjects(struct engine *engine, const struct policy *policy, struct host_state *host,
+                    match_subject_fn fn, void *arg);
+
+/* ---- engine_instance.c: idle, pending, settling, decided, active
+ * -------------------------------------- */
+
+struct instance *instance_find(struct engine *engine, const struct policy *policy,
+                               struct host_state *host, struct domain_state *domain);
+struct instance *instance_get(struct engine *engine, const struct policy *policy,
+                              struct host_state *host, struct domain_state *domain);
+void instance_event(struct engine *engine, struct instance *instance, const struct event *event,
+                    const struct alarm *alarm);
+void instance_level(struct engine *engine, struct instance *instance); /* Links changed. */
+void instance_pulse(struct engine *engine, struct instance *instance);
+void instance_count(struct engine *engine, struct instance *instance, const struct event *event);
+void instance_touch(struct engine *engine, struct instance *instance);
+bool instance_forgettable(const struct engine *engine, const struct instance *instance);
+void instance_free(struct engine *engine, struct instance *instance);
+void instance_raising(struct engine *engine, struct instance *instance, bool on);
+void instance_state_set(struct engine *engine, struct instance *instance,
+                        enum instance_state state);
+void instances_unknown(struct engine *engine, int64_t since_ms); /* A gap: nobody watched. */
+void instances_reload(struct engine *engine);
+const char *instance_state_word(enum instance_state state);
+int instance_state_of(const char *word);
+void instance_unwait(struct instance *instance);
+void instance_wait(struct instance *instance, struct waiting *waiting, bool front);
+void instance_window_arm(struct engine *engine, struct instance *instance);
+void instance_window_restore(struct engine *engine, struct instance *instance,
+                             struct window_entry entry);
+void instance_restore(struct engine *engine, struct instance *instance, enum instance_state state,
+                      int64_t unknown_ms);
+void instance_arm_forget(struct engine *engine, struct instance *instance);
+int64_t policy_once_within(const struct engine *engine, const struct policy *policy);
+
+/* ---- engine_eval.c: what conditions see
+ * ------------------------------------------------------------------ */
+
+struct scope {
+    struct engine *engine;
+    const struct event *event;
+    struct host_state *host;
+    struct domain_state *domain;
+    const char *subject;
+    const struct policy *policy;
+    struct run *run;
+    const struct alarm *alarm;
+    const char *alarm_id;
+    struct nsh_value values[POLICY_VARIABLES_COUNT];
+    bool made[POLICY_VARIABLES_COUNT];
+};
+
+enum level eval_condition(struct scope *scope, const struct policy_condition *condition,
+                          struct nsh_error *err);
+void eval_explain(struct scope *scope, const struct policy_condition *condition,
+                  struct textbuf *out);
+int eval_value(struct scope *scope, const struct cel_program *program, struct nsh_value *ret_value,
+               struct nsh_error *err);
+int eval_arguments(struct scope *scope, const struct policy_step *step, struct arena *arena,
+                   struct nsh_value *ret_args, struct nsh_error *err);
+void scope_run(struct engine *engine, struct run *run, struct event *ret_event,
+               struct scope *ret_scope);
+bool eval_active(struct engine *engine, const struct host_state *host,
+                 const struct domain_state *domain, struct text pattern);
+
+/* ---- engine_guard.c: the table of guards
+ * -------------------------------------------------------------------- */
+
+enum guard_block { BLOCK_NONE, BLOCK_SKIP, BLOCK_REFUSE, BLOCK_DEFER, BLOCK_HOLD, BLOCK_EXPIRE };
+
+#define STAGE_DECIDE 0x1u /* An activation is judged. */
+#define STAGE_INTEND 0x2u /* A run wants an action. */
+#define STAGE_SEND 0x4u   /* Its intent is durable; it leaves now. */
+
+/* What is asked: may this be done to this host? */
+struct ask {
+    unsigned stage;
+    const struct policy *policy;
+    struct instance *instance; /* STAGE_DECIDE */
+    struct host_state *host;
+    struct domain_state *domain;
+    struct run *run;
+    struct action *action;
+    const struct verb *verb; /* NULL at STAGE_DECIDE. */
+    enum nsh_effect effect;
+    struct scope *scope;      /* STAGE_DECIDE */
+    struct waiting *wait_on;  /* Set by a guard that defers. */
+    enum guard_block instead; /* Set by a guard that blocks otherwise than its row says. */
+};
+
+struct guard_verdict {
+    enum guard_block block;
+    const char *guard;    /* The one that blocked. */
+    const char *text;     /* In scratch. */
+    struct textbuf *json; /* NULL, or every guard asked, as a JSON list without brackets. */
+};
+
+void guards_ask(struct engine *engine, struct ask *ask, struct guard_verdict *verdict);
+enum nsh_effect policy_effect(const struct policy *policy); /* The worst `do` does to a host. */
+
+/* ---- engine_budget.c
+ * -------------------------------------------------------------------------------------------- */
+
+void ring_add(struct engine *engine, struct ring *ring, struct stamp stamp, uint32_t max);
+void ring_remove(struct ring *ring, uint64_t action);
+uint32_t ring_count(const struct ring *ring, int64_t now_ms, int64_t window_ms);
+void ring_prune(struct ring *ring, int64_t before_ms);
+void budget_take(struct engine *engine, struct action *action);
+void budget_window(struct textbuf *text, int64_t window_ms); /* "24h" */
+void budget_return(struct engine *engine, struct action *action);
+bool budget_check(struct engine *engine, struct ask *ask, struct textbuf *text);
+bool concurrent_check(struct engine *engine, struct ask *ask, struct textbuf *text);
+void concurrent_take(struct engine *engine, struct run *run);
+void concurrent_return(struct engine *engine, struct run *run);
+uint32_t pool_concurrent_max(const struct engine *engine, const struct domain_state *pool);
+
+/* ---- engine_brake.c
+ * ------------------------------------------------------------------------------------------------
+ */
+
+void brake_host_broke(struct engine *engine, struct host_state *host);
+void brake_host_healed(struct engine *engine, struct host_state *host);
+const struct brake *brake_over(const struct host_state *host, const struct domain_state *domain);
+void brake_release(struct engine *engine, struct brake *brake, const char *why);
+void brake_recent_fire(struct engine *engine, void *owner);
+void brakes_inventory(struct engine *engine); /* The domains were made anew. */
+void brake_join(struct engine *engine, struct brake *brake, struct host_state *host);
+uint32_t brake_threshold(const struct engine *engine, const struct domain_state *domain);
+void brake_timers(struct engine *engine, struct brake *brake);
+void brake_free(struct engine *engine, struct brake *brake);
+void brake_restore(struct engine *engine, const struct nsh_value *value);
+
+/* ---- engine_freeze.c
+ * -------------------------------------------------------------------------------------------------
+ */
+
+const struct freeze *freeze_over(const struct engine *engine, const struct policy *policy,
+                                 const struct host_state *host, const struct domain_state *domain);
+int freeze_scope(struct engine *engine, const char *scope, struct freeze *freeze,
+                 struct nsh_error *err);
+void freeze_arm(struct engine *engine, struct freeze *freeze);
+void freeze_end(struct engine *engine, struct freeze *freeze, const char *why);
+void freeze_free(struct engine *engine, struct freeze *freeze);
+
+/* ---- engine_decide.c
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+void decide(struct engine *engine, struct instance *instance);
+void decide_again(struct engine *engine, struct waiting *waiting);
+void decide_dropped(struct engine *engine, struct instance *instance, const char *why);
+
+/* ---- engine_run.c
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+struct run_order {
+    const struct policy *policy;
+    const struct policy_set *set;
+    struct instance *instance;
+    struct host_state *host;
+    struct domain_state *domain;
+    const char *subject, *alarm, *decision;
+    const char *id;    /* NULL: a new one. */
+    struct text event; /* Packed. */
+    enum severity severity;
+    bool pulse;
+    const char *refused; /* Not NULL: why; only `else` is walked. */
+};
+
+struct run *run_new(struct engine *engine, const struct run_order *order);
+void run_start(struct engine *engine, const struct run_order *order);
+void run_cleared(struct engine *engine, struct run *run);
+void run_cancel(struct engine *engine, struct run *run, const char *why);
+void run_end(struct engine *engine, struct run *run, enum run_state state, const char *reason);
+void run_touch(struct engine *engine, struct run *run);
+void run_free(struct engine *engine, struct run *run);
+void runs_wake(struct engine *engine); /* Those who waited for a run that ended. */
+void runs_free_ended(struct engine *engine);
+const char *run_state_word(enum run_state state);
+int run_state_of(const char *word);
+void run_state_set(struct engine *engine, struct run *run, enum run_state state);
+void run_otherwise(struct engine *engine, struct run *run, const char *failure);
+const struct policy *builtin_brake_policy(void);
+const struct policy_step *builtin_page(void);
+const char *run_keep(struct run *run, const char *text); /* A copy in the run's arena. */
+bool run_is_over(const struct run *run);
+
+/* ---- engine_step.c: the rungs
+ * ------------------------------------------------------------------------------------------------
+ */
+
+void step_advance(struct engine *engine, struct run *run);
+void step_check(struct engine *engine, struct run *run);
+void step_done(struct engine *engine, struct run *run, const char *text);
+void step_failed(struct engine *engine, struct run *run, const char *text);
+void step_blocked(struct engine *engine, struct run *run, const struct guard_verdict *verdict);
+void step_retry(struct engine *engine, struct run *run, int64_t delay_ms, const char *text);
+const char *step_state_word(enum step_state state);
+int step_state_of(const char *word);
+
+/* ---- engine_action.c
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+void action_begin(struct engine *engine, struct run *run, struct run_step *step,
+                  const struct verb *verb, bool completes);
+void action_queue(struct engine *engine, struct action *action);
+void actions_release(struct engine *engine); /* What is durable leaves. */
+void action_result(struct engine *engine, const struct engine_result *result);
+void action_touch(struct engine *engine, struct action *action);
+void action_move(struct engine *engine, struct action *action, enum action_state state);
+void action_cancel(struct engine *engine, struct action *action, const char *why);
+void action_unqueue(struct engine *engine, struct action *action);
+struct action *action_new(struct engine *engine, struct run *run, struct run_step *step,
+                          const struct verb *verb, const char *id);
+void action_ends(struct engine *engine, struct action *action, enum action_state state,
+                 const char *text);
+const char *action_state_word(enum action_state state);
+int action_state_of(const char *word);
+bool verb_speaks(const struct verb *verb); /* To people; no host. */
+
+/* ---- engine_verify.c
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+
+void verify_begin(struct engine *engine, struct action *action);
+void verify_result(struct engine *engine, struct action *action,
+                   const struct engine_result *result);
+void verify_read(struct engine *engine, struct action *action); /* The next reading. */
+
+/* ---- engine_page.c: what a person is told
+ * -------------------------------------------------------------------------------------------- */
+
+void page_arguments(struct engine *engine, struct run *run, struct nsh_value *args);
+
+/* ---- engine_record.c
+ * -----------------------------------------------------------------------------------------------------------------
+ */
+
+void json_text(struct textbuf *json, const char *name, struct text text);
+void json_chars(struct textbuf *json, const char *name, const char *chars); /* NULL: "" */
+void json_int(struct textbuf *json, const char *name, int64_t value);
+void json_bool(struct textbuf *json, const char *name, bool value);
+void record_emit(struct engine *engine, const struct record *record);
+void records_flush(struct engine *engine);
+
+/* ---- engine_load.c, engine_load_run.c
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
+
+void load_runs(struct engine *engine);
+int load_record(struct engine *engine, const struct record *record, struct nsh_error *err);
+void load_finish(struct engine *engine);
+
+/* ---- engine_command.c, engine_plan.c
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+int command_run(struct engine *engine, const struct engine_command *command, struct nsh_error *err);
+void plan_reply(struct engine *engine, struct textbuf *json);
+void status_reply(struct engine *engine, struct textbuf *json);
+
+#endif

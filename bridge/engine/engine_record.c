@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records: what changed in a step, each object once, in a fixed order. They are both what people
+ * see and what a restart is made from.
+ */
+
+#include "engine_private.h"
+
+void json_text(struct textbuf *json, const char *name, struct text text)
+{
+    char last = json->count == 0 ? '{' : json->at[json->count - 1];
+    textbuf_addf(json, "%s\"%s\":", last == '{' ? "" : ",", name);
+    textbuf_add_json(json, text);
+}
+
+void json_chars(struct textbuf *json, const char *name, const char *chars)
+{
+    json_text(json, name, text_of(chars));
+}
+
+static void json_raw(struct textbuf *json, const char *name)
+{
+    char last = json->count == 0 ? '{' : json->at[json->count - 1];
+    textbuf_addf(json, "%s\"%s\":", last == '{' ? "" : ",", name);
+}
+
+void json_int(struct textbuf *json, const char *name, int64_t value)
+{
+    json_raw(json, name);
+    textbuf_addf(json, "%lld", (long long)value);
+}
+
+void json_bool(struct textbuf *json, const char *name, bool value)
+{
+    json_raw(json, name);
+    textbuf_add_chars(json, value ? "true" : "false");
+}
+
+static void json_value(struct textbuf *json, const char *name, const struct nsh_value *value)
+{
+    json_raw(json, name);
+    json_write(value, json);
+}
+
+struct envelope {
+    enum record_kind kind;
+    const char *id;
+    const char *host;
+    const char *state;
+    bool live, remove;
+};
+
+static struct textbuf *body_begin(struct engine *engine)
+{
+    textbuf_clear(&engine->json);
+    textbuf_add_char(&engine->json, '{');
+    return &engine->json;
+}
+
+static bool body_end(struct engine *engine, const struct envelope *envelope)
+{
+    struct textbuf *json = &engine->json;
+    textbuf_add_char(json, '}');
+    if (json->failed) {
+        engine->nomem = true;
+        textbuf_done(json);
+        return false;
+    }
+    uint64_t through = engine->records_through;
+    record_emit(engine, &(struct record){.kind = envelope->kind,
+                                         .remove = envelope->remove,
+                                         .live = envelope->live,
+                                         .time_ms = engine->now_ms,
+                                         .id = text_of(envelope->id),
+                                         .host = text_of(envelope->host),
+                                         .state = text_of(envelope->state),
+                                         .body = {json->at, (uint32_t)json->count}});
+    return engine->records_through > through;
+}
+
+/* ---- one function for each kind
+ * ------------------------------------------------------------------ */
+
+static void write_alarm(struct engine *engine, struct alarm *alarm)
+{
+    struct textbuf *json = body_begin(engine);
+    const char *host = scratch_printf(engine, "%.*s", PT(alarm->host_name));
+    const char *state = alarm->raised ? "raised" : "cleared";
+    json_chars(json, "id", alarm->id);
+    json_chars(json, "host", host);
+    json_text(json, "type", alarm->type);
+    json_text(json, "resource", alarm->resource);
+    json_text(json, "qualifier", alarm->qualifier);
+    json_chars(json, "severity", severity_word(alarm->severity));
+    json_chars(json, "state", state);
+    json_int(json, "count", (int64_t)alarm->count);
+    json_int(json, "raised_ms", alarm->raised_ms);
+    json_int(json, "changed_ms", alarm->changed_ms);
+    json_int(json, "cleared_ms", alarm->cleared_ms);
+    json_chars(json, "source", alarm->source);
+    json_chars(json, "name", alarm->name);
+    json_chars(json, "message", alarm->message);
+    json_int(json, "seq", (int64_t)alarm->seq);
+    if (alarm->host_name.count == 0) {
+        /* What else is in its key, so that a restart finds it again. */
+        struct text rest = alarm->key;
+        uint32_t skip = (uint32_t)(alarm->qualifier.at - alarm->key.at) + alarm->qualifier.count;
+        rest = (struct text){rest.at + skip, rest.count - skip};
+        json_chars(json, "subject", rest.count <= 1 ? "" : strrchr(rest.at, 0x1f) + 1);
+    }
+    json_int(json, "raise_at_ms", alarm->raise_at == INT64_MIN ? 0 : alarm->raise_at);
+    body_end(engine, &(struct envelope){.kind = RECORD_ALARM,
+                                        .id = alarm->id,
+                                        .host = host,
+                                        .state = state,
+                                        .live = alarm->raised});
+}
+
+static void write_host(struct engine *engine, struct host_state *host)
+{
+    struct textbuf *json = body_begin(engine);
+    const char *state = host->run != NULL ? "working" : host->unhealthy > 0 ? "unhealthy" : "ok";
+    json_chars(json, "id", host->name);
+    json_chars(json, "name", host->name);
+    json_chars(json, "state", state);
+    json_chars(json, "run", host->run == NULL ? "" : host->run->id);
+    json_int(json, "interrupts", ring_count(&host->interrupts, engine->now_ms, DAY_MS));
+    json_chars(json, "serial", host->serial);
+    json_int(json, "runs", host->runs_count);
+    json_int(json, "escalations", host->escalations_count);
+    json_chars(json, "last_run", host->last_run);
+    json_int(json, "last_ms", host->last_ms);
+    json_raw(json, "stamps");
+    textbuf_add_char(json, '[');
+    for (uint32_t i = 0; i < host->interrupts.count; i++) {
+        textbuf_addf(json, "%s[%lld,%llu]", i == 0 ? "" : ",",
+                     (long long)host->interrupts.items[i].ms,
+                     (unsigned long long)host->interrupts.items[i].action);
+    }
+    textbuf_add_char(json, ']');
+    body_end(engine, &(struct envelope){.kind = RECORD_HOST,
+                                        .id = host->name,
+                                        .host = host->name,
+                                        .state = state,
+                                        .live = true});
+}
+
+static void write_step(struct textbuf *json, const struct run_step *step, uint32_t number)
+{
+    static const char *const kinds[] = {
+        [STEP_ACT] = "act", [STEP_CHECK] = "check", [STEP_WAIT] = "wait"};
+    textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "{" : ",{");
+    const struct verb *verb = step->step->verb;
+    bool failed = step->state == STEP_FAILED || step->state == STEP_REFUSED;
+    json_int(json, "n", number);
+    json_chars(json, "name", step->step->name);
+    json_chars(json, "kind", kinds[step->step->kind]);
+    if (step->step->kind == STEP_ACT) {
+        json_chars(json, "verb", verb == NULL ? "page" : verb->name);
+    }
+    json_chars(json, "state", step_state_word(step->state));
+    json_chars(json, "text", step->text);
+    json_chars(json, failed ? "error" : "result", step->text);
+    json_int(json, "started_ms", step->started_ms);
+    json_int(json, "ended_ms", step->ended_ms);
+    json_chars(json, "action", step->action);
+    json_int(json, "attempts", step->attempts);
+    if (step->result.type == NSH_MAP) {
+        json_value(json, "values", &step->result);
+    }
+    textbuf_add_char(json, '}');
+}
+
+static void write_run(struct engine *engine, struct run *run)
+{
+    struct textbuf *json = body_begin(engine);
+    const char *host = run->host == NULL ? "" : run->host->name;
+    const struct run_step *at = run->at < run->steps_count ? &run->steps[run->at] : NULL;
+    json_chars(json, "id", run->id);
+    json_chars(json, "policy", run->policy_name);
+    json_chars(json, "policy_revision",
+               scratch_printf(engine, "%016llx", (unsigned long long)run->policy_revision));
+    json_chars(json, "mode", policy_mode_word(run->mode));
+    json_chars(json, "subject", run->subject);
+    json_chars(json, "host", host);
+    json_chars(json, "alarm", run->alarm);
+    json_chars(json, "decision", run->decision);
+    json_chars(json, "state", run_state_word(run->state));
+    json_chars(json, "step", at == NULL || run->ended ? "" : at->step->name);
+    json_chars(json, "reason", run->reason != NULL ? run->reason : run->failure);
+    json_chars(json, "failure", run->failure);
+    json_int(json, "started_ms", run->started_ms);
+    json_int(json, "ended_ms", run->ended_ms);
+    json_raw(json, "steps");
+    textbuf_add_char(json, '[');
+    for (uint32_t i = 0; i < run->steps_count; i++) {
+        bool own = run->steps[i].step != builtin_page();
+        bool reached = run->steps[i].state != STEP_TODO || run->steps[i].attempts > 0;
+        if (reached || (own && i < run->do_count && !run->ended)) {
+            write_step(json, &run->steps[i], i);
+        }
+    }
+    textbuf_add_char(json, ']');
+    if (!run->ended) {
+        json_int(json, "at", run->at);
+        json_bool(json, "otherwise", run->otherwise);
+        json_bool(json, "refused", run->refused);
+        json_bool(json, "cleared", run->cleared);
+        json_bool(json, "pulse", run->pulse);
+        json_bool(json, "effects", run->effects);
+        json_bool(json, "interrupted", run->interrupted);
+        json_bool(json, "told", run->told);
+        json_int(json, "activity_ms", run->activity_ms);
+        json_chars(json, "severity", severity_word(run->severity));
+        struct event event;
+        if (run->event.count > 0 &&
+            event_unpack((const uint8_t *)run->event.at, run->event.count, &event, NULL) > 0) {
+            json_raw(json, "event");
+            event_to_json(&event, json);
+        }
+    }
+    body_end(engine, &(struct envelope){.kind = RECORD_RUN,
+                                        .id = run->id,
+                                        .host = host,
+                                        .state = run_state_word(run->state),
+                                        .live = !run->ended});
+}
+
+static bool action_is_over(const struct action *action)
+{
+    return action->state >= ACTION_DONE;
+}
+
+static void write_action(struct engine *engine, struct action *action)
+{
+    struct textbuf *json = body_begin(engine);
+    const struct run *run = action->run;
+    const char *host = run->host == NULL || verb_speaks(action->verb) ? "" : run->host->name;
+    json_chars(json, "id", action->id);
+    json_chars(json, "run", run->id);
+    json_chars(json, "host", host);
+    json_chars(json, "verb", action->verb->name);
+    json_chars(json, "effect", effect_word(action->verb->effect));
+    json_chars(json, "driver", action->driver);
+    json_chars(json, "binding", binding_word(action->verb->binding));
+    json_chars(json, "state", action_state_word(action->state));
+    json_chars(json, "code",
+               action->state == ACTION_INTENDED || action->state == ACTION_SENT
+                   ? ""
+                   : nsh_code_word(action->code));
+    json_chars(json, "text", action->text);
+    json_int(json, "attempt", action->attempt);
+    json_int(json, "intended_ms", action->intended_ms);
+    json_int(json, "sent_ms", action->sent_ms);
+    json_int(json, "ended_ms", action->ended_ms);
+    json_bool(json, "verified", action->state == ACTION_VERIFIED);
+    json_chars(json, "seen", action->seen);
+    json_chars(json, "trace", action->trace);
+    json_chars(json, "step", action->step->step->name);
+    json_bool(json, "completes", action->completes);
+    json_int(json, "timeout_ms", action->timeout_ms);
+    json_value(json, "args", &action->args);
+    bool written = body_end(engine, &(struct envelope){.kind = RECORD_ACTION,
+                                                       .id = action->id,
+                                                       .host = host,
+                                                       .state = action_state_word(action->state),
+                                                       .live = !action_is_over(action)});
+    if (written && action->queued && action->needs == UINT64_MAX) {
+        action->needs = engine->records_through;
+    }
+}
+
+static void instance_alarms(struct textbuf *json, const struct instance *instance)
+{
+    json_raw(json, "alarms");
+    textbuf_add_char(json, '[');
+    for (const struct link *link = instance->links; link != NULL; link = link->instance_next) {
+        textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "" : ",");
+        textbuf_add_json(json, text_of(link->alarm->id));
+    }
+    textbuf_add_char(json, ']');
+}
+
+/* Only what waits for its turn needs it: the others see it again, or had their decision. */
+static void instance_event_json(struct textbuf *json, const struct instance *instance)
+{
+    struct event event;
+    if (instance->state == INST_DEFERRED && instance->event_bytes > 0 &&
+        event_unpack(instance->event, instance->event_bytes, &event, NULL) > 0) {
+        json_raw(json, "event");
+        event_to_json(&event, json);
+    }
+}
+
+static void write_instance(struct engine *engine, struct instance *instance)
+{
+    bool gone = instance_forgettable(engine, instance);
+    if (gone && !instance->stored) {
+        return;
+    }
+    struct textbuf *json = body_begin(engine);
+    struct text policy = {instance->key.at,
+                          (uint32_t)(instance->subject.at - instance->key.at) - 1};
+    const char *id = scratch_printf(engine, "%.*s %.*s", PT(policy), PT(instance->subject));
+    json_chars(json, "id", id);
+    json_text(json, "policy", policy);
+    json_text(json, "subject", instance->subject);
+    json_chars(json, "state", instance_state_word(instance->state));
+    json_bool(json, "known", instance->level == LEVEL_TRUE);
+    json_int(json, "since_ms", instance->since_ms);
+    json_int(json, "held_ms", instance->held_ms);
+    json_int(json, "unknown_ms", instance->unknown_ms);
+    json_int(json, "once_ms", instance->once_ms == INT64_MIN ? -1 : instance->once_ms);
+    json_bool(json, "pulse", instance->pulse);
+    json_chars(json, "alarm", instance->alarm);
+    json_chars(json, "decision", instance->decision);
+    json_int(json, "decided_ms", instance->decided_ms);
+    instance_event_json(json, instance);
+    instance_alarms(json, instance);
+    json_raw(json, "window");
+    textbuf_add_char(json, '[');
+    for (uint32_t i = 0; i < instance->window_count; i++) {
+        textbuf_addf(json, "%s[%lld,\"%016llx\"]", i == 0 ? "" : ",",
+                     (long long)instance->window[i].at,
+                     (unsigned long long)instance->window[i].distinct);
+    }
+    textbuf_add_char(json, ']');
+    instance->stored =
+        body_end(engine,
+                 &(struct envelope){.kind = RECORD_PENDING,
+                                    .id = id,
+                                    .host = instance->host == NULL ? "" : instance->host->name,
+                                    .state = instance_state_word(instance->state),
+                                    .live = !gone,
+                                    .remove = gone}) ||
+        instance->stored;
+}
+
+static void write_freeze(struct engine *engine, struct freeze *freeze)
+{
+    struct textbuf *json = body_begin(engine);
+    json_chars(json, "id", freeze->id);
+    json_chars(json, "scope", freeze->scope);
+    json_chars(json, "owner", freeze->owner);
+    json_chars(json, "reason", freeze->reason);
+    json_int(json, "since_ms", freeze->since_ms);
+    json_int(json, "expires_ms", freeze->expires_ms);
+    json_raw(json, "expires");
+    textbuf_add_char(json, '"');
+    textbuf_add_time(json, freeze->expires_ms);
+    textbuf_add_char(json, '"');
+    json_chars(json, "state", freeze->ended ? "ended" : "active");
+    body_end(engine,
+             &(struct envelope){.kind = RECORD_FREEZE,
+                                .id = freeze->id,
+                                .host = strcmp(freeze->kind, "host") == 0 ? freeze->name : "",
+                                .state = freeze->ended ? "ended" : "active",
+                                .live = !freeze->ended});
+}
+
+static void write_brake(struct engine *engine, struct brake *brake)
+{
+    struct textbuf *json = body_begin(engine);
+    json_chars(json, "id", brake->id);
+    json_chars(json, "domain", brake->domain_key);
+    json_chars(json, "reason", brake->reason);
+    json_int(json, "since_ms", brake->since_ms);
+    json_chars(json, "state", brake->released ? "released" : "active");
+    json_bool(json, "paged", brake->paged);
+    json_bool(json, "page_wanted", brake->page_wanted);
+    json_int(json, "hosts_most", brake->hosts_most);
+    json_raw(json, "hosts");
+    textbuf_add_char(json, '[');
+    for (const struct host_state *host = brake->hosts; host != NULL; host = host->brake_next) {
+        textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "" : ",");
+        textbuf_add_json(json, host->key);
+    }
+    textbuf_add_char(json, ']');
+    body_end(engine, &(struct envelope){.kind = RECORD_BRAKE,
+                                        .id = brake->id,
+                                        .host = "",
+                                        .state = brake->released ? "released" : "active",
+                                        .live = !brake->released});
+}
+
+static void write_meta(struct engine *engine)
+{
+    if (engine->numbers_dirty) {
+        static const char *const names[] = {"run",    "action", "decision", "alarm",
+                                            "freeze", "brake",  "command"};
+        struct textbuf *json = body_begin(engine);
+        for (int i = 0; i < COUNTERS_COUNT; i++) {
+            json_int(json, names[i], (int64_t)engine->reserved[i]);
+        }
+        if (body_end(
+                engine,
+                &(struct envelope){
+                    .kind = RECORD_META, .id = "numbers", .host = "", .state = "", .live = true})) {
+            engine->numbers_dirty = false;
+        }
+    }
+    if (engine->clock_dirty) {
+        struct textbuf *json = body_begin(engine);
+        json_int(json, "time_ms", engine->now_ms);
+        if (body_end(
+                engine,
+                &(struct envelope){
+                    .kind = RECORD_META, .id = "clock", .host = "", .state = "", .live = true})) {
+            engine->clock_dirty = false;
+        }
+    }
+}
+
+/* ---- all that changed
+ * ---------------------------------------------------------------------------- */
+
+static void flush_rare(struct engine *engine)
+{
+    for (struct freeze *freeze = engine->freezes, *next = NULL; freeze != NULL; freeze = next) {
+        next = freeze->next;
+        if (freeze->dirty) {
+            write_freeze(engine, freeze);
+            freeze->dirty = false;
+        }
+        if (freeze->ended) {
+            freeze_free(engine, freeze);
+        }
+    }
+    for (struct brake *brake = engine->brakes, *next = NULL; brake != NULL; brake = next) {
+        next = brake->next;
+        if (brake->dirty) {
+            write_brake(engine, brake);
+            brake->dirty = false;
+        }
+        if (brake->released) {
+            brake_free(engine, brake);
+        }
+    }
+}
+
+static void flush_alarms(struct engine *engine)
+{
+    for (struct alarm *alarm = engine->dirty_alarms, *next = NULL; alarm != NULL; alarm = next) {
+        next = alarm->dirty_next;
+        alarm->dirty = false;
+        alarm->written_ms = engine->now_ms;
+        write_alarm(engine, alarm);
+    }
+    engine->dirty_alarms = engine->dirty_alarms_last = NULL;
+}
+
+static void flush_runs(struct engine *engine)
+{
+    for (struct run *run = engine->dirty_runs, *next = NULL; run != NULL; run = next) {
+        next = run->dirty_next;
+        run->dirty = false;
+        write_run(engine, run);
+    }
+    engine->dirty_runs = engine->dirty_runs_last = NULL;
+    for (struct action *action = engine->dirty_actions, *next = NULL; action != NULL;
+         action = next) {
+        next = action->dirty_next;
+        action->dirty = false;
+        write_action(engine, action);
+    }
+    engine->dirty_actions = engine->dirty_actions_last = NULL;
+    for (struct action *action = engine->queue_first; engine->nomem && action != NULL;
+         action = action->queue_next) {
+        if (action->needs == UINT64_MAX) {
+            action_touch(engine, action); /* There was no memory for its record: again. */
+        }
+    }
+}
+
+static void flush_instances(struct engine *engine)
+{
+    for (struct instance *instance = engine->dirty_instances, *next = NULL; instance != NULL;
+         instance = next) {
+        next = instance->dirty_next;
+        instance->dirty = false;
+        write_instance(engine, instance);
+        if (instance_forgettable(engine, instance)) {
+            map_remove(&engine->instances, instance->key);
+            instance_free(engine, instance);
+        }
+    }
+    engine->dirty_instances = engine->dirty_instances_last = NULL;
+}
+
+void records_flush(struct engine *engine)
+{
+    uint64_t through = engine->records_through;
+    flush_rare(engine);
+    flush_alarms(engine);
+    for (struct host_state *host = engine->dirty_hosts, *next = NULL; host != NULL; host = next) {
+        next = host->dirty_next;
+        host->dirty = false;
+        write_host(engine, host);
+    }
+    engine->dirty_hosts = engine->dirty_hosts_last = NULL;
+    flush_runs(engine);
+    flush_instances(engine);
+    write_meta(engine);
+    if (engine->records_through > through) {
+        engine->clock_ms = engine->now_ms; /* Every record tells the time. */
+    }
+}
