@@ -38,7 +38,7 @@ char *engine_copy(struct engine *engine, struct text text)
     return copy;
 }
 
-void timer_set(struct engine *engine, struct timer *timer, int64_t due_ms, uint64_t order)
+void engine_timer_set(struct engine *engine, struct timer *timer, int64_t due_ms, uint64_t order)
 {
     NSH_ASSERT(timer->fire != NULL);
     heap_remove(&engine->timers, &timer->node);
@@ -49,7 +49,7 @@ void timer_set(struct engine *engine, struct timer *timer, int64_t due_ms, uint6
     }
 }
 
-void timer_stop(struct engine *engine, struct timer *timer)
+void engine_timer_stop(struct engine *engine, struct timer *timer)
 {
     heap_remove(&engine->timers, &timer->node);
 }

@@ -289,7 +289,7 @@ void action_ends(struct engine *engine, struct action *action, enum action_state
 {
     struct run *run = action->run;
     action_unqueue(engine, action);
-    timer_stop(engine, &action->timer);
+    engine_timer_stop(engine, &action->timer);
     if (text != NULL) {
         action->text = run_keep(run, text);
     }
@@ -344,9 +344,10 @@ static bool call_out(struct engine *engine, struct action *action)
         return false;
     }
     action->out = true;
-    timer_set(engine, &action->timer,
-              engine->now_ms + (timeout_ms > 0 ? timeout_ms : RESULT_MS_MAX) + RESULT_GRACE_MS,
-              action->number | UINT64_C(3) << 62);
+    engine_timer_set(engine, &action->timer,
+                     engine->now_ms + (timeout_ms > 0 ? timeout_ms : RESULT_MS_MAX) +
+                         RESULT_GRACE_MS,
+                     action->number | UINT64_C(3) << 62);
     return true;
 }
 
@@ -482,8 +483,8 @@ static bool words_again(struct engine *engine, struct action *action)
     int64_t delay_ms = (int64_t)PAGE_RETRY_MS << (action->attempt - 1);
     action->attempt++;
     action->intended_ms = engine->now_ms;
-    timer_set(engine, &action->timer, engine->now_ms + delay_ms,
-              action->number | UINT64_C(3) << 62);
+    engine_timer_set(engine, &action->timer, engine->now_ms + delay_ms,
+                     action->number | UINT64_C(3) << 62);
     return true;
 }
 
@@ -540,7 +541,7 @@ void action_result(struct engine *engine, const struct engine_result *result)
     }
     struct run *run = action->run;
     action->out = false;
-    timer_stop(engine, &action->timer);
+    engine_timer_stop(engine, &action->timer);
     run->activity_ms = engine->now_ms;
     if (action->reading) {
         action->reading = false;

@@ -76,7 +76,7 @@ static void alarm_touch_soon(struct engine *engine, struct alarm *alarm)
     alarm->soon_next = NULL;
     if (engine->soon_last == NULL) {
         engine->soon_first = alarm;
-        timer_set(engine, &engine->soon_timer, engine->now_ms + ALARM_REPEAT_RECORD_MS, 0);
+        engine_timer_set(engine, &engine->soon_timer, engine->now_ms + ALARM_REPEAT_RECORD_MS, 0);
     } else {
         engine->soon_last->soon_next = alarm;
     }
@@ -257,7 +257,7 @@ static void gone_add(struct engine *engine, struct alarm *alarm)
     alarm->gone_previous = engine->gone_last;
     if (engine->gone_last == NULL) {
         engine->gone_first = alarm;
-        timer_set(engine, &engine->gone_timer, engine->now_ms + ALARM_FORGET_MS, 0);
+        engine_timer_set(engine, &engine->gone_timer, engine->now_ms + ALARM_FORGET_MS, 0);
     } else {
         engine->gone_last->gone_next = alarm;
     }
@@ -350,8 +350,8 @@ void alarm_gone_fire(struct engine *engine, void *owner)
     }
     if (engine->gone_first != NULL) {
         int64_t due = engine->gone_first->cleared_ms + ALARM_FORGET_MS;
-        timer_set(engine, &engine->gone_timer,
-                  due > engine->now_ms ? due : engine->now_ms + SECOND_MS, 0);
+        engine_timer_set(engine, &engine->gone_timer,
+                         due > engine->now_ms ? due : engine->now_ms + SECOND_MS, 0);
     }
 }
 

@@ -70,8 +70,8 @@ static void recent_add(struct engine *engine, struct host_state *host)
     host->recent_previous = engine->recent_last;
     if (engine->recent_last == NULL) {
         engine->recent_first = host;
-        timer_set(engine, &engine->recent_timer, engine->now_ms + engine->guards->brake_window_ms,
-                  0);
+        engine_timer_set(engine, &engine->recent_timer,
+                         engine->now_ms + engine->guards->brake_window_ms, 0);
     } else {
         engine->recent_last->recent_next = host;
     }
@@ -101,11 +101,11 @@ static void release_later(struct engine *engine, struct brake *brake)
     bool over = brake->hosts_count <= brake_threshold(engine, brake->domain);
     if (over && !brake->releasing) {
         brake->releasing = true;
-        timer_set(engine, &brake->release_timer, engine->now_ms + engine->guards->brake_hold_ms,
-                  brake->number);
+        engine_timer_set(engine, &brake->release_timer,
+                         engine->now_ms + engine->guards->brake_hold_ms, brake->number);
     } else if (!over && brake->releasing) {
         brake->releasing = false;
-        timer_stop(engine, &brake->release_timer);
+        engine_timer_stop(engine, &brake->release_timer);
     }
 }
 
@@ -188,7 +188,7 @@ void brake_recent_fire(struct engine *engine, void *owner)
         }
     }
     if (host != NULL) {
-        timer_set(engine, &engine->recent_timer, host->recent_ms + window_ms, 0);
+        engine_timer_set(engine, &engine->recent_timer, host->recent_ms + window_ms, 0);
     }
 }
 
@@ -303,7 +303,7 @@ static void brake_open(struct engine *engine, struct domain_state *domain,
     brake_touch(brake);
     engine_trace(engine, "brake %s %s on: %s", brake->id, brake->domain_key,
                  brake->reason == NULL ? "" : brake->reason);
-    timer_set(engine, &brake->page_timer, engine->now_ms + BRAKE_PAGE_MS, brake->number);
+    engine_timer_set(engine, &brake->page_timer, engine->now_ms + BRAKE_PAGE_MS, brake->number);
     wider_count(engine, brake, trigger);
 }
 
@@ -312,8 +312,8 @@ void brake_release(struct engine *engine, struct brake *brake, const char *why)
     NSH_ASSERT(!brake->released);
     brake->released = true;
     brake->domain->brake = NULL;
-    timer_stop(engine, &brake->page_timer);
-    timer_stop(engine, &brake->release_timer);
+    engine_timer_stop(engine, &brake->page_timer);
+    engine_timer_stop(engine, &brake->release_timer);
     for (uint32_t i = 0; i < brake->wider_count; i++) {
         if (brake->wider[i]->brakes_inside > 0) {
             brake->wider[i]->brakes_inside--;
@@ -344,8 +344,8 @@ void brake_free(struct engine *engine, struct brake *brake)
         at = &(*at)->next;
     }
     *at = brake->next;
-    timer_stop(engine, &brake->page_timer);
-    timer_stop(engine, &brake->release_timer);
+    engine_timer_stop(engine, &brake->page_timer);
+    engine_timer_stop(engine, &brake->release_timer);
     free(brake->domain_key);
     free(brake->reason);
     free(brake);
@@ -399,6 +399,6 @@ void brake_restore(struct engine *engine, const struct nsh_value *value)
     }
     release_later(engine, brake);
     if (brake->page_wanted) {
-        timer_set(engine, &brake->page_timer, engine->now_ms + BRAKE_PAGE_MS, brake->number);
+        engine_timer_set(engine, &brake->page_timer, engine->now_ms + BRAKE_PAGE_MS, brake->number);
     }
 }

@@ -205,15 +205,16 @@ static void decided(struct engine *engine, struct instance *instance,
         if (instance->state != INST_DEFERRED) {
             instance_state_set(engine, instance, INST_DEFERRED);
             instance->decided_ms = engine->now_ms;
-            timer_set(engine, &instance->timer, engine->now_ms + engine->guards->queue_ms,
-                      (uint64_t)instance->policy->index << 32 | (instance->number & UINT32_MAX));
+            engine_timer_set(engine, &instance->timer, engine->now_ms + engine->guards->queue_ms,
+                             (uint64_t)instance->policy->index << 32 |
+                                 (instance->number & UINT32_MAX));
         }
         if (judgement->wait_on != NULL) {
             instance_wait(instance, judgement->wait_on, judgement->wait_on == before);
         }
         return;
     }
-    timer_stop(engine, &instance->timer);
+    engine_timer_stop(engine, &instance->timer);
     instance->decided_ms = engine->now_ms;
     instance_state_set(engine, instance, INST_ACTIVE);
     instance_raising(engine, instance, true);

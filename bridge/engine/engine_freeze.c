@@ -74,7 +74,7 @@ void freeze_arm(struct engine *engine, struct freeze *freeze)
     freeze->next = engine->freezes;
     engine->freezes = freeze;
     engine->counters.freezes_active++;
-    timer_set(engine, &freeze->timer, freeze->expires_ms, 0);
+    engine_timer_set(engine, &freeze->timer, freeze->expires_ms, 0);
 }
 
 void freeze_end(struct engine *engine, struct freeze *freeze, const char *why)
@@ -82,7 +82,7 @@ void freeze_end(struct engine *engine, struct freeze *freeze, const char *why)
     NSH_ASSERT(!freeze->ended);
     freeze->ended = freeze->dirty = true;
     engine->counters.freezes_active--;
-    timer_stop(engine, &freeze->timer);
+    engine_timer_stop(engine, &freeze->timer);
     engine_trace(engine, "freeze %s %s %s", freeze->id, freeze->scope, why);
 }
 
@@ -95,7 +95,7 @@ void freeze_free(struct engine *engine, struct freeze *freeze)
     if (*at == freeze) {
         *at = freeze->next;
     }
-    timer_stop(engine, &freeze->timer);
+    engine_timer_stop(engine, &freeze->timer);
     free(freeze->scope);
     free(freeze->kind);
     free(freeze->name);

@@ -153,10 +153,10 @@ void instance_free(struct engine *engine, struct instance *instance)
     }
     instance_raising(engine, instance, false);
     instance_unwait(instance);
-    timer_stop(engine, &instance->timer);
-    timer_stop(engine, &instance->keep_timer);
-    timer_stop(engine, &instance->window_timer);
-    timer_stop(engine, &instance->forget_timer);
+    engine_timer_stop(engine, &instance->timer);
+    engine_timer_stop(engine, &instance->keep_timer);
+    engine_timer_stop(engine, &instance->window_timer);
+    engine_timer_stop(engine, &instance->forget_timer);
     free(instance->window);
     free(instance->event);
     char *key = NULL;
@@ -167,8 +167,9 @@ void instance_free(struct engine *engine, struct instance *instance)
 
 void instance_arm_forget(struct engine *engine, struct instance *instance)
 {
-    timer_set(engine, &instance->forget_timer,
-              instance->once_ms + policy_once_within(engine, instance->policy), order_of(instance));
+    engine_timer_set(engine, &instance->forget_timer,
+                     instance->once_ms + policy_once_within(engine, instance->policy),
+                     order_of(instance));
 }
 
 void instance_wait(struct instance *instance, struct waiting *waiting, bool front)
@@ -274,10 +275,10 @@ static void phase_arm(struct engine *engine, struct instance *instance)
     while (waits(instance)) {
         int64_t due = instance->since_ms + (phase_ms(engine, instance) - instance->held_ms);
         if (due > engine->now_ms) {
-            timer_set(engine, &instance->timer, due, order_of(instance));
+            engine_timer_set(engine, &instance->timer, due, order_of(instance));
             return;
         }
-        timer_stop(engine, &instance->timer);
+        engine_timer_stop(engine, &instance->timer);
         instance->held_ms = 0;
         instance->since_ms = engine->now_ms;
         if (instance->state == INST_SETTLING) {
@@ -290,8 +291,8 @@ static void phase_arm(struct engine *engine, struct instance *instance)
 
 static void fall(struct engine *engine, struct instance *instance, const char *why)
 {
-    timer_stop(engine, &instance->timer);
-    timer_stop(engine, &instance->keep_timer);
+    engine_timer_stop(engine, &instance->timer);
+    engine_timer_stop(engine, &instance->keep_timer);
     instance->keeping = false;
     instance->level = LEVEL_FALSE;
     instance->held_ms = 0;
@@ -338,7 +339,7 @@ static void keep_fire(struct engine *engine, void *owner)
 static void level_true(struct engine *engine, struct instance *instance)
 {
     bool unknown = instance->level == LEVEL_UNKNOWN;
-    timer_stop(engine, &instance->keep_timer);
+    engine_timer_stop(engine, &instance->keep_timer);
     instance->keeping = false;
     instance->level = LEVEL_TRUE;
     if (instance->state == INST_IDLE) {
@@ -364,7 +365,7 @@ static void level_unknown(struct engine *engine, struct instance *instance, int6
             instance->held_ms += since_ms - instance->since_ms;
         }
         instance->unknown_ms = since_ms;
-        timer_set(engine, &instance->timer, since_ms + ENGINE_STALE_MS, order_of(instance));
+        engine_timer_set(engine, &instance->timer, since_ms + ENGINE_STALE_MS, order_of(instance));
         instance_touch(engine, instance);
     }
     instance->level = LEVEL_UNKNOWN;
@@ -376,7 +377,8 @@ static void level_false(struct engine *engine, struct instance *instance)
     if (keep_ms > 0 && instance->state != INST_IDLE && instance->level == LEVEL_TRUE) {
         if (!instance->keeping) {
             instance->keeping = true;
-            timer_set(engine, &instance->keep_timer, engine->now_ms + keep_ms, order_of(instance));
+            engine_timer_set(engine, &instance->keep_timer, engine->now_ms + keep_ms,
+                             order_of(instance));
         }
         return;
     }
@@ -488,10 +490,11 @@ static void window_level(struct engine *engine, struct instance *instance, bool 
     window_prune(engine, instance);
     bool full = instance->window_count >= window_need(instance);
     if (instance->window_count > 0) {
-        timer_set(engine, &instance->window_timer,
-                  instance->window[0].at + instance->policy->when.within_ms, order_of(instance));
+        engine_timer_set(engine, &instance->window_timer,
+                         instance->window[0].at + instance->policy->when.within_ms,
+                         order_of(instance));
     } else {
-        timer_stop(engine, &instance->window_timer);
+        engine_timer_stop(engine, &instance->window_timer);
     }
     if (full && occurred) {
         level_true(engine, instance);
@@ -551,8 +554,9 @@ void instance_count(struct engine *engine, struct instance *instance, const stru
 void instance_window_arm(struct engine *engine, struct instance *instance)
 {
     if (instance->window_count > 0) {
-        timer_set(engine, &instance->window_timer,
-                  instance->window[0].at + instance->policy->when.within_ms, order_of(instance));
+        engine_timer_set(engine, &instance->window_timer,
+                         instance->window[0].at + instance->policy->when.within_ms,
+                         order_of(instance));
     }
 }
 
@@ -574,7 +578,8 @@ void instance_restore(struct engine *engine, struct instance *instance, enum ins
         if (instance->pulse || unknown_ms + ENGINE_STALE_MS <= engine->now_ms) {
             fall(engine, instance, "nobody watched meanwhile");
         } else {
-            timer_set(engine, &instance->timer, unknown_ms + ENGINE_STALE_MS, order_of(instance));
+            engine_timer_set(engine, &instance->timer, unknown_ms + ENGINE_STALE_MS,
+                             order_of(instance));
         }
     } else if (state != INST_IDLE) {
         instance->level = LEVEL_TRUE;
@@ -608,7 +613,8 @@ void instances_unknown(struct engine *engine, int64_t since_ms)
         struct timer *timers[] = {&run->timer, run->action == NULL ? NULL : &run->action->timer};
         for (size_t i = 0; i < 2; i++) {
             if (timers[i] != NULL && heap_has(&timers[i]->node)) {
-                timer_set(engine, timers[i], timers[i]->node.due + gap_ms, timers[i]->node.order);
+                engine_timer_set(engine, timers[i], timers[i]->node.due + gap_ms,
+                                 timers[i]->node.order);
             }
         }
         if (run->action != NULL) {
@@ -664,7 +670,7 @@ void instances_reload(struct engine *engine)
                 link_drop(engine, instance->links);
             }
             instance->window_count = 0;
-            timer_stop(engine, &instance->window_timer);
+            engine_timer_stop(engine, &instance->window_timer);
         }
         instance->policy = policy == NULL ? &gone_policy : policy;
         if (policy == NULL) {

@@ -268,7 +268,8 @@ static void deferred_again(struct engine *engine)
     MAP_EACH (&engine->instances, entry) {
         struct instance *instance = entry->value;
         if (instance->state == INST_DEFERRED) {
-            timer_set(engine, &instance->timer, instance->decided_ms + engine->guards->queue_ms, 0);
+            engine_timer_set(engine, &instance->timer,
+                             instance->decided_ms + engine->guards->queue_ms, 0);
             decide(engine, instance);
         }
     }

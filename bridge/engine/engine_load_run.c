@@ -290,8 +290,8 @@ static void run_resume(struct engine *engine, struct run *run)
             step_check(engine, run);
         } else {
             int64_t left_ms = step->started_ms + step->step->wait_ms - engine->known_ms;
-            timer_set(engine, &run->timer, engine->now_ms + (left_ms > 0 ? left_ms : 0),
-                      run->number | UINT64_C(1) << 63);
+            engine_timer_set(engine, &run->timer, engine->now_ms + (left_ms > 0 ? left_ms : 0),
+                             run->number | UINT64_C(1) << 63);
         }
     }
     step_advance(engine, run);

@@ -437,8 +437,8 @@ struct quorum {
 
 void *engine_alloc(struct engine *engine, size_t bytes);    /* Zeroed; NULL notes it. */
 char *engine_copy(struct engine *engine, struct text text); /* At most TEXT_KEPT_MAX bytes. */
-void timer_set(struct engine *engine, struct timer *timer, int64_t due_ms, uint64_t order);
-void timer_stop(struct engine *engine, struct timer *timer);
+void engine_timer_set(struct engine *engine, struct timer *timer, int64_t due_ms, uint64_t order);
+void engine_timer_stop(struct engine *engine, struct timer *timer);
 uint64_t engine_number(struct engine *engine, enum counter_id id);
 void engine_id(struct engine *engine, enum counter_id id, const char *prefix,
                char ret_id[ID_BYTES]);

@@ -256,7 +256,7 @@ void run_start(struct engine *engine, const struct run_order *order)
 
 void run_free(struct engine *engine, struct run *run)
 {
-    timer_stop(engine, &run->timer);
+    engine_timer_stop(engine, &run->timer);
     if (!run->ended) { /* The engine ends, not the run. */
         if (run->previous == NULL) {
             engine->runs_first = run->next;
@@ -270,7 +270,7 @@ void run_free(struct engine *engine, struct run *run)
             run->instance->run = NULL;
         }
         for (struct action *action = run->actions; action != NULL; action = action->next) {
-            timer_stop(engine, &action->timer);
+            engine_timer_stop(engine, &action->timer);
         }
     }
     arena_done(&run->arena);
@@ -327,7 +327,7 @@ void run_end(struct engine *engine, struct run *run, enum run_state state, const
     run->reason = run_keep(run, reason);
     run->ended_ms = engine->now_ms;
     run_state_set(engine, run, state);
-    timer_stop(engine, &run->timer);
+    engine_timer_stop(engine, &run->timer);
     run->ended = true;
     concurrent_return(engine, run);
     host_remember(engine, run);

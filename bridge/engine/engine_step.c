@@ -55,7 +55,7 @@ static void step_close(struct engine *engine, struct run *run, enum step_state s
     step->state = state;
     step->text = run_keep(run, text);
     step->ended_ms = run->activity_ms = engine->now_ms;
-    timer_stop(engine, &run->timer);
+    engine_timer_stop(engine, &run->timer);
     run_touch(engine, run);
     engine_trace(engine, "step %s %s %s: %s", run->id, name_of(step), step_state_word(state),
                  step->text == NULL ? "" : step->text);
@@ -97,7 +97,8 @@ void step_retry(struct engine *engine, struct run *run, int64_t delay_ms, const 
     struct run_step *step = current(run);
     step->text = run_keep(run, text);
     run_state_set(engine, run, RUN_WAITING);
-    timer_set(engine, &run->timer, engine->now_ms + delay_ms, run->number | UINT64_C(1) << 63);
+    engine_timer_set(engine, &run->timer, engine->now_ms + delay_ms,
+                     run->number | UINT64_C(1) << 63);
     engine_trace(engine, "step %s %s again in %lldms: %s", run->id, name_of(step),
                  (long long)delay_ms, text);
 }
@@ -185,8 +186,8 @@ static void step_begin(struct engine *engine, struct run *run, struct run_step *
         break;
     case STEP_WAIT:
         run_state_set(engine, run, RUN_WAITING);
-        timer_set(engine, &run->timer, engine->now_ms + step->step->wait_ms,
-                  run->number | UINT64_C(1) << 63);
+        engine_timer_set(engine, &run->timer, engine->now_ms + step->step->wait_ms,
+                         run->number | UINT64_C(1) << 63);
         break;
     }
 }
@@ -218,7 +219,7 @@ void step_check(struct engine *engine, struct run *run)
     }
     int64_t every_ms = step->step->every_ms > 0 ? step->step->every_ms : CHECK_EVERY_MS;
     int64_t due_ms = engine->now_ms + every_ms < ends_ms ? engine->now_ms + every_ms : ends_ms;
-    timer_set(engine, &run->timer, due_ms, run->number | UINT64_C(1) << 63);
+    engine_timer_set(engine, &run->timer, due_ms, run->number | UINT64_C(1) << 63);
 }
 
 /* ---- onwards

@@ -14,8 +14,8 @@
 
 static void read_later(struct engine *engine, struct action *action, int64_t delay_ms)
 {
-    timer_set(engine, &action->timer, engine->now_ms + delay_ms,
-              action->number | UINT64_C(3) << 62);
+    engine_timer_set(engine, &action->timer, engine->now_ms + delay_ms,
+                     action->number | UINT64_C(3) << 62);
 }
 
 void verify_read(struct engine *engine, struct action *action)
