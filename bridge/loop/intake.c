@@ -108,7 +108,7 @@ static int gate_check(struct intake *intake, size_t bytes_count, struct nsh_erro
     }
     /* A batch larger than the bound passes an empty intake: else it never would. */
     if (intake->figures.waiting_bytes > 0 &&
-        bytes_count > intake->bytes_max - intake->figures.waiting_bytes) {
+        intake->figures.waiting_bytes + bytes_count > intake->bytes_max) {
         intake->figures.refused_full++;
         return nsh_fail(err, NSH_LIMIT, "the intake is full: %zu KiB wait",
                         intake->figures.waiting_bytes >> 10);
