@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 120
+# The daemon as people run it: real traps and informs by Net-SNMP, the command, reload, SIGTERM, restart.
+source "$(dirname "$0")/common.sh"
+needs snmptrap snmpinform
+[ -x "$bin/nightshiftd" ] && [ -x "$bin/nightshift" ] || skip "nightshiftd or nightshift is not built"
+
+mkdir "$dir/policies"
+cat >"$dir/inventory.conf" <<EOT
+defaults: { bmc = { driver = "probe"; log = "$dir/calls"; }; };
+hosts: (
+  { name = "h1"; rack = "r1"; addresses = ["127.0.0.1"]; bmc = { address = "bmc1"; }; },
+  { name = "h2"; rack = "r2"; addresses = ["192.0.2.2"]; bmc = { address = "bmc2"; }; }
+);
+EOT
+cat >"$dir/policies/link.policy" <<EOT
+policies: ( { name = "link"; summary = "page when a link is down"; owner = "net"; subject = "host"; mode = "enforce";
+  when = { event = "network.link.down"; severity = "major"; settle = "0s"; };
+  do = ( { step = "page"; action = "page"; with = { text = "\${host.name}: \${event.message}"; }; } ); } );
+EOT
+config() { # RECEIVERS
+    cat >"$dir/nightshift.conf" <<EOT
+store = { path = "$dir/n.db"; };
+inventory = "inventory.conf"; policies = "policies"; traps = "$NS_SOURCE/etc/traps"; drivers = "$NS_BUILD/tests/drivers";
+api = { socket = "$dir/api.sock"; };
+snmp = { listen = ["udp:127.0.0.1:$trap_port"]; receivers = $1; communities = ["public"]; };
+pager = { driver = "probe"; log = "$dir/calls"; };
+EOT
+}
+config 1
+export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
+ns() { "$bin/nightshift" "$@"; }
+start() {
+    "$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
+    daemon=$!
+    pids+=("$daemon")
+    await 20 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
+}
+down() { # INDEX
+    snmptrap -v 2c -c public "127.0.0.1:$trap_port" '' 1.3.6.1.6.3.1.1.5.3 1.3.6.1.2.1.2.2.1.1."$1" i "$1"
+}
+events() { ns event list -o jsonl "$@" | grep -c . || true; }
+events_are() { [ "$(events)" = "$1" ]; }
+logged() { grep -q "$1" "$dir/log"; }
+
+# ---- check before start
+has "--check is content" "$("$bin/nightshiftd" --check --config "$dir/nightshift.conf")" '^0 errors'
+sed 's/receivers/recievers/; s/api = /apo = /' "$dir/nightshift.conf" >"$dir/wrong.conf"
+if out=$("$bin/nightshiftd" --check --config "$dir/wrong.conf" 2>&1); then fail "--check accepts a wrong file"; fi
+has "--check tells the first mistake" "$out" "did you mean 'receivers'"
+has "--check tells the second as well" "$out" "did you mean 'api'"
+if "$bin/nightshiftd" --config "$dir/wrong.conf" 2>"$dir/wrong.log"; then fail "starts with a wrong file"; fi
+has "a wrong file does not start" "$(cat "$dir/wrong.log")" 'event=daemon.start-failed'
+
+# ---- a trap, to the command
+start
+down 7
+await 10 events_are 1 || fail "the trap did not arrive"
+event=$(ns event list -o jsonl)
+has "mapped, resolved" "$event" '"network.link.down"'
+has "found its host" "$event" '"h1"'
+await 10 grep -q '^page' "$dir/calls" || fail "nobody was paged"
+has "the page says what" "$(cat "$dir/calls")" 'h1'
+is "the alarm is raised" "$(ns alarm list --host h1 -o jsonl | grep -c .)" 1
+
+# ---- an inform is answered only after the commit: then the event is there
+snmpinform -v 2c -c public -r 1 -t 5 "127.0.0.1:$trap_port" '' 1.3.6.1.6.3.1.1.5.3 1.3.6.1.2.1.2.2.1.1.8 i 8 ||
+    fail "the inform was not answered"
+is "the event of an answered inform is there" "$(events)" 2
+
+# ---- reload: a mistake keeps the old set, by signal and by command
+sed -i 's/when = /wenn = /' "$dir/policies/link.policy"
+if out=$(ns reload 2>&1); then fail "a reload with a mistake says it is fine"; fi
+has "reload says where" "$out" 'link.policy:2'
+kill -HUP "$daemon"
+await 10 logged 'event=reload.refused' || fail "SIGHUP with a mistake is not logged"
+has "the old policy stays" "$(ns policy list)" 'link'
+sed -i 's/wenn = /when = /' "$dir/policies/link.policy"
+kill -HUP "$daemon"
+await 10 logged 'event=reload.done' || fail "SIGHUP does not reload"
+has "and is loaded" "$(ns policy list)" 'page when a link is down'
+
+# ---- receivers that die come back
+receiver=$(pgrep -P "$daemon" -f nightshift-trap | head -1)
+kill -9 "$receiver"
+await 10 logged 'event=traps.news' || fail "a dead receiver is not logged"
+await 15 bash -c "ns() { '$bin/nightshift' \"\$@\"; }; ns status | grep -q '1/1'" || fail "no new receiver"
+snmpinform -v 2c -c public -r 5 -t 2 "127.0.0.1:$trap_port" '' 1.3.6.1.6.3.1.1.5.3 1.3.6.1.2.1.2.2.1.1.9 i 9 ||
+    fail "the new receiver does not answer"
+
+# ---- SIGTERM, restart
+before=$(events)
+kill -TERM "$daemon"
+wait "$daemon" && ok "SIGTERM ends with status 0" || fail "SIGTERM: status $?"
+has "said so" "$(tail -1 "$dir/log")" 'event=daemon.stopped'
+start
+is "the events are still there" "$(events)" "$before"
+is "the alarms as well" "$(ns alarm list --host h1 -o jsonl | grep -c .)" 3
+is "nobody was paged again" "$(grep -c '^page' "$dir/calls")" "$(grep '^page' "$dir/calls" | sort -u | wc -l)"
+has "the trail is whole" "$(ns audit verify)" '[Oo][Kk]|whole|fits'
+
+# ---- kill -9: nothing that was answered is lost
+snmpinform -v 2c -c public -r 1 -t 5 "127.0.0.1:$trap_port" '' 1.3.6.1.6.3.1.1.5.3 1.3.6.1.2.1.2.2.1.1.10 i 10 ||
+    fail "the inform was not answered"
+kill -9 "$daemon"
+wait "$daemon" 2>/dev/null || true
+start
+is "an answered inform survives kill -9" "$(events)" $((before + 1))
+if grep -E 'level=error' "$dir/log" | grep -vE 'reload.refused|traps.news|start-failed' | grep .; then fail "errors in the log"; fi
+verdict
