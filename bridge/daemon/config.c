@@ -261,7 +261,8 @@ static void check_choice(struct conf *root, const char *path, const char *value,
                          const char *const *choices, struct diags *diags)
 {
     const char *name = NULL;
-    struct conf *setting = conf_get(row_group(root, path, &name), name);
+    struct conf *group = row_group(root, path, &name);
+    struct conf *setting = conf_get(group, name);
     for (size_t i = 0; choices[i] != NULL; i++) {
         if (strcmp(choices[i], value) == 0) {
             return;
@@ -298,6 +299,7 @@ static struct config *config_take(struct config *config, struct conf *root, stru
         }
     }
     if (root != NULL) {
+        config->drivers = config->drivers[0] == '\0' ? NS_DRIVER_DIR : config->drivers;
         config->policy = policy_defaults_builtin();
         policy_defaults_read(root, &config->policy, diags);
         conf_get(root, "defaults");
