@@ -31,13 +31,19 @@ static struct text result_text(struct shell_result *result, const char *chars)
                                              : arena_text(&result->arena, text_of(chars));
 }
 
+static struct shell_result *result_new(void)
+{
+    struct shell_result *result = calloc(1, sizeof *result);
+    if (result != NULL) {
+        return result;
+    }
+    shell_fatal("no memory for a call's result"); /* It is in doubt, and read at the next start. */
+}
+
 static void result_add(struct shell *shell, const char *action, const struct nsh_outcome *outcome,
                        const char *trace)
 {
-    struct shell_result *result = calloc(1, sizeof *result);
-    if (result == NULL) {
-        shell_fatal("no memory for a call's result"); /* It is in doubt now, and is read again. */
-    }
+    struct shell_result *result = result_new();
     result->result = (struct engine_result){
         .action = result_text(result, action),
         .code = outcome->code,

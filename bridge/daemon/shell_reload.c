@@ -153,31 +153,36 @@ static void reload_done(uv_work_t *work, int status)
     shell_wake(shell);
 }
 
+static struct reload *reload_new(struct shell *shell, struct nsh_error *err)
+{
+    if (shell->reloading) {
+        nsh_fail(err, NSH_BUSY, "a reload is under way");
+        return NULL;
+    }
+    struct reload *reload = calloc(1, sizeof *reload);
+    if (reload != NULL) {
+        reload->file = strdup(shell->generation->config->file);
+    }
+    if (reload == NULL || reload->file == NULL) {
+        free(reload);
+        nsh_fail(err, NSH_NOMEM, "out of memory");
+        return NULL;
+    }
+    reload->work.data = reload;
+    reload->shell = shell;
+    return reload;
+}
+
 static void reload_start(struct shell *shell, struct shell_request *request)
 {
     struct nsh_error err = {0};
-    struct reload *reload = NULL;
-    if (shell->reloading) {
-        nsh_fail(&err, NSH_BUSY, "a reload is under way");
-    } else {
-        reload = calloc(1, sizeof *reload);
-        char *file = strdup(shell->generation->config->file);
-        if (reload == NULL || file == NULL) {
-            nsh_fail(&err, NSH_NOMEM, "out of memory");
-            free(reload);
-            free(file);
-        } else {
-            reload->file = file;
-        }
-    }
-    if (err.code != 0) {
+    struct reload *reload = reload_new(shell, &err);
+    if (reload == NULL) {
         if (request != NULL) {
             shell_answer_error(shell, request, &err);
         }
         return;
     }
-    reload->work.data = reload;
-    reload->shell = shell;
     reload->request = request;
     shell->reloading = true;
     systemd_notify("RELOADING=1");

@@ -136,7 +136,11 @@ int intake_push(struct intake *intake, const struct intake_batch *batch, struct 
     int result = gate_check(intake, batch->bytes_count, err);
     bool was_empty = intake->first == NULL;
     if (result == 0) {
-        *(was_empty ? &intake->first : &intake->last->next) = item;
+        if (was_empty) {
+            intake->first = item;
+        } else {
+            intake->last->next = item;
+        }
         intake->last = item;
         intake->figures.batches++;
         intake->figures.waiting_batches++;
@@ -152,6 +156,7 @@ int intake_push(struct intake *intake, const struct intake_batch *batch, struct 
     if (was_empty) {
         intake->wake(intake->wake_arg);
     }
+    /* cppcheck-suppress memleak ; the queue owns it */
     return 0;
 }
 
