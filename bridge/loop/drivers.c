@@ -208,7 +208,7 @@ void drivers_refresh(struct drivers *drivers,
 static void call_free(struct host_call *call)
 {
     struct host_device *device = call->device;
-    timer_stop(device->drivers->loop, &call->timer);
+    loop_timer_stop(device->drivers->loop, &call->timer);
     textbuf_done(&call->trace);
     arena_done(&call->arena);
     free(call);
@@ -266,7 +266,7 @@ static void call_cancel(struct host_call *call, int code)
     }
     call->cancel_code = code;
     call_move(call, CALL_CANCELLING);
-    int result = timer_start(drivers->loop, &call->timer, CANCEL_GRACE_MS, call_abandon, call);
+    int result = loop_timer_start(drivers->loop, &call->timer, CANCEL_GRACE_MS, call_abandon, call);
     NSH_ASSERT(result == 0); /* It ran as the time-out before: its place is kept. */
     call->device->driver->cancel(call->device->device, &call->op);
 }
@@ -411,7 +411,8 @@ int drivers_start(struct drivers *drivers, const struct drivers_call *from, stru
     }
     device->calls_count++;
     if (map_set(&drivers->calls, call->action, call) < 0 ||
-        timer_start(drivers->loop, &call->timer, call->op.timeout_ms, call_timeout, call) < 0) {
+        loop_timer_start(drivers->loop, &call->timer, call->op.timeout_ms, call_timeout, call) <
+            0) {
         return call_drop(call, nsh_fail(err, NSH_NOMEM, "out of memory"));
     }
     result = driver->start(device->device, &call->op, err);
@@ -421,7 +422,7 @@ int drivers_start(struct drivers *drivers, const struct drivers_call *from, stru
     }
     call_move(call, CALL_RUNNING);
     if (call->completed) {
-        result = timer_start(drivers->loop, &call->timer, 0, call_end_later, call);
+        result = loop_timer_start(drivers->loop, &call->timer, 0, call_end_later, call);
         NSH_ASSERT(result == 0);
     }
     return 0;

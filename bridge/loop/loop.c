@@ -166,12 +166,12 @@ void loop_free(struct loop *loop)
 {
     bool over = false;
     struct nsh_timer timer = {0};
-    if (timer_start(loop, &timer, FAREWELL_MS, farewell_over, &over) == 0) {
+    if (loop_timer_start(loop, &timer, FAREWELL_MS, farewell_over, &over) == 0) {
         while (!over && http_running(loop) > 0) {
             uv_run(&loop->uv, UV_RUN_ONCE);
         }
     }
-    timer_stop(loop, &timer);
+    loop_timer_stop(loop, &timer);
     while (loop->offloads > 0) {
         uv_run(&loop->uv, UV_RUN_ONCE);
     }

@@ -142,10 +142,11 @@ static int timer_wanted(CURLM *multi, long timeout_ms, void *arg)
 {
     struct http_shard *shard = arg;
     if (timeout_ms < 0) {
-        timer_stop(shard->loop, &shard->timer);
+        loop_timer_stop(shard->loop, &shard->timer);
         return 0;
     }
-    return timer_start(shard->loop, &shard->timer, timeout_ms, shard_timeout, shard) < 0 ? -1 : 0;
+    return loop_timer_start(shard->loop, &shard->timer, timeout_ms, shard_timeout, shard) < 0 ? -1
+                                                                                              : 0;
 }
 
 static void shard_timeout(void *arg)

@@ -31,9 +31,9 @@ int64_t loop_now_ms(void);
 
 /* A timer inside a struct of the caller. Starting a running one moves it; -NSH_NOMEM leaves it
  * stopped. A timer that ran before never fails: its place in the heap is kept. */
-int timer_start(struct loop *loop, struct nsh_timer *timer, int64_t delay_ms,
-                void (*fire)(void *arg), void *arg);
-void timer_stop(struct loop *loop, struct nsh_timer *timer);
+int loop_timer_start(struct loop *loop, struct nsh_timer *timer, int64_t delay_ms,
+                     void (*fire)(void *arg), void *arg);
+void loop_timer_stop(struct loop *loop, struct nsh_timer *timer);
 
 struct nsh_timer *service_timer(struct nsh_services *services, uint32_t delay_ms,
                                 void (*fire)(void *arg), void *arg);

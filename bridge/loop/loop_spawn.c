@@ -105,7 +105,7 @@ static void process_tell(struct nsh_process *process, const struct nsh_exit *end
 
 static void turn_soon(struct spawner *spawner, int64_t delay_ms)
 {
-    int result = timer_start(spawner->loop, &spawner->timer, delay_ms, spawner_turn, spawner);
+    int result = loop_timer_start(spawner->loop, &spawner->timer, delay_ms, spawner_turn, spawner);
     NSH_ASSERT(result == 0 || spawner->loop->closing);
 }
 
@@ -376,7 +376,7 @@ int spawner_init(struct loop *loop, struct nsh_error *err)
     }
     loop->spawner = spawner;
     spawner->loop = loop;
-    if (timer_start(loop, &spawner->timer, IDLE_MS, spawner_turn, spawner) < 0) {
+    if (loop_timer_start(loop, &spawner->timer, IDLE_MS, spawner_turn, spawner) < 0) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     return helper_start(spawner, err);
@@ -388,7 +388,7 @@ void spawner_done(struct loop *loop)
     if (spawner == NULL) {
         return;
     }
-    timer_stop(loop, &spawner->timer);
+    loop_timer_stop(loop, &spawner->timer);
     if (spawner->poll != NULL) {
         helper_end(spawner);
     }

@@ -71,8 +71,8 @@ void timers_done(struct loop *loop)
     uv_close((uv_handle_t *)&loop->timers.uv, NULL);
 }
 
-int timer_start(struct loop *loop, struct nsh_timer *timer, int64_t delay_ms,
-                void (*fire)(void *arg), void *arg)
+int loop_timer_start(struct loop *loop, struct nsh_timer *timer, int64_t delay_ms,
+                     void (*fire)(void *arg), void *arg)
 {
     heap_remove(&loop->timers.heap, &timer->node);
     timer->fire = fire;
@@ -86,7 +86,7 @@ int timer_start(struct loop *loop, struct nsh_timer *timer, int64_t delay_ms,
     return result;
 }
 
-void timer_stop(struct loop *loop, struct nsh_timer *timer)
+void loop_timer_stop(struct loop *loop, struct nsh_timer *timer)
 {
     heap_remove(&loop->timers.heap, &timer->node);
 }
@@ -99,7 +99,7 @@ struct nsh_timer *service_timer(struct nsh_services *services, uint32_t delay_ms
         return NULL;
     }
     timer->owned = true;
-    if (timer_start(loop_of(services), timer, delay_ms, fire, arg) < 0) {
+    if (loop_timer_start(loop_of(services), timer, delay_ms, fire, arg) < 0) {
         free(timer);
         return NULL;
     }
