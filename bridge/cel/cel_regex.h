@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CEL_REGEX_H
+#define CEL_REGEX_H
+
+/*
+ * Regular expressions in RE2 syntax, in time linear to the text: pattern -> tree -> program over
+ * bytes of UTF-8 -> (when small) a deterministic automaton for plain matching. Nothing ever
+ * backtracks.
+ */
+
+#include "cel/cel_private.h"
+
+#define REGEX_DEPTH_MAX 64
+#define REGEX_REPEAT_MAX 1000
+#define REGEX_PROGRAM_MAX 4000 /* Instructions. */
+#define REGEX_RANGES_MAX 400   /* Of one character class. */
+#define REGEX_STATES_MAX 160   /* Of the automaton; more: it is left out. */
+
+enum regex_node_kind {
+    REGEX_EMPTY,
+    REGEX_CLASS,
+    REGEX_CONCAT,
+    REGEX_ALTERNATE,
+    REGEX_REPEAT,
+    REGEX_GROUP,
+    REGEX_ASSERT,
+};
+
+enum {
+    ASSERT_BEGIN_TEXT = 1,
+    ASSERT_END_TEXT = 2,
+    ASSERT_BEGIN_LINE = 4,
+    ASSERT_END_LINE = 8,
+    ASSERT_WORD = 16,
+    ASSERT_NOT_WORD = 32
+};
+
+struct regex_range {
+    uint32_t low, high;
+};
+
+struct regex_node {
+    enum regex_node_kind kind;
+    const struct regex_node *a, *b; /* Concat and alternate: a then b. */
+    const struct regex_range *ranges;
+    uint32_t ranges_count;
+    uint32_t min, max; /* Repeat; max UINT32_MAX: no end. */
+    bool lazy;
+    uint32_t group; /* From 1. */
+    uint8_t asserts;
+};
+
+enum regex_op { REGEX_OP_RANGE, REGEX_OP_SPLIT, REGEX_OP_SAVE, REGEX_OP_ASSERT, REGEX_OP_MATCH };
+
+struct regex_inst {
+    uint8_t op, low, high, asserts;
+    uint32_t a, b; /* Next; split: a is preferred. */
+};
+
+struct cel_regex {
+    struct regex_inst *program;
+    uint32_t program_count, start;
+    uint32_t groups; /* Without the whole match. */
+    bool anchored;   /* Begins with the start of the text. */
+    /* The automaton, or NULL. */
+    const uint16_t *next; /* state * classes + class */
+    uint8_t classes[256];
+    uint32_t classes_count;
+    const uint8_t *accepts; /* Per state: 1 here, 2 at the end of the text. */
+    uint16_t dead;          /* The state nothing leads out of; UINT16_MAX: there is none. */
+};
+
+const struct regex_node *regex_parse(struct arena *arena, struct text pattern, uint32_t *ret_groups,
+                                     const char **ret_problem);
+void regex_build_automaton(struct arena *arena, struct cel_regex *regex);
+
+#endif
