@@ -119,7 +119,7 @@ struct shell {
     /* Requests on their way. */
     struct shell_queue running, awaiting, followers;
     size_t jobs;
-    bool reloading;
+    bool reloading, reload_again;
 
     /* Health. */
     enum store_health store_health;

@@ -150,6 +150,10 @@ static void reload_done(uv_work_t *work, int status)
     diags_done(&reload->diags);
     free(reload->file);
     free(reload);
+    if (shell->reload_again) { /* A file may have changed after it was read. */
+        shell->reload_again = false;
+        shell_reload(shell);
+    }
     shell_wake(shell);
 }
 
@@ -197,7 +201,9 @@ void shell_reload_request(struct shell *shell, struct shell_request *request)
 
 void shell_reload(struct shell *shell)
 {
-    if (!shell->stopping) {
+    if (shell->reloading) {
+        shell->reload_again = true;
+    } else if (!shell->stopping) {
         reload_start(shell, NULL);
     }
 }

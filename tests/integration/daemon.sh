@@ -42,6 +42,7 @@ down() { # INDEX
 }
 events() { ns event list -o jsonl "$@" | grep -c . || true; }
 events_are() { [ "$(events)" = "$1" ]; }
+refused_are() { [ "$(grep -c 'event=reload.refused' "$dir/log")" = "$1" ]; }
 logged() { grep -q "$1" "$dir/log"; }
 
 # ---- check before start
@@ -74,7 +75,7 @@ sed -i 's/when = /wenn = /' "$dir/policies/link.policy"
 if out=$(ns reload 2>&1); then fail "a reload with a mistake says it is fine"; fi
 has "reload says where" "$out" 'link.policy:2'
 kill -HUP "$daemon"
-await 10 logged 'event=reload.refused' || fail "SIGHUP with a mistake is not logged"
+await 10 refused_are 2 || fail "SIGHUP with a mistake is not logged"
 has "the old policy stays" "$(ns policy list)" 'link'
 sed -i 's/wenn = /when = /' "$dir/policies/link.policy"
 kill -HUP "$daemon"

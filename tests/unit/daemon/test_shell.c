@@ -4,6 +4,8 @@
 
 #include "shell_rig.h"
 
+#include "shell_private.h"
+
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -327,6 +329,22 @@ static void a_reload_with_a_mistake_keeps_the_old_set(void **state)
     assert_true(rig_until(rig, rig_calls_have, (void *)(uintptr_t) "power.cycle h1"));
 }
 
+static bool has_reloaded_twice(struct shell_rig *rig, void *arg)
+{
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    shell_metrics_make(rig->shell);
+    return strstr(shell_metrics(rig->shell, &arena).at, "nightshift_reloads_total 2\n") != NULL;
+}
+
+/* A signal during a reload means files that changed after they were read. */
+static void a_signal_during_a_reload_reads_again(void **state)
+{
+    struct shell_rig *rig = *state;
+    shell_reload(rig->shell);
+    shell_reload(rig->shell);
+    assert_true(rig_until(rig, has_reloaded_twice, NULL));
+}
+
 /* ---- restart ---- */
 
 static void a_restart_keeps_state_sequence_and_time(void **state)
@@ -421,6 +439,7 @@ int main(void)
         TEST(followers),
         TEST(metrics),
         TEST(a_reload_with_a_mistake_keeps_the_old_set),
+        TEST(a_signal_during_a_reload_reads_again),
         TEST(a_restart_keeps_state_sequence_and_time),
         TEST(a_store_that_cannot_write_stops_everything_and_recovers),
     };
