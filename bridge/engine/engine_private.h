@@ -44,6 +44,7 @@
     (5 * SECOND_MS)                         /* In doubt, the proof must hold twice, so far apart.  \
                                              */
 #define VERIFY_COMPLETE_MS (15 * SECOND_MS) /* Off for so long: nobody else will switch it on. */
+#define COMPLETIONS_MAX 2                   /* Of one step: then a person. */
 #define RESULT_GRACE_MS (15 * SECOND_MS) /* The driver host ends a call 5 s after its time-out. */
 #define PAGE_ATTEMPTS_MAX 5
 #define PAGE_RETRY_MS (15 * SECOND_MS)
@@ -211,7 +212,7 @@ struct run_step {
     int64_t started_ms, ended_ms;
     char action[ID_BYTES];
     struct nsh_value result;
-    uint32_t attempts;
+    uint32_t attempts, completions;
 };
 
 #define RUN_STEPS_MAX (2 * POLICY_STEPS_MAX + 1)

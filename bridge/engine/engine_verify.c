@@ -81,12 +81,26 @@ static void not_achieved(struct engine *engine, struct action *action, const cha
     step_failed(engine, run, text);
 }
 
+/*
+ * What brings back a host that an interrupted action left off: the verb's `completes`; or the
+ * completing verb itself, when its own outcome was unknown and the state read back says that it was
+ * not done. NULL: nothing, or often enough.
+ */
+static const char *completes(const struct action *action)
+{
+    if (action->run->cancel != NULL || action->step->completions >= COMPLETIONS_MAX) {
+        return NULL;
+    }
+    return action->completes && action->doubt ? action->verb->name : action->verb->completes;
+}
+
 /* It left the host off: switch it on, which is a new action with an intent of its own. */
 static void complete(struct engine *engine, struct action *action)
 {
     struct run *run = action->run;
-    const struct verb *verb = verb_find(text_of(action->verb->completes));
+    const struct verb *verb = verb_find(text_of(completes(action)));
     NSH_ASSERT(verb != NULL);
+    action->step->completions++;
     action_ends(engine, action, ACTION_FAILED,
                 scratch_printf(engine, "interrupted: read back %s; %s completes it", action->seen,
                                verb->name));
@@ -101,7 +115,7 @@ static void not_proven(struct engine *engine, struct action *action)
     }
     bool late = engine->now_ms >= action->deadline_ms;
     bool long_off = engine->now_ms - action->off_ms >= VERIFY_COMPLETE_MS;
-    bool may_complete = action->verb->completes != NULL && action->run->cancel == NULL;
+    bool may_complete = completes(action) != NULL;
     if (may_complete && (late || (action->doubt && long_off))) {
         complete(engine, action);
     } else if (late) {

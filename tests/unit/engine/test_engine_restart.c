@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kill -9 between any two steps, with the last one durable or not; then a start. No action twice,
+ * everything in doubt resolved or escalated, nothing fires because of it.
+ */
+
+#include "rig.h"
+
+#define MEMORY "memory.uncorrectable"
+
+struct story {
+    enum bmc bmc;
+    bool stays_ill;
+    uint32_t orders_max; /* Orders to the controller, over the crash. */
+    const char *why;
+};
+
+static const struct story stories[] = {
+    {BMC_WELL, false, 1, "healed"},
+    {BMC_MUTE, false, 1, "its answer is lost anyhow"},
+    {BMC_DEAF, true, 1, "nothing happens"},
+    {BMC_HALFWAY, false, 3, "left off, completed; power.on may be needed again"},
+    {BMC_LIES, true, 1, "escalated"},
+};
+
+static bool over(const char *state)
+{
+    return strcmp(state, "waiting") != 0 && strcmp(state, "running") != 0 &&
+           strcmp(state, "verifying") != 0;
+}
+
+/* True while there was a step to be killed at. */
+static bool crash(const struct story *story, uint32_t after, bool lose, int64_t down)
+{
+    struct rig *rig = rig_new(racks_of(1, 5), MEMORY_POLICY);
+    struct rig_host *host = rig_host(rig, "r1h01");
+    host->bmc = story->bmc;
+    host->stays_ill = story->stays_ill;
+    rig->kill_after = rig->steps + after;
+    rig->lose = lose;
+    rig_raise(rig, "r1h01", MEMORY);
+    rig_at(rig, 20 * MIN);
+    bool killed = rig->dead;
+    int64_t at = rig->now - RIG_START + down;
+    if (killed) {
+        rig_kill(rig);
+        rig_start(rig, at);
+        if (host->offs == 0) {
+            rig_raise(rig, "r1h01", MEMORY); /* Its source sends what it got no answer for. */
+        }
+        if (!host->stays_ill && host->offs > 0 && !host->off) {
+            rig_heal(rig, "r1h01");
+        }
+        rig_at(rig, at + 60 * MIN);
+    }
+    const char *state = rig_state(rig, RECORD_RUN, "r1h01");
+    if (host->offs > 1 || host->orders > story->orders_max || !over(state) || host->off) {
+        fail_msg("%s, killed after %u steps (%s), down for %lld: %u offs, %u orders, run %s\n%s",
+                 story->why, after, lose ? "not durable" : "durable", (long long)down, host->offs,
+                 host->orders, state, rig->trace.at);
+    }
+    for (size_t i = 0; i < rig->records_count; i++) {
+        const struct rig_record *record = &rig->records[i];
+        if (record->live && (record->kind == RECORD_RUN || record->kind == RECORD_ACTION)) {
+            fail_msg("%s, killed after %u: %s is still alive\n%s", story->why, after, record->id,
+                     rig->trace.at);
+        }
+    }
+    assert_true(strcmp(state, "done") == 0 || rig->pages >= 1 || strcmp(state, "expired") == 0);
+    rig_free(rig);
+    return killed;
+}
+
+static void test_everywhere(void **state)
+{
+    static const int64_t downs[] = {1 * S, 3 * MIN, 30 * MIN};
+    unsigned kills = 0;
+    for (size_t s = 0; s < ROWS(stories); s++) {
+        for (size_t d = 0; d < ROWS(downs); d++) {
+            for (int lose = 0; lose < 2; lose++) {
+                uint32_t after = 1;
+                while (after < 400 && crash(&stories[s], after, lose, downs[d])) {
+                    after++;
+                }
+                kills += after - 1;
+            }
+        }
+    }
+    assert_true(kills > 300);
+}
+
+/* An action whose intent was durable may have been sent: it is read, not repeated and not dropped.
+ */
+static void test_intended(void **state)
+{
+    struct rig *rig = rig_new(racks_of(1, 5), MEMORY_POLICY);
+    rig_host(rig, "r1h01")->stays_ill = true;
+    rig->hold_durable = true;
+    rig_raise(rig, "r1h01", MEMORY);
+    rig_at(rig, 3 * S);
+    assert_string_equal(rig_state(rig, RECORD_ACTION, "r1h01"), "intended");
+    rig_kill(rig);
+    rig->hold_durable = false;
+    rig_start(rig, 10 * S);
+    assert_string_equal(rig_state(rig, RECORD_ACTION, "r1h01"), "verifying");
+    rig_at(rig, 10 * MIN);
+    assert_int_equal(rig_host(rig, "r1h01")->orders, 0);
+    assert_string_equal(rig_state(rig, RECORD_ACTION, "r1h01"), "verified");
+    assert_has(rig_body(rig, RECORD_ACTION, "r1h01"), "outcome was unknown, verified: power=on");
+    assert_string_equal(rig_state(rig, RECORD_RUN, "r1h01"), "escalated");
+    assert_int_equal(rig->pages, 1);
+    rig_free(rig);
+}
+
+/* The definition of a run is gone: what is in doubt is resolved, then a person. */
+static void test_policy_gone(void **state)
+{
+    struct rig *rig = rig_new(racks_of(1, 5), MEMORY_POLICY);
+    rig_host(rig, "r1h01")->bmc = BMC_HALFWAY;
+    rig_raise(rig, "r1h01", MEMORY);
+    rig_at(rig, 10 * S);
+    rig_kill(rig);
+    policy_set_free(rig->set);
+    rig->set = policies_text("policies: ();", NULL);
+    rig_start(rig, 20 * S);
+    rig_at(rig, 30 * MIN);
+    assert_false(rig_host(rig, "r1h01")->off); /* Not left off. */
+    assert_string_equal(rig_state(rig, RECORD_RUN, "r1h01"), "escalated");
+    assert_has(rig->page.at, "its policy was changed or removed");
+    assert_int_equal(rig->pages, 1);
+    rig_free(rig);
+}
+
+static void test_page_again(void **state)
+{
+    struct rig *rig = rig_new(racks_of(1, 5), MEMORY_POLICY);
+    rig_host(rig, "r1h01")->bmc = BMC_GONE;
+    rig_raise(rig, "r1h01", MEMORY);
+    rig_at(rig, 4050); /* The page is on its way. */
+    assert_int_equal(rig->pages, 1);
+    rig_kill(rig);
+    rig_start(rig, 10 * S);
+    rig_at(rig, 60 * S);
+    assert_int_equal(rig->pages, 2); /* Woken twice rather than not at all, with the same token. */
+    assert_string_equal(rig_state(rig, RECORD_RUN, "r1h01"), "escalated");
+    rig_free(rig);
+}
+
+/* Numbers are never used twice: the rows of ended objects stay. */
+static void test_numbers(void **state)
+{
+    struct rig *rig = rig_new(racks_of(1, 5), MEMORY_POLICY);
+    rig_raise(rig, "r1h01", MEMORY);
+    rig_at(rig, 5 * MIN);
+    rig_kill(rig);
+    rig_start(rig, 6 * MIN);
+    rig_raise(rig, "r1h02", MEMORY);
+    rig_at(rig, 20 * MIN);
+    unsigned runs = 0;
+    for (size_t i = 0; i < rig->records_count; i++) {
+        runs += rig->records[i].kind == RECORD_RUN;
+    }
+    assert_int_equal(runs, 2);
+    rig_free(rig);
+}
+
+static void test_deferred(void **state)
+{
+    struct rig *rig = rig_new(racks_of(1, 5), MEMORY_POLICY);
+    rig_host(rig, "r1h01")->stays_ill = true;
+    rig_raise(rig, "r1h01", MEMORY);
+    rig_raise(rig, "r1h02", MEMORY);
+    rig_at(rig, 30 * S);
+    assert_string_equal(rig_state(rig, RECORD_DECISION, "r1h02"), "deferred");
+    rig_kill(rig);
+    rig_start(rig, 40 * S);
+    rig_at(rig, 20 * MIN);
+    assert_string_equal(rig_state(rig, RECORD_RUN, "r1h02"), "done"); /* Its turn came. */
+    assert_int_equal(rig_host(rig, "r1h02")->orders, 1);
+    rig_free(rig);
+}
+
+static void test_corrupt(void **state)
+{
+    struct engine *engine = NULL;
+    struct engine_output output = {0};
+    struct nsh_error err = {0};
+    assert_int_equal(engine_new(&engine, &err), 0);
+    static const char *const bodies[] = {"", "{", "[1]", "\"x\""};
+    for (size_t i = 0; i < ROWS(bodies); i++) {
+        struct record record = {
+            .kind = RECORD_RUN, .live = true, .id = TEXT("run-1"), .body = text_of(bodies[i])};
+        struct engine_input input = {.kind = INPUT_LOAD, .record = &record};
+        assert_true(engine_step(engine, &input, &output, &err) < 0);
+    }
+    struct event event = {0};
+    struct engine_input early = {.kind = INPUT_EVENTS, .events = {&event, 1}};
+    assert_int_equal(engine_step(engine, &early, &output, &err), -NSH_INVALID);
+    engine_free(engine);
+    engine_output_done(&output);
+}
+
+/* Records of another version, or by another hand: members missing, wrong, too many. Nothing
+ * crashes. */
+static void test_strange_records(void **state)
+{
+    static const char *const bodies[] = {
+        "{}",
+        "{\"id\":\"run-000001\",\"policy\":\"memory-fatal\",\"state\":\"running\",\"at\":99,"
+        "\"steps\":[{\"n\":77},{\"n\":-1},3]}",
+        "{\"id\":\"x\",\"run\":\"run-000001\",\"verb\":\"power.cycle\",\"state\":\"sent\"}",
+        "{\"id\":\"a\",\"state\":\"raised\",\"severity\":\"major\",\"host\":\"r1h01\",\"type\":"
+        "\"t\"}",
+        "{\"policy\":\"memory-fatal\",\"subject\":\"r1h01\",\"state\":\"settling\",\"known\":true,"
+        "\"alarms\":[1,\"a\"],\"window\":[[1],[1,2]]}",
+        "{\"policy\":\"memory-fatal\",\"subject\":\"\",\"state\":\"active\"}",
+        "{\"id\":\"frz-1\",\"scope\":\"rack\",\"expires_ms\":1}",
+        "{\"id\":\"brk-1\",\"domain\":\"rack\",\"hosts\":[1]}",
+        "{\"id\":\"brk-1\",\"domain\":\"rack=r1\",\"hosts\":[\"nobody\",\"r1h01\",\"r1h01\"]}",
+        "{\"id\":\"r1h01\",\"stamps\":[1,[1],[1,2],[\"a\",3]]}",
+        "{\"run\":-5,\"time_ms\":\"x\"}",
+    };
+    for (int kind = 0; kind < RECORDS_COUNT; kind++) {
+        struct rig *rig = rig_new(racks_of(1, 5), MEMORY_POLICY);
+        rig_kill(rig);
+        for (size_t i = 0; i < ROWS(bodies); i++) {
+            char id[16];
+            snprintf(id, sizeof id, "x%zu", i);
+            rig_keep(rig,
+                     &(struct record){.kind = (enum record_kind)kind,
+                                      .live = true,
+                                      .time_ms = RIG_START,
+                                      .id = text_of(id),
+                                      .body = text_of(bodies[i])},
+                     1);
+        }
+        rig_start(rig, 1 * S);
+        rig_at(rig, 30 * MIN);
+        rig_free(rig);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_everywhere),  cmocka_unit_test(test_intended),
+        cmocka_unit_test(test_policy_gone), cmocka_unit_test(test_page_again),
+        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_deferred),
+        cmocka_unit_test(test_corrupt),     cmocka_unit_test(test_strange_records),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
