@@ -17,6 +17,7 @@ struct generation {
     struct config *config;
     struct inventory *inventory;
     struct policy_set *policies;
+    struct generation *retired_next; /* The shell's: an old one that runs still walk. */
 };
 
 /*

@@ -154,6 +154,7 @@ static void on_second(uv_timer_t *timer)
 {
     struct shell *shell = timer->data;
     shell_health_second(shell);
+    shell_retire(shell);
     pump(shell);
 }
 
@@ -224,7 +225,9 @@ static void shell_release(struct shell *shell)
     }
     if (shell->engine != NULL) {
         engine_free(shell->engine);
+        shell->engine = NULL;
     }
+    shell_retire(shell);
     engine_output_done(&shell->output);
     intake_free(shell->intake);
     generation_unref(shell->generation);

@@ -83,6 +83,7 @@ struct shell {
     struct loop *loop;
     struct drivers *drivers;
     struct generation *generation;
+    struct generation *retired; /* Older ones: runs finish with the policies they began with. */
     struct engine *engine;
     struct engine_output output;
     struct store *store;
@@ -159,6 +160,8 @@ int shell_step(struct shell *shell, struct engine_input *input, struct nsh_error
 /* Inventory and policies of a generation into the engine. */
 int shell_hand_over(struct shell *shell, const struct generation *generation,
                     struct nsh_error *err);
+/* Let go of older generations that no run walks any more. */
+void shell_retire(struct shell *shell);
 /* The batch that will hold what was said so far; 0: all of it is durable. */
 uint64_t shell_pending_batch(const struct shell *shell);
 bool shell_complain(struct shell *shell, enum log_event event); /* Say it now? */

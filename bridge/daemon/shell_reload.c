@@ -82,6 +82,20 @@ static void add_warnings(struct textbuf *out, const struct reload *reload,
     textbuf_add_char(out, ']');
 }
 
+void shell_retire(struct shell *shell)
+{
+    struct generation **at = &shell->retired;
+    while (*at != NULL) {
+        struct generation *generation = *at;
+        if (shell->engine != NULL && engine_policies_in_use(shell->engine, generation->policies)) {
+            at = &generation->retired_next;
+        } else {
+            *at = generation->retired_next;
+            generation_unref(generation);
+        }
+    }
+}
+
 static int reload_apply(struct shell *shell, struct reload *reload, struct textbuf *out,
                         struct nsh_error *err)
 {
@@ -100,7 +114,9 @@ static int reload_apply(struct shell *shell, struct reload *reload, struct textb
     add_warnings(out, reload, before->config);
     textbuf_add_char(out, '}');
     reload->generation = NULL;
-    generation_unref(before);
+    before->retired_next = shell->retired;
+    shell->retired = before;
+    shell_retire(shell);
     drivers_refresh(shell->drivers, shell_device_settings, shell);
     if (shell->traps != NULL) {
         trap_listen_reload(shell->traps);

@@ -121,9 +121,9 @@ struct engine_output {
 #define ENGINE_DEDUP_MAX 1000000
 
 /*
- * The order of a start: INPUT_LOAD for each living record, INPUT_INVENTORY, INPUT_POLICIES and
- * INPUT_LOADED (these three in any order; LOADED also when the store was empty). Before all came,
- * events and commands are refused (NSH_INVALID).
+ * The order of a start: INPUT_INVENTORY, INPUT_POLICIES and an INPUT_LOAD for each living record,
+ * in any order, then INPUT_LOADED (also when the store was empty). Before all came, events and
+ * commands are refused (NSH_INVALID).
  *
  * Lifetimes: an inventory may be freed when the next INPUT_INVENTORY returned. Runs finish with the
  * policies they started with: a set may be freed when another one was taken and

@@ -27,6 +27,10 @@ static void test_modes(void **state)
         rig_at(rig, 10 * MIN);
         assert_string_equal(rig_state(rig, RECORD_DECISION, "r1h01"), rows[i].outcome);
         assert_int_equal(rig->calls, 0);
+        char guard[96];
+        snprintf(guard, sizeof guard, "{\"name\":\"mode\",\"result\":\"pass\",\"text\":\"%s\"}",
+                 rows[i].mode);
+        assert_has(rig_body(rig, RECORD_DECISION, "r1h01"), guard);
         rig_free(rig);
     }
 }
