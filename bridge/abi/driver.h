@@ -25,6 +25,8 @@ enum nsh_effect { NSH_READS, NSH_CHANGES, NSH_INTERRUPTS, NSH_DESTROYS };
 #define NSH_EXCLUSIVE 0x2u  /* No other call to the same host while this one runs. */
 #define NSH_NOTIFIES                                                                               \
     0x4u /* Speaks to people, not to a host: needs no host, passes no host guards. */
+#define NSH_ANY_ARGS                                                                               \
+    0x8u /* Takes any arguments as they are, unchecked; its table lists none. For programs. */
 
 /* Option flags. */
 #define NSH_REQUIRED 0x1u

@@ -357,7 +357,12 @@ static int call_new(struct drivers *drivers, const struct drivers_call *from,
             result = nsh_fail(err, NSH_NOMEM, "out of memory");
         }
     }
-    if (result == 0) {
+    if (result == 0 && (verb->flags & NSH_ANY_ARGS) != 0) {
+        static const struct nsh_value nothing = {.type = NSH_MAP};
+        const struct nsh_value *given = from->args == NULL ? &nothing : from->args;
+        bool copied = arena_value(&call->arena, given->type == NSH_MAP ? given : &nothing, args);
+        result = copied ? 0 : nsh_fail(err, NSH_NOMEM, "out of memory");
+    } else if (result == 0) {
         result = options_check(verb->args, verb->args_count, from->args, NULL, NULL, &call->arena,
                                args, err);
         if (result < 0) {
