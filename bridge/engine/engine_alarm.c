@@ -192,7 +192,10 @@ void alarm_raised(struct engine *engine, struct alarm *alarm)
 /* Whether it makes its host unhealthy, which is what storms are made of. */
 static void alarm_weigh(struct engine *engine, struct alarm *alarm, bool fresh)
 {
-    bool unhealthy = alarm->raised && alarm->severity >= SEVERITY_MAJOR && alarm->host != NULL;
+    if (alarm->host == NULL) {
+        return;
+    }
+    bool unhealthy = alarm->raised && alarm->severity >= SEVERITY_MAJOR;
     if (unhealthy && !alarm->unhealthy) {
         alarm->host->unhealthy++;
     }

@@ -88,6 +88,7 @@ void freeze_end(struct engine *engine, struct freeze *freeze, const char *why)
 
 void freeze_free(struct engine *engine, struct freeze *freeze)
 {
+    NSH_ASSERT(freeze != NULL);
     struct freeze **at = &engine->freezes;
     while (*at != NULL && *at != freeze) {
         at = &(*at)->next;

@@ -34,9 +34,12 @@ static struct text event_of(struct engine *engine, const struct nsh_value *value
     event.host = text_of(nsh_get_text(value, "host", ""));
     size_t room = event_packed_bytes(&event);
     uint8_t *bytes = arena_alloc(&engine->scratch, room);
-    return bytes == NULL
-               ? (struct text){0}
-               : (struct text){(const char *)bytes, (uint32_t)event_pack(&event, bytes, room)};
+    struct text packed = {0};
+    if (bytes != NULL) {
+        packed.at = (const char *)bytes;
+        packed.count = (uint32_t)event_pack(&event, bytes, room);
+    }
+    return packed;
 }
 
 static void steps_restore(struct run *run, const struct nsh_value *steps)

@@ -281,9 +281,10 @@ void match_raise(struct engine *engine, struct alarm *alarm, const struct event 
 
 void match_clear(struct engine *engine, struct alarm *alarm)
 {
-    while (alarm->links != NULL) {
-        struct instance *instance = alarm->links->instance;
-        link_drop(engine, alarm->links);
+    for (struct link *link = alarm->links, *next = NULL; link != NULL; link = next) {
+        struct instance *instance = link->instance;
+        next = link->alarm_next; /* Levels drop no links. */
+        link_drop(engine, link);
         instance_level(engine, instance);
     }
 }
