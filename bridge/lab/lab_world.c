@@ -188,12 +188,15 @@ static void inventory_host(const struct lab_host *host, const char *state, FILE 
     const struct lab_options *options = &bmc->lab->options;
     char address[INET_ADDRSTRLEN], uuid[37];
 
+    /* A rack serves one purpose here: budgets of pools do not get into each other's way. */
+    static const char *const pools[] = {"web", "db", "batch", "cache"};
+    const char *pool = pools[(bmc->rack - 1) % 4];
     inet_ntop(AF_INET, &bmc->address.sin_addr, address, sizeof address);
     lab_world_uuid_text(host, uuid);
     fprintf(out,
-            "  { name = \"%s\"; rack = \"r%u\"; feed = [\"%c\"]; pool = \"web\"; role = \"web\";\n"
+            "  { name = \"%s\"; rack = \"r%u\"; feed = [\"%c\"]; pool = \"%s\"; role = \"%s\";\n"
             "    serial = \"%s\"; uuid = \"%s\";\n",
-            host->name, bmc->rack, bmc->feed, host->serial, uuid);
+            host->name, bmc->rack, bmc->feed, pool, pool, host->serial, uuid);
     if (bmc->kind == LAB_IPMI) {
         fprintf(out,
                 "    bmc = { driver = \"ipmi\"; address = \"%s:%lld\"; credentials = \"lab\";\n"

@@ -36,8 +36,9 @@ struct sim_host *sim_host_of(struct sim_world *world, struct text name)
 struct sim_call *sim_call_of(struct sim_world *world, struct text action)
 {
     struct sim_call *call = map_get(&world->calls, action);
-    bool old_look = call != NULL && call->verb->effect == NSH_READS && call->life != world->life;
-    return old_look ? NULL : call;
+    bool again = call != NULL && call->life != world->life &&
+                 (call->verb->effect == NSH_READS || call->verb->binding == BINDING_NONE);
+    return again ? NULL : call;
 }
 
 /* A look of a former life: nobody waits for it, its answer may still be under way. */

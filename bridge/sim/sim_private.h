@@ -98,6 +98,9 @@ int64_t sim_spread(struct sim_world *world, uint32_t mean_ms); /* 1 .. 2 * mean 
 void sim_plan(struct sim_world *world, int64_t in_ms, struct sim_event event);
 void sim_violation(struct sim_world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The call of that id. Looks, and words to people, may come once more from a new life: a page twice
+ * is better than none.
+ */
 struct sim_call *sim_call_of(struct sim_world *world, struct text action);
 struct sim_host *sim_host_of(struct sim_world *world, struct text name);
 
