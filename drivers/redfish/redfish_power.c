@@ -161,6 +161,18 @@ static char *copy_of(const char *text)
     return text == NULL ? NULL : strdup(text);
 }
 
+/* Whether the BMC would show a restart. A system that did not come up may stay as it is after a
+ * hard reset; after a soft one that means that it did not listen. */
+static bool restart_shows(const struct redfish_call *call, const struct redfish_system *system)
+{
+    if (system->reset_time != NULL) {
+        return true;
+    }
+    return system->boot != NULL &&
+           (strcmp(system->boot, "OSRunning") == 0 ||
+            (power_act_of(call) == ACT_SOFT && strcmp(system->boot, "None") != 0));
+}
+
 static bool power_remember(struct redfish_call *call, const struct redfish_system *system)
 {
     struct nsh_device *device = call->device;
@@ -172,8 +184,7 @@ static bool power_remember(struct redfish_call *call, const struct redfish_syste
         device->resets = system->resets;
         device->resets_known = true;
     }
-    call->watch = system->reset_time != NULL ||
-                  (system->boot != NULL && strcmp(system->boot, "OSRunning") == 0);
+    call->watch = restart_shows(call, system);
     snprintf(call->boot, sizeof call->boot, "%s", system->boot == NULL ? "" : system->boot);
     snprintf(call->reset_time, sizeof call->reset_time, "%s",
              system->reset_time == NULL ? "" : system->reset_time);

@@ -351,9 +351,15 @@ static void login_done(void *arg, const struct nsh_http_reply *reply)
     } else if (sessions_absent(device, &result)) {
         device->no_sessions = true;
         result.code = NSH_OK;
+    } else if (result.code == NSH_DISCONNECTED && !device->login_again) {
+        device->login_again = true; /* The kept connection was dead: once more, on a new one. */
+        link_pump(device);
+        device_leave(device);
+        return;
     } else if (result.code == NSH_REFUSED && result.status == 400) {
         result.code = NSH_AUTH; /* Some say so instead of 401. */
     }
+    device->login_again = false;
     if (result.code != NSH_OK) {
         link_fail(device, &result);
     }

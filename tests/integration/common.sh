@@ -83,7 +83,10 @@ ledger_new() { # HOST
         'select(.seq > $n and .host == $h and .via != "physics" and .via != "control") | "\(.via) \(.request) \(.answer) \(.effect)"' \
         "$dir/ledger.jsonl"
 }
-ledger_mark() { ledger_seen=$(tail -1 "$dir/ledger.jsonl" | jq .seq); }
+ledger_mark() {
+    ledger_seen=$(tail -1 "$dir/ledger.jsonl" | jq .seq)
+    ledger_seen=${ledger_seen:-0}
+}
 ledger_is() { # WHAT HOST LINE...: exactly these orders since the last call
     local what=$1 host=$2 wanted
     shift 2

@@ -105,6 +105,7 @@ static void ended(void *arg, const char *action, const struct nsh_outcome *outco
     }
     call_print(call, outcome, trace);
     drive->waiting--;
+    uv_stop(loop_uv(drive->loop)); /* Else a turn whose timers ended the last call would block. */
 }
 
 static void cancel_due(void *arg)
