@@ -69,7 +69,7 @@ struct nsh_device {
 
     enum redfish_auth auth;
     enum link_state link;
-    bool insecure, closed, login_again;
+    bool insecure, closed, login_again, orphan;
     bool root_known, service_first, no_sessions; /* service_first: it names the sessions' path. */
     uint8_t busy;                                /* Callbacks that run: close waits for them. */
     uint32_t request_timeout_ms, poll_ms, off_time_ms;

@@ -482,26 +482,36 @@ bool redfish_entry_read(struct json_object *doc, struct redfish_entry *ret_entry
 
 /* ---- requests --------------------------------------------------------------------------- */
 
-char *redfish_login_body(const char *user, const char *password)
+static size_t json_escape(const char *text, char *out)
 {
-    struct json_object *object = json_object_new_object();
-    struct json_object *name = json_object_new_string(user);
-    struct json_object *secret = json_object_new_string(password);
-    char *copy = NULL;
-    if (object != NULL && name != NULL && secret != NULL &&
-        json_object_object_add(object, "UserName", name) == 0) {
-        name = NULL;
-        if (json_object_object_add(object, "Password", secret) == 0) {
-            secret = NULL;
-            const char *text = json_object_to_json_string_ext(
-                object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-            copy = text == NULL ? NULL : strdup(text);
+    size_t used = 0;
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+        if (*c < 0x20) {
+            used += (size_t)sprintf(out + used, "\\u%04x", *c);
+        } else {
+            if (*c == '"' || *c == '\\') {
+                out[used++] = '\\';
+            }
+            out[used++] = (char)*c;
         }
     }
-    json_object_put(name);
-    json_object_put(secret);
-    json_object_put(object);
-    return copy;
+    out[used] = '\0';
+    return used;
+}
+
+/* By hand: a JSON library that runs out of memory in the middle writes another password. */
+char *redfish_login_body(const char *user, const char *password)
+{
+    static const char begin[] = "{\"UserName\":\"", middle[] = "\",\"Password\":\"", end[] = "\"}";
+    size_t room = sizeof begin + sizeof middle + sizeof end + 6 * (strlen(user) + strlen(password));
+    char *body = malloc(room);
+    if (body == NULL) {
+        return NULL;
+    }
+    char *at = stpcpy(body, begin);
+    at = stpcpy(at + json_escape(user, at), middle);
+    stpcpy(at + json_escape(password, at), end);
+    return body;
 }
 
 void redfish_reset_body(enum redfish_reset reset, char room[64])

@@ -208,6 +208,11 @@ static void result_of(const struct nsh_device *device, const char *what,
 static void link_fail(struct nsh_device *device, const struct redfish_result *result)
 {
     size_t count = 0;
+    bool orphan = device->orphan;
+    device->orphan = false;
+    if (orphan && result->reply == NULL) {
+        return; /* It was begun for a call that is gone: those that wait try anew. */
+    }
     for (const struct redfish_request *request = device->first; request != NULL;
          request = request->next) {
         count++;
@@ -257,31 +262,72 @@ static bool link_answered(struct nsh_device *device, const char *what,
         result->code = err.code;
         snprintf(text, REDFISH_TEXT_MAX, "%s: %s: %s", device->base, what, err.text);
     }
+    device->orphan = device->orphan && result->code != NSH_OK;
     return result->code == NSH_OK;
 }
 
-static char *path_copy(const char *path)
+static int path_take(char **ret_path, const char *path)
 {
-    return path == NULL ? NULL : strdup(path);
+    char *copy = path == NULL ? NULL : strdup(path);
+    text_set(ret_path, copy);
+    return path != NULL && copy == NULL ? -NSH_NOMEM : 0;
+}
+
+/* A reply that speaks of sessions but could not be read to the end is no reply without sessions. */
+static int sessions_take(struct nsh_device *device, const char *path,
+                         const struct nsh_http_reply *reply)
+{
+    int taken = path_take(&device->sessions_path, path);
+    if (taken == 0 && path == NULL && strstr(reply->body, "Sessions\"") != NULL) {
+        taken = -NSH_PROTOCOL;
+    }
+    device->no_sessions = path == NULL;
+    return taken;
+}
+
+static int root_take(struct nsh_device *device, struct json_object *doc,
+                     const struct nsh_http_reply *reply)
+{
+    struct redfish_root root;
+    redfish_root_read(doc, &root);
+    bool direct = root.sessions != NULL;
+    if (root.systems == NULL) {
+        return -NSH_PROTOCOL; /* Not remembered: a BMC that starts says little. */
+    }
+    int taken = path_take(&device->systems_path, root.systems);
+    if (taken == 0 && !direct && strstr(reply->body, "\"Sessions\"") != NULL) {
+        return -NSH_PROTOCOL; /* It has the link, and it is nonsense. */
+    }
+    if (taken == 0) {
+        taken = sessions_take(device, direct ? root.sessions : root.session_service, reply);
+    }
+    device->service_first = !direct && root.session_service != NULL;
+    device->root_known = taken == 0;
+    return taken;
+}
+
+static void link_failed(struct nsh_device *device, struct redfish_result *result, int code,
+                        char text[REDFISH_TEXT_MAX], const char *what)
+{
+    result->code = code;
+    snprintf(text, REDFISH_TEXT_MAX, "%s: %s: %s", device->base, what,
+             code == NSH_NOMEM ? "out of memory" : "it names no systems or sessions");
+    link_fail(device, result);
 }
 
 static void root_done(void *arg, const struct nsh_http_reply *reply)
 {
     struct nsh_device *device = arg;
     struct redfish_result result;
-    struct redfish_root root;
     struct json_object *doc = NULL;
     char text[REDFISH_TEXT_MAX];
 
     device_enter(device);
     if (link_answered(device, "GET " ROOT_PATH, reply, &result, text, &doc)) {
-        redfish_root_read(doc, &root);
-        text_set(&device->systems_path, path_copy(root.systems));
-        text_set(&device->sessions_path,
-                 path_copy(root.sessions != NULL ? root.sessions : root.session_service));
-        device->no_sessions = device->sessions_path == NULL;
-        device->root_known = true;
-        device->service_first = root.sessions == NULL && root.session_service != NULL;
+        int taken = root_take(device, doc, reply);
+        if (taken < 0) {
+            link_failed(device, &result, -taken, text, "GET " ROOT_PATH);
+        }
     } else {
         link_fail(device, &result);
     }
@@ -299,10 +345,17 @@ static void service_done(void *arg, const struct nsh_http_reply *reply)
 
     device_enter(device);
     bool good = link_answered(device, "GET SessionService", reply, &result, text, &doc);
-    const char *path = good ? redfish_session_service_read(doc) : NULL;
-    text_set(&device->sessions_path, path_copy(path));
-    device->no_sessions = device->sessions_path == NULL;
-    device->service_first = false;
+    bool absent = !good && result.status == 404;
+    int taken = good ? sessions_take(device, redfish_session_service_read(doc), reply) : 0;
+    if (taken < 0) {
+        link_failed(device, &result, -taken, text, "GET SessionService");
+    } else if (!good && !absent) {
+        link_fail(device, &result);
+    } else {
+        device->no_sessions = absent || device->no_sessions;
+        device->service_first = false;
+    }
+    device->root_known = device->root_known && taken == 0;
     redfish_free(doc);
     link_pump(device);
     device_leave(device);
@@ -414,6 +467,9 @@ static void request_done(void *arg, const struct nsh_http_reply *reply)
         token_drop(device);
         again = again || !request->renewed;
         request->renewed = true;
+    }
+    if (result.code != NSH_OK && device->no_sessions) {
+        device->root_known = device->no_sessions = false; /* Perhaps it was only starting. */
     }
     if (!again) {
         queue_take(device);
@@ -541,6 +597,7 @@ bool redfish_request_cancel(struct nsh_device *device, struct redfish_request *r
     }
     request->queued = false;
     request_free_path(request);
+    device->orphan = device->orphan || (device->first == NULL && device->link != LINK_IDLE);
     if (device->busy == 0) {
         device_enter(device);
         link_pump(device);
