@@ -64,17 +64,11 @@ static const struct nsh_option options[] = {
     {.name = "file", .type = NSH_STRING, .flags = NSH_REQUIRED, .help = "Where the times go."},
 };
 
-static const struct nsh_option args[] = {
-    {.name = "text", .type = NSH_STRING, .preset = "", .help = "When it was sent."},
-};
-
 static const struct nsh_verb verbs[] = {
     {
         .name = "notify",
         .effect = NSH_CHANGES,
-        .flags = NSH_NOTIFIES,
-        .args = args,
-        .args_count = 1,
+        .flags = NSH_NOTIFIES | NSH_ANY_ARGS,
         .timeout_ms_default = 5000,
         .help = "Note how late it is.",
     },
