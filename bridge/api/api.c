@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define API_HEAD_BYTES_MAX 65536 /* Head and pieces of a body of one connection. */
+#define API_HEAD_BYTES_MAX                                                                         \
+    24576 /* Of one connection; libmicrohttpd zeroes all of it for each request. */
 #define API_PEM_BYTES_MAX (1u << 20)
 #define API_STOP_MS_MAX 1000 /* How long answers may take to leave when the server stops. */
 
