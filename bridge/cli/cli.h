@@ -63,6 +63,12 @@ enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...)
  */
 enum cli_exit cli_request(struct cli *cli, const char *method, const char *path, const char *body,
                           struct nsh_value *ret_reply);
+/*
+ * Follow a stream of server-sent events: row is called for each, until it returns false or the
+ * stream ends.
+ */
+enum cli_exit cli_stream(struct cli *cli, const char *path,
+                         bool (*row)(void *arg, const char *event, struct text data), void *arg);
 /* Path with query parameters out of the flags host, state, type, since, limit. In cli->arena. */
 const char *cli_path(struct cli *cli, const char *path);
 /* Escaped for use as one part of a path. In cli->arena. */
@@ -97,6 +103,9 @@ void cli_print_fields(struct cli *cli, const struct nsh_value *item,
                       const struct cli_column *columns);
 /* Print safe for a terminal, followed by a newline. */
 void cli_print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* first, then text broken at blanks before column 100, indented to where it began. */
+void cli_print_wrapped(const char *first, const char *text);
+void cli_length(int64_t ms, struct textbuf *out); /* "7.5s", "2m30s": as long as a person reads. */
 /* The escape sequence that begins the colour of a state or severity word, or "". */
 const char *cli_color_of(const struct cli *cli, const char *word);
 const char *cli_color_end(const struct cli *cli);

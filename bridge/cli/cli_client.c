@@ -52,11 +52,12 @@ static enum cli_exit header_token(struct cli *cli, struct curl_slist **headers)
 static enum cli_exit problem_print(struct cli *cli, long status, const struct textbuf *reply)
 {
     struct nsh_value problem = nsh_null();
-    const char *detail = NULL, *hint = NULL;
+    const char *detail = NULL, *hint = NULL, *code = "";
     if (reply->at != NULL &&
         json_parse(reply->at, reply->count, &cli->arena, &problem, NULL) == 0) {
         detail = nsh_get_text(&problem, "detail", nsh_get_text(&problem, "title", NULL));
         hint = nsh_get_text(&problem, "hint", NULL);
+        code = nsh_get_text(&problem, "code", "");
     }
     fprintf(stderr, "nightshift: %s\n",
             detail != NULL ? detail : "the daemon answered with an error");
@@ -70,7 +71,7 @@ static enum cli_exit problem_print(struct cli *cli, long status, const struct te
     case 404:
         return CLI_NOT_FOUND;
     case 409:
-        return CLI_REFUSED;
+        return strcmp(code, "refused") == 0 ? CLI_REFUSED : CLI_NO;
     case 503:
         return CLI_UNREACHABLE;
     case 504:
@@ -103,36 +104,53 @@ static enum cli_exit request_failed(struct cli *cli, CURLcode code)
     return CLI_UNREACHABLE;
 }
 
-enum cli_exit cli_request(struct cli *cli, const char *method, const char *path, const char *body,
-                          struct nsh_value *ret_reply)
+static enum cli_exit timeout_of(const struct cli *cli, int64_t *ret_ms)
 {
-    int64_t timeout_ms = 30000;
-    if (cli->flags.timeout != NULL &&
-        !text_to_duration_ms(text_of(cli->flags.timeout), &timeout_ms)) {
+    *ret_ms = 30000;
+    if (cli->flags.timeout != NULL && !text_to_duration_ms(text_of(cli->flags.timeout), ret_ms)) {
         return cli_fail(CLI_USAGE, "--timeout wants a duration such as 30s, got %s",
                         cli->flags.timeout);
     }
+    return CLI_OK;
+}
+
+static void request_prepare(struct cli *cli, CURL *curl, const char *method, const char *path,
+                            struct curl_slist *headers)
+{
+    curl_easy_setopt(curl, CURLOPT_URL, url_of(cli, curl, path));
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+}
+
+static const char *body_type(const char *path, const char *body)
+{
+    if (strcmp(path, "/v1/events") != 0) {
+        return "Content-Type: application/json";
+    }
+    return body[0] == '[' ? "Content-Type: application/cloudevents-batch+json"
+                          : "Content-Type: application/cloudevents+json";
+}
+
+enum cli_exit cli_request(struct cli *cli, const char *method, const char *path, const char *body,
+                          struct nsh_value *ret_reply)
+{
+    int64_t timeout_ms = 0;
+    struct curl_slist *headers = NULL;
+    CLEANUP(textbuf_donep) struct textbuf reply = {.count_max = REPLY_BYTES_MAX};
     CURL *curl = curl_easy_init();
     if (curl == NULL) {
         return cli_fail(CLI_NO, "out of memory");
     }
-    struct curl_slist *headers = NULL;
-    CLEANUP(textbuf_donep) struct textbuf reply = {.count_max = REPLY_BYTES_MAX};
-    enum cli_exit result = header_token(cli, &headers);
+    enum cli_exit result = timeout_of(cli, &timeout_ms);
+    result = result == CLI_OK ? header_token(cli, &headers) : result;
     if (result == CLI_OK) {
         if (body != NULL) {
-            headers = curl_slist_append(
-                headers, body[0] == '[' ? "Content-Type: application/cloudevents-batch+json"
-                         : strcmp(path, "/v1/events") == 0
-                             ? "Content-Type: application/cloudevents+json"
-                             : "Content-Type: application/json");
+            headers = curl_slist_append(headers, body_type(path, body));
             curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
         }
-        curl_easy_setopt(curl, CURLOPT_URL, url_of(cli, curl, path));
-        curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-        curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+        request_prepare(cli, curl, method, path, headers);
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
         curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, reply_add);
         curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply);
@@ -152,6 +170,79 @@ enum cli_exit cli_request(struct cli *cli, const char *method, const char *path,
     }
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
+    return result;
+}
+
+/* ---- server-sent events ---------------------------------------------------------------------- */
+
+struct stream {
+    CURL *curl;
+    struct textbuf bytes; /* Not yet a whole line; or the problem's document. */
+    char event[32];
+    bool (*row)(void *arg, const char *event, struct text data);
+    void *arg;
+    bool enough;
+};
+
+static void stream_line(struct stream *stream, struct text line)
+{
+    if (text_starts(line, "event: ")) {
+        snprintf(stream->event, sizeof stream->event, "%.*s", (int)line.count - 7, line.at + 7);
+    } else if (text_starts(line, "data: ") && !stream->enough) {
+        struct text data = {line.at + 6, line.count - 6};
+        stream->enough = !stream->row(stream->arg, stream->event, data);
+    }
+}
+
+static size_t stream_add(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct stream *stream = arg;
+    struct textbuf *buf = &stream->bytes;
+    long status = 0;
+    textbuf_add(buf, (struct text){bytes, (uint32_t)(size * count)});
+    curl_easy_getinfo(stream->curl, CURLINFO_RESPONSE_CODE, &status);
+    size_t start = 0;
+    for (char *end; status < 300 && !buf->failed && start < buf->count &&
+                    (end = memchr(buf->at + start, '\n', buf->count - start)) != NULL;) {
+        size_t line_bytes = (size_t)(end - buf->at) - start;
+        stream_line(stream, (struct text){buf->at + start, (uint32_t)line_bytes});
+        start += line_bytes + 1;
+    }
+    if (start > 0) {
+        memmove(buf->at, buf->at + start, buf->count - start);
+        buf->count -= start;
+        buf->at[buf->count] = 0;
+    }
+    return buf->failed || stream->enough ? 0 : size * count;
+}
+
+enum cli_exit cli_stream(struct cli *cli, const char *path,
+                         bool (*row)(void *arg, const char *event, struct text data), void *arg)
+{
+    struct curl_slist *headers = NULL;
+    struct stream stream = {.curl = curl_easy_init(), .row = row, .arg = arg};
+    if (stream.curl == NULL) {
+        return cli_fail(CLI_NO, "out of memory");
+    }
+    enum cli_exit result = header_token(cli, &headers);
+    if (result == CLI_OK) {
+        request_prepare(cli, stream.curl, "GET", path, headers);
+        curl_easy_setopt(stream.curl, CURLOPT_WRITEFUNCTION, stream_add);
+        curl_easy_setopt(stream.curl, CURLOPT_WRITEDATA, &stream);
+        CURLcode code = curl_easy_perform(stream.curl);
+        long status = 0;
+        curl_easy_getinfo(stream.curl, CURLINFO_RESPONSE_CODE, &status);
+        if (status >= 300) {
+            result = problem_print(cli, status, &stream.bytes);
+        } else if (!stream.enough && status == 0) {
+            result = request_failed(cli, code);
+        } else if (!stream.enough) {
+            result = cli_fail(CLI_UNREACHABLE, "the daemon ended the stream");
+        }
+    }
+    textbuf_done(&stream.bytes);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(stream.curl);
     return result;
 }
 

@@ -207,46 +207,62 @@ enum cli_exit cli_event_send(struct cli *cli)
     return command(cli, "POST", "/v1/events", start, "accepted: durable");
 }
 
-enum cli_exit cli_tail(struct cli *cli)
+struct tail {
+    struct cli *cli;
+    unsigned rows, rows_max;
+};
+
+/* "14:05:31" */
+static void print_clock(int64_t unix_ms)
 {
-    struct nsh_value document;
-    enum cli_exit result = cli_request(cli, "GET", "/v1/events?limit=1", NULL, &document);
-    long long after = 0;
-    const struct nsh_value *items = nsh_get(&document, "items");
-    if (result == CLI_OK && items != NULL && items->type == NSH_LIST && items->count > 0) {
-        after = (long long)nsh_get_int(&items->items[0], "seq", 0);
-    }
-    unsigned rows = 0;
-    unsigned rows_max =
-        cli->flags.limit == NULL ? UINT_MAX : (unsigned)strtoul(cli->flags.limit, NULL, 10);
-    cli->flags.limit = NULL;
-    /* NOLINTNEXTLINE(bugprone-infinite-loop): rows counts in the inner loop. */
-    while (result == CLI_OK && rows < rows_max) {
-        const char *path = arena_printf(&cli->arena, "/v1/events?after=%lld&wait=10s", after);
-        result = cli_request(cli, "GET", cli_path(cli, path), NULL, &document);
-        items = result == CLI_OK ? nsh_get(&document, "items") : NULL;
-        for (uint32_t i = 0; items != NULL && i < items->count && rows < rows_max; i++, rows++) {
-            const struct nsh_value *event = &items->items[i];
-            after = (long long)nsh_get_int(event, "seq", after);
-            if (cli->output != CLI_TABLE) {
-                CLEANUP(textbuf_donep) struct textbuf line = {0};
-                json_write(event, &line);
-                cli_print_line("%s", line.at);
-                continue;
-            }
-            CLEANUP(textbuf_donep) struct textbuf line = {0};
-            textbuf_add_time(&line, nsh_get_int(event, "received_ms", 0));
-            const char *severity = nsh_get_text(event, "severity", "-");
-            printf("%.8s  %-6s %s%-9s%s %-12s %-28s ", line.count > 11 ? line.at + 11 : "-",
-                   nsh_get_text(event, "state", "-"), cli_color_of(cli, severity), severity,
-                   cli_color_of(cli, severity)[0] != 0 ? cli_color_end(cli) : "",
-                   nsh_get_text(event, "host", "-"), nsh_get_text(event, "type", "-"));
-            CLEANUP(textbuf_donep) struct textbuf message = {0};
-            cli_cell(cli, event, "message", CLI_PLAIN, &message);
-            cli_print_line("%s", message.at);
-        }
-        fflush(stdout);
+    CLEANUP(textbuf_donep) struct textbuf clock = {0};
+    textbuf_add_time(&clock, unix_ms);
+    printf("%.8s  ", clock.count > 11 ? clock.at + 11 : "-");
+}
+
+static void print_word(struct cli *cli, const char *word, int width)
+{
+    const char *color = cli_color_of(cli, word);
+    printf("%s%-*s%s ", color, width, word, color[0] != 0 ? cli_color_end(cli) : "");
+}
+
+static void tail_print(struct cli *cli, bool is_event, const struct nsh_value *item)
+{
+    CLEANUP(textbuf_donep) struct textbuf text = {0};
+    print_clock(nsh_get_int(item, is_event ? "received_ms" : "time", 0));
+    print_word(cli, is_event ? nsh_get_text(item, "state", "-") : "decided", 8);
+    print_word(cli, nsh_get_text(item, is_event ? "severity" : "outcome", "-"), 9);
+    printf("%-12s %-28s ", nsh_get_text(item, "host", "-"),
+           nsh_get_text(item, is_event ? "type" : "policy", "-"));
+    cli_cell(cli, item, is_event ? "message" : "reason", CLI_PLAIN, &text);
+    cli_print_line("%s", text.at == NULL ? "" : text.at);
+}
+
+static bool tail_row(void *arg, const char *event, struct text data)
+{
+    struct tail *tail = arg;
+    struct cli *cli = tail->cli;
+    struct nsh_value item;
+    if (cli->output != CLI_TABLE) {
+        cli_print_line("%.*s", (int)data.count, data.at);
+    } else if (json_parse(data.at, data.count, &cli->arena, &item, NULL) == 0) {
+        tail_print(cli, strcmp(event, "event") == 0, &item);
         arena_reset(&cli->arena);
     }
-    return result;
+    fflush(stdout);
+    return ++tail->rows < tail->rows_max;
+}
+
+enum cli_exit cli_tail(struct cli *cli)
+{
+    struct tail tail = {.cli = cli, .rows_max = UINT_MAX};
+    int64_t rows = 0;
+    if (cli->flags.limit != NULL) {
+        if (!text_to_int(text_of(cli->flags.limit), &rows) || rows < 1 || rows > UINT_MAX) {
+            return cli_fail(CLI_USAGE, "--limit wants a number, got %s", cli->flags.limit);
+        }
+        tail.rows_max = (unsigned)rows;
+        cli->flags.limit = NULL; /* Ours: the stream has no end. */
+    }
+    return cli_stream(cli, cli_path(cli, "/v1/stream"), tail_row, &tail);
 }

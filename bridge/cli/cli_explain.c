@@ -14,7 +14,7 @@ static void print_texts(const struct nsh_value *list, const char *indent)
         }
         CLEANUP(textbuf_donep) struct textbuf line = {0};
         textbuf_add_safe(&line, (struct text){list->items[i].text, list->items[i].count});
-        cli_print_line("%s%s", indent, line.at == NULL ? "" : line.at);
+        cli_print_wrapped(indent, line.at == NULL ? "" : line.at);
     }
 }
 
@@ -22,11 +22,16 @@ static void print_guards(struct cli *cli, const struct nsh_value *guards)
 {
     for (uint32_t i = 0; guards != NULL && guards->type == NSH_LIST && i < guards->count; i++) {
         const struct nsh_value *guard = &guards->items[i];
-        const char *result = nsh_get_text(guard, "result", "-");
-        bool blocks = strcmp(result, "pass") != 0;
-        printf("    guard  %-16s %s%-7s%s %s\n", nsh_get_text(guard, "name", "-"),
-               blocks ? cli_color_of(cli, "refused") : "", blocks ? "BLOCKED" : "pass",
-               blocks ? cli_color_end(cli) : "", nsh_get_text(guard, "text", ""));
+        bool blocks = strcmp(nsh_get_text(guard, "result", "-"), "pass") != 0;
+        const char *text = nsh_get_text(guard, "text", "");
+        CLEANUP(textbuf_donep) struct textbuf line = {0};
+        textbuf_add_safe(&line, text_of(text));
+        const char *first =
+            arena_printf(&cli->arena, "    guard  %-13s %-7s  ", nsh_get_text(guard, "name", "-"),
+                         blocks ? "BLOCKED" : "pass");
+        fputs(blocks ? cli_color_of(cli, "refused") : "", stdout);
+        cli_print_wrapped(first == NULL ? "" : first, line.at == NULL ? "" : line.at);
+        fputs(blocks ? cli_color_end(cli) : "", stdout);
     }
 }
 
@@ -71,6 +76,16 @@ static void print_action(struct cli *cli, const struct nsh_value *action)
            text.at == NULL ? "" : text.at);
 }
 
+static void print_pending(struct cli *cli, const struct nsh_value *pending)
+{
+    CLEANUP(textbuf_donep) struct textbuf since = {0};
+    cli_cell(cli, pending, "since_ms", CLI_AGO, &since);
+    printf("%swaiting%s  policy %s on %s matches since %s (alarm %s): its time is not over\n",
+           cli_color_of(cli, "held"), cli_color_end(cli), nsh_get_text(pending, "policy", "-"),
+           nsh_get_text(pending, "subject", "-"), since.at == NULL ? "-" : since.at,
+           nsh_get_text(pending, "alarm", "-"));
+}
+
 static enum cli_exit explain(struct cli *cli, const char *kind)
 {
     const char *path =
@@ -83,10 +98,21 @@ static enum cli_exit explain(struct cli *cli, const char *kind)
     const struct nsh_value *decisions = nsh_get(&document, "decisions");
     const struct nsh_value *runs = nsh_get(&document, "runs");
     const struct nsh_value *actions = nsh_get(&document, "actions");
+    const struct nsh_value *pending = nsh_get(&document, "pending");
     bool any = false;
+    for (uint32_t i = 0; pending != NULL && i < pending->count; i++) {
+        print_pending(cli, &pending->items[i]);
+        any = true;
+    }
     for (uint32_t i = 0; decisions != NULL && i < decisions->count; i++) {
+        if (any) {
+            putchar('\n');
+        }
         print_decision(cli, &decisions->items[i]);
         any = true;
+    }
+    if (any && runs != NULL && runs->count > 0) {
+        putchar('\n');
     }
     for (uint32_t i = 0; runs != NULL && i < runs->count; i++) {
         print_run(cli, &runs->items[i]);

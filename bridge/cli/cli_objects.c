@@ -73,23 +73,15 @@ static const struct cli_column run_columns[] = {
 };
 
 static const struct cli_column policy_columns[] = {
-    {"POLICY", "name", CLI_PLAIN, 0},
-    {"MODE", "mode", CLI_PLAIN, 0},
-    {"SUBJECT", "subject", CLI_PLAIN, 0},
-    {"OWNER", "owner", CLI_PLAIN, 0},
-    {"FILE", "file", CLI_PLAIN, 32},
-    {"SUMMARY", "summary", CLI_PLAIN, 60},
-    {0},
+    {"POLICY", "name", CLI_PLAIN, 0},      {"MODE", "mode", CLI_PLAIN, 0},
+    {"SUBJECT", "subject", CLI_PLAIN, 0},  {"OWNER", "owner", CLI_PLAIN, 0},
+    {"SUMMARY", "summary", CLI_PLAIN, 52}, {0},
 };
 
 static const struct cli_column driver_columns[] = {
-    {"DRIVER", "name", CLI_PLAIN, 0},
-    {"VERSION", "version", CLI_PLAIN, 0},
-    {"DEVICES", "devices", CLI_PLAIN, 0},
-    {"RUNNING", "running", CLI_PLAIN, 0},
-    {"VERBS", "verbs", CLI_PLAIN, 90},
-    {"SUMMARY", "summary", CLI_PLAIN, 60},
-    {0},
+    {"DRIVER", "name", CLI_PLAIN, 0},     {"VERSION", "version", CLI_PLAIN, 0},
+    {"DEVICES", "devices", CLI_PLAIN, 0}, {"RUNNING", "running", CLI_PLAIN, 0},
+    {"VERBS", "verbs", CLI_PLAIN, 64},    {0},
 };
 
 static const struct cli_column event_columns[] = {
@@ -99,8 +91,7 @@ static const struct cli_column event_columns[] = {
     {"STATE", "state", CLI_STATE, 0},
     {"HOST", "host", CLI_PLAIN, 0},
     {"TYPE", "type", CLI_PLAIN, 0},
-    {"NAME", "name", CLI_PLAIN, 0},
-    {"MESSAGE", "message", CLI_PLAIN, 60},
+    {"MESSAGE", "message", CLI_PLAIN, 48},
     {0},
 };
 
@@ -196,6 +187,7 @@ enum cli_exit cli_alarm_show(struct cli *cli)
     enum cli_exit result = fetch(cli, "/v1/alarms/", &alarm);
     if (result == CLI_OK && !cli_print_document(cli, &alarm)) {
         cli_print_fields(cli, &alarm, alarm_fields);
+        fflush(stdout);
         fprintf(stderr, "\nwhat was decided: nightshift explain alarm %s\n", cli->args[0]);
     }
     return result;
@@ -233,7 +225,7 @@ static void print_step(struct cli *cli, const struct nsh_value *step, uint32_t n
     int64_t ended_ms = nsh_get_int(step, "ended_ms", 0);
     CLEANUP(textbuf_donep) struct textbuf length = {0};
     if (started_ms > 0 && ended_ms >= started_ms) {
-        textbuf_add_duration(&length, ended_ms - started_ms);
+        cli_length(ended_ms - started_ms, &length);
     }
     printf("  %2u  %-14s %-14s %s%-10s%s %8s  %s\n", number, nsh_get_text(step, "name", "-"),
            nsh_get_text(step, "verb", nsh_get_text(step, "kind", "-")), cli_color_of(cli, state),

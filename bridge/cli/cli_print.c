@@ -10,6 +10,7 @@
 
 #define COLUMNS_MAX 16
 #define WIDTH_MAX 40
+#define WRAP_COLUMNS 100
 
 const struct nsh_value *cli_member(const struct nsh_value *item, const char *path)
 {
@@ -45,6 +46,51 @@ static void cell_ago(struct cli *cli, int64_t time_ms, struct textbuf *out)
     }
 }
 
+void cli_length(int64_t ms, struct textbuf *out)
+{
+    if (ms >= 1000 && ms < 10000) {
+        textbuf_addf(out, "%lld.%llds", (long long)(ms / 1000), (long long)(ms % 1000 / 100));
+    } else {
+        textbuf_add_duration(out, ms < 1000 ? ms : ms / 1000 * 1000);
+    }
+}
+
+static void cell_scalar(const struct nsh_value *value, struct textbuf *out)
+{
+    if (value->type == NSH_STRING) {
+        textbuf_add_safe(out, (struct text){value->text, value->count});
+    } else {
+        json_write(value, out);
+    }
+}
+
+static void cell_list(const struct nsh_value *list, struct textbuf *out)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        textbuf_add_chars(out, i == 0 ? "" : ", ");
+        cell_scalar(&list->items[i], out);
+    }
+}
+
+/* {"env": "lab"} -> env=lab; {"bmc": {"driver": "ipmi", "address": "10.1.1.1"}} ->
+ * bmc=ipmi 10.1.1.1 */
+static void cell_map(const struct nsh_value *map, struct textbuf *out)
+{
+    for (uint32_t i = 0; i < map->count; i++) {
+        const struct nsh_value *value = &map->members[i].value;
+        textbuf_add_chars(out, i == 0 ? "" : ", ");
+        textbuf_add_safe(out, text_of(map->members[i].name));
+        textbuf_add_char(out, '=');
+        for (uint32_t k = 0; value->type == NSH_MAP && k < value->count; k++) {
+            textbuf_add_chars(out, k == 0 ? "" : " ");
+            cell_scalar(&value->members[k].value, out);
+        }
+        if (value->type != NSH_MAP) {
+            cell_scalar(value, out);
+        }
+    }
+}
+
 void cli_cell(struct cli *cli, const struct nsh_value *item, const char *member,
               enum cli_format format, struct textbuf *out)
 {
@@ -55,18 +101,15 @@ void cli_cell(struct cli *cli, const struct nsh_value *item, const char *member,
     } else if (format == CLI_AGO && value->type == NSH_INT) {
         cell_ago(cli, value->integer, out);
     } else if (format == CLI_LENGTH && value->type == NSH_INT) {
-        textbuf_add_duration(out, value->integer);
+        cli_length(value->integer, out);
     } else if (value->type == NSH_STRING) {
         textbuf_add_safe(out, (struct text){value->text, value->count});
-    } else if (value->type == NSH_LIST) {
-        for (uint32_t i = 0; i < value->count; i++) {
-            textbuf_add_chars(out, i == 0 ? "" : ",");
-            if (value->items[i].type == NSH_STRING) {
-                textbuf_add_safe(out, (struct text){value->items[i].text, value->items[i].count});
-            } else {
-                json_write(&value->items[i], out);
-            }
-        }
+    } else if (value->type == NSH_LIST && value->count > 0) {
+        cell_list(value, out);
+    } else if (value->type == NSH_MAP && value->count > 0) {
+        cell_map(value, out);
+    } else if (value->type == NSH_LIST || value->type == NSH_MAP) {
+        textbuf_add_chars(out, "-");
     } else {
         json_write(value, out);
     }
@@ -99,6 +142,27 @@ const char *cli_color_of(const struct cli *cli, const char *word)
 const char *cli_color_end(const struct cli *cli)
 {
     return cli->color ? "\033[0m" : "";
+}
+
+void cli_print_wrapped(const char *first, const char *text)
+{
+    size_t indent = strlen(first), column = indent;
+    fputs(first, stdout);
+    while (*text != 0) {
+        size_t count = strcspn(text, " ");
+        if (column > indent && column + 1 + count > WRAP_COLUMNS) {
+            printf("\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            putchar(' ');
+            column++;
+        }
+        fwrite(text, 1, count, stdout);
+        column += count;
+        text += count;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
 }
 
 void cli_print_line(const char *format, ...)
@@ -219,6 +283,19 @@ static void print_table(struct cli *cli, const struct nsh_value *items,
     }
 }
 
+/* "2 policies", "1 policy", "1 action planned." */
+static void print_count(uint32_t count, const char *what)
+{
+    int word = (int)strcspn(what, " ");
+    if (count != 1) {
+        fprintf(stderr, "%u %s\n", count, what);
+    } else if (word > 3 && strncmp(what + word - 3, "ies", 3) == 0) {
+        fprintf(stderr, "1 %.*sy%s\n", word - 3, what, what + word);
+    } else {
+        fprintf(stderr, "1 %.*s%s\n", word - 1, what, what + word);
+    }
+}
+
 void cli_print_list(struct cli *cli, const struct nsh_value *document,
                     const struct cli_column *columns, const char *what)
 {
@@ -240,7 +317,7 @@ void cli_print_list(struct cli *cli, const struct nsh_value *document,
     print_table(cli, items, columns);
     if (cli->flags.quiet == NULL && cli->flags.no_headers == NULL) {
         fflush(stdout);
-        fprintf(stderr, "%u %s\n", items->count, what);
+        print_count(items->count, what);
     }
 }
 

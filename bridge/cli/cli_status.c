@@ -3,17 +3,44 @@
 
 #include "cli.h"
 
+#define COLUMNS_WANTED 100
+
+static bool is_nothing(const char *cell)
+{
+    return strcmp(cell, "0") == 0 || strcmp(cell, "-") == 0 ||
+           strcmp(cell, "0 open, 0 running") == 0;
+}
+
+/* What is zero says nothing, but for the first of a line. */
 static void print_counts(struct cli *cli, const char *title, const struct nsh_value *map)
 {
     if (map == NULL || map->type != NSH_MAP || map->count == 0) {
         return;
     }
-    printf("%-11s", title);
+    size_t column = (size_t)printf("%-11s", title);
     for (uint32_t i = 0; i < map->count; i++) {
         CLEANUP(textbuf_donep) struct textbuf cell = {0};
-        cli_cell(cli, map, map->members[i].name, CLI_PLAIN, &cell);
-        printf("%s%s %s", i == 0 ? "" : "   ", map->members[i].name,
-               cell.at == NULL ? "-" : cell.at);
+        const char *name = map->members[i].name;
+        const char *us = strstr(name, "_us");
+        if (us != NULL && map->members[i].value.type == NSH_INT) {
+            textbuf_addf(&cell, "%.1fms", (double)map->members[i].value.integer / 1000.0);
+            name = arena_printf(&cli->arena, "%.*s%s", (int)(us - name), name, us + 3);
+        } else {
+            cli_cell(cli, map, name, CLI_PLAIN, &cell);
+        }
+        const char *value = cell.at == NULL ? "-" : cell.at;
+        if (i > 0 && is_nothing(value)) {
+            continue;
+        }
+        char *words = arena_printf(&cli->arena, "%s %s", name, value);
+        for (char *at = words; at != NULL && *at != 0 && strchr(name, '=') == NULL; at++) {
+            *at = *at == '_' ? ' ' : *at;
+        }
+        size_t count = words == NULL ? 0 : strlen(words);
+        if (column > 11 && column + 3 + count > COLUMNS_WANTED) {
+            column = (size_t)printf("\n%11s", "") - 1;
+        }
+        column += (size_t)printf("%s%s", column == 11 ? "" : "   ", words == NULL ? "" : words);
     }
     putchar('\n');
 }

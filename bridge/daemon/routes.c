@@ -39,6 +39,7 @@ static const struct routes_kind kinds[] = {
     {"actions", "Action", RECORD_ACTION, action_states},
     {"brakes", "Brake", RECORD_BRAKE, NULL},
     {"commands", "Command", RECORD_COMMAND, NULL},
+    {"pending", "Pending", RECORD_PENDING, NULL},
 };
 
 const struct routes_kind *routes_kind_of(const char *path)

@@ -112,7 +112,8 @@ void routes_events_options(const struct api_request *request)
 
 #define FOLLOW_PACE_MS                                                                             \
     100 /* Between two reads of one follower: what comes meanwhile comes together. */
-#define FOLLOW_BEAT_MS 15000 /* A sign of life; shows also that the client is still there. */
+#define FOLLOW_LOOK_MS 1000 /* No event wakes for a decision: streams look for them so often. */
+#define FOLLOW_BEATS 15     /* Looks without news until a sign of life; it shows who is gone. */
 #define FOLLOW_DECISIONS_MAX 200
 #define FOLLOW_DECISIONS_MS 10000 /* How far back a decision may be dated that is news. */
 
@@ -122,9 +123,10 @@ struct follow {
     struct routes_filter filter;
     uint64_t after, known; /* Read up to; durable by the last answer. */
     int64_t until_ms;      /* When a long poll gives up. */
-    bool stream, quiet;    /* quiet: the last read found nothing. */
-    uint64_t decision;     /* Number of the last one told. */
-    int64_t decision_ms;   /* Its time. */
+    bool stream;
+    unsigned quiet;      /* Reads in a row that found nothing. */
+    uint64_t decision;   /* Number of the last one told. */
+    int64_t decision_ms; /* Its time. */
 };
 
 static void follow_read(const struct api_request *request);
@@ -170,9 +172,9 @@ static void follow_wait(struct follow *follow, uint64_t after, int64_t wait_ms)
 static void follow_again(struct follow *follow, bool had_news)
 {
     int64_t left_ms = follow->stream
-                          ? FOLLOW_BEAT_MS
+                          ? FOLLOW_LOOK_MS
                           : follow->until_ms - intake_now_ms(shell_intake(follow->shell));
-    follow->quiet = !had_news;
+    follow->quiet = had_news ? 0 : follow->quiet + 1;
     if (had_news && left_ms > FOLLOW_PACE_MS) {
         follow_wait(follow, UINT64_MAX, FOLLOW_PACE_MS);
     } else {
@@ -318,7 +320,6 @@ static void follow_stream(const struct api_request *request, struct follow *foll
     CLEANUP(textbuf_donep) struct textbuf out = {0};
     struct events_rows rows = {.out = &out, .stream = true};
     uint64_t known = follow->known;
-    bool beat = follow->quiet && known <= follow->after;
     int result = events_read(request->reader, &follow->filter, true, follow->after, &rows, NULL);
     result = result == 0 ? decisions_read(request->reader, follow, &out, NULL) : result;
     if (result < 0) {
@@ -328,8 +329,9 @@ static void follow_stream(const struct api_request *request, struct follow *foll
     uint64_t next = rows.count > 0 ? rows.last : known > follow->after ? known : follow->after;
     bool news = next > follow->after || out.count > 0;
     follow->after = next;
-    if (out.count == 0 && beat) {
+    if (out.count == 0 && follow->quiet >= FOLLOW_BEATS) {
         textbuf_add_chars(&out, ": \n\n");
+        follow->quiet = 0;
     }
     if (out.failed || (out.count > 0 &&
                        api_stream_send(exchange, (struct text){out.at, (uint32_t)out.count}) < 0)) {

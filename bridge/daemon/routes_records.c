@@ -237,6 +237,9 @@ static int explain_write(struct store_reader *reader, const struct explain *expl
     int result =
         explain_list(reader, explain, "decisions", explain->run != NULL ? "run" : explain->member,
                      explain->id, out, err);
+    if (result == 0 && explain->run == NULL) {
+        result = explain_list(reader, explain, "pending", explain->member, explain->id, out, err);
+    }
     size_t runs_at = out->count + strlen(",\"runs\":");
     result = result == 0 ? explain_list(reader, explain, "runs",
                                         explain->run != NULL ? "id" : explain->member, explain->id,

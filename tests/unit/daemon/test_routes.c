@@ -107,6 +107,10 @@ static void records_add(struct routes_rig *routes)
                   "\"outcome\":\"run\"}");
     routes_record(routes, RECORD_DECISION, "dec-000002", "h1", "skipped", NOW_MS - 5500,
                   "{\"id\":\"dec-000002\",\"alarm\":\"alm-000009\",\"outcome\":\"skipped\"}");
+    routes_record(routes, RECORD_PENDING, "p h2", "h2", "pending", NOW_MS - 5400,
+                  "{\"id\":\"p h2\",\"alarm\":\"alm-000003\"}");
+    routes_record(routes, RECORD_PENDING, "q h2", "h2", "idle", NOW_MS - 5400,
+                  "{\"id\":\"q h2\",\"alarm\":\"alm-000003\"}");
     routes_commit(routes);
 }
 
@@ -182,7 +186,8 @@ static void test_explain(void **state)
          {"dec-000002", "run-000002", "act-000002"}},
         {"/v1/explain/alarm/alm-000003",
          200,
-         {"\"decisions\":[],\"runs\":[],\"actions\":[]"},
+         {"\"decisions\":[],\"pending\":[{\"id\":\"p "
+          "h2\",\"alarm\":\"alm-000003\"}],\"runs\":[],\"actions\":[]"},
          {NULL}},
         {"/v1/explain/host/unknown", 404, {"nightshift host list"}, {NULL}},
         {"/v1/explain/alarm/alm-7", 404, {"no alarm alm-7"}, {NULL}},
