@@ -194,6 +194,9 @@ static int explain_list(struct store_reader *reader, const struct explain *expla
     rows.value = text_of(value);
     struct store_query query = {
         .kind = routes_kind_of(path)->record, .host = explain->host, .since_ms = explain->since_ms};
+    if (query.kind == RECORD_PENDING) {
+        query.state = TEXT("pending"); /* Others wait for nothing. */
+    }
     textbuf_addf(out, ",\"%s\":[", word);
     int result = rows_read(reader, &query, &rows, err);
     textbuf_add_char(out, ']');
