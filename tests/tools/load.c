@@ -61,6 +61,14 @@ static void acknowledge(const char *kind, unsigned long number)
     }
 }
 
+static long now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 static void pause_ms(long ms)
 {
     struct timespec wait = {ms / 1000, ms % 1000 * 1000000};
@@ -152,11 +160,17 @@ static void *informs_run(void *arg)
         fprintf(stderr, "load: no SNMP session\n");
         exit(1);
     }
+    long due_us = now_us();
     while (!stopped) {
-        if (informs_open < INFORMS_OPEN_MAX) {
-            inform_send(session, ++number);
+        long wait_us = due_us - now_us();
+        if (wait_us <= 0) {
+            due_us = now_us() + (long)(1000000 / rate);
+            if (informs_open < INFORMS_OPEN_MAX) {
+                inform_send(session, ++number);
+            }
+            wait_us = 0;
         }
-        informs_serve(session, (long)(1000000 / rate));
+        informs_serve(session, wait_us);
     }
     for (int i = 0; i < 100 && informs_open > 0; i++) {
         informs_serve(session, 50000);
