@@ -341,6 +341,7 @@ static struct trap_node *sender_next(struct lab_trap_sender *sender, bool *ret_s
     struct trap_node *node = NULL;
 
     pthread_mutex_lock(&sender->lock);
+    sender->figures.waiting = sender->informs_count;
     while (sender->first == NULL && sender->informs_count == 0 && !sender->stop) {
         pthread_cond_wait(&sender->wake, &sender->lock);
     }
@@ -352,7 +353,6 @@ static struct trap_node *sender_next(struct lab_trap_sender *sender, bool *ret_s
             sender->last = &sender->first;
         }
     }
-    sender->figures.waiting = sender->informs_count;
     *ret_stop = sender->stop;
     pthread_mutex_unlock(&sender->lock);
     return node;

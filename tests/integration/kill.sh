@@ -28,6 +28,7 @@ policies: (
   subject = "host";
   mode    = "enforce";
   when    = { event = "memory.uncorrectable"; severity = "major"; settle = "100ms"; };
+  unless  = ( "host.maintenance" );
   limits  = { once_within = "24h"; };
   do      = ( { step = "cycle";  action = "power.cycle"; timeout = "20s"; },
               { step = "verify"; check = "cleared"; within = "15s"; every = "200ms"; } );
@@ -117,6 +118,15 @@ await 30 "$bin/nightshift" status || fail "the daemon does not answer"
 kill -TERM "$load"
 wait "$load" || { cat "$dir/load.err"; fail "the load ended badly"; }
 await 30 eval '[ "$(lab stats | jq .traps.waiting)" = 0 ]' || fail "informs of the lab that nobody acknowledged: $(lab stats)"
+# A fault whose policy still waited (settle) when the kill came is not acted on because of a restart: it must be seen
+# again. Its alarm stands meanwhile, none is missing, and BMCs that are still ill say so once more.
+settling() { records pending | jq -r 'select(.state | IN("pending", "settling", "deferred")) | .subject'; }
+await 30 eval '[ "$(open_actions)" = 0 ]' || true
+lab state | jq -r 'select(.faults != []) | .host' | sort >"$dir/ill"
+records alarm | jq -r 'select(.state == "raised") | .host' | sort -u >"$dir/raised"
+is "hosts that are ill without an alarm" "$(comm -23 "$dir/ill" "$dir/raised" | xargs)" ""
+for host in $(settling); do lab trap "$host" memory >/dev/null; done
+await 10 eval '[ -z "$(settling)" ]' || fail "seen again, and still waiting: $(settling | xargs)"
 settled() { [ "$(open_actions)" = 0 ] && [ "$(open_runs)" = 0 ]; }
 await 90 settled || fail "in doubt: $(records action | jq -c 'select(.state | IN("intended", "sent", "unknown", "verifying"))' | head -3) $(records run | jq -c 'select(.state | IN("waiting", "running", "verifying"))' | head -3)"
 "$bin/nightshift" audit verify >"$dir/audit" 2>&1 && ok "the audit trail's chain" || fail "audit: $(cat "$dir/audit")"
@@ -125,7 +135,8 @@ echo "kills $kills, hosts failed $failed_hosts, actions open at a kill $in_doubt
 
 # ---- nothing acknowledged is lost ------------------------------------------------------------------------------------------
 "$tools/journal" events "$dir/nightshift.db" >"$dir/events" && ok "the journal has no gap" || fail "the journal has a gap"
-grep -oE 'kill-[ie]-[0-9]{6,}' "$dir/events" | sort >"$dir/stored" || true
+# An inform's token is in its data and in its message: the first one of each line counts.
+awk 'match($0, /kill-[ie]-[0-9]+/) { print substr($0, RSTART, RLENGTH) }' "$dir/events" | sort >"$dir/stored"
 sort "$dir/acked" >"$dir/acked.sorted"
 for kind in i e; do
     word=$([ $kind = i ] && echo informs || echo CloudEvents)
@@ -134,8 +145,13 @@ for kind in i e; do
     lost=$(comm -23 <(grep "kill-$kind" "$dir/acked.sorted") <(grep "kill-$kind" "$dir/stored" | uniq))
     is "$count acknowledged $word: lost" "$(wc -w <<<"$lost") $(head -3 <<<"$lost" | xargs)" "0 "
 done
-is "CloudEvents stored twice" "$(grep kill-e "$dir/stored" | uniq -d | wc -l)" 0
-echo "informs stored twice: $(grep kill-i "$dir/stored" | uniq -d | wc -l)"
+# What was stored when the kill came, but not answered yet, is handed in again and stored again: at most what was under
+# way at each kill.
+for kind in i:informs:256 e:CloudEvents:8; do
+    IFS=: read -r letter word under_way <<<"$kind"
+    twice=$(grep "kill-$letter" "$dir/stored" | uniq -d | wc -l)
+    [ "$twice" -le $((kills * under_way)) ] && ok "$word stored twice over a kill: $twice" || fail "$word stored twice: $twice"
+done
 
 # ---- nothing is done twice ----------------------------------------------------------------------------------------------------
 orders='select(.via == "redfish" or .via == "ipmi") | select(.effect | IN("off", "cycle", "reset")) | .host'
