@@ -7,6 +7,8 @@
 
 #include "policy/policy_private.h"
 
+#include "base/assert.h"
+
 /* A source inside a setting: the whole of it, or one ${...} of a template. */
 struct policy_source {
     struct conf *setting;
@@ -21,6 +23,7 @@ static const char *scope_remedy(enum policy_scope scope, struct text word)
 {
     const struct cel_env *all = policy_env();
     size_t known = policy_scope_env(scope, CEL_DYN)->variables_count;
+    NSH_ASSERT(word.at != NULL);
     for (size_t i = known; i < all->variables_count; i++) {
         if (text_is(word, all->variables[i].name)) {
             return i < POLICY_STEP_VARIABLES ? "it is known in the steps of do and else only"
