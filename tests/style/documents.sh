@@ -30,5 +30,6 @@ done
 # Every `nightshift NOUN` that is shown is a command.
 while read -r noun; do
     "$NS_BUILD"/bin/nightshift help "$noun" >/dev/null 2>&1 || { echo "no command: nightshift $noun"; bad=1; }
-done < <(grep -ohE '(^|\$ |`)nightshift [a-z]+' "${pages[@]}" | awk '{print $NF}' | sort -u)
+done < <({ grep -ohE '(\$ |`)nightshift [a-z]+' "${pages[@]}"
+    awk '/^```/ { open = !open; next } open' "${pages[@]}" | grep -oE '^nightshift [a-z]+'; } | awk '{print $NF}' | sort -u)
 exit $bad
