@@ -37,7 +37,7 @@ void find_begin(struct redfish_call *call)
 
 static bool device_path(struct nsh_device *device, const char *path)
 {
-    char *copy = strdup(path);
+    char *copy = path == NULL ? NULL : strdup(path);
     if (copy == NULL) {
         return false;
     }
