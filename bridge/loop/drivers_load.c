@@ -95,7 +95,6 @@ static int module_load(struct drivers *drivers, const char *path, struct nsh_err
         return result;
     }
     drivers->modules[drivers->modules_count++] = (struct module){handle, driver};
-    /* cppcheck-suppress resourceLeak ; kept in modules */
     return 0;
 }
 

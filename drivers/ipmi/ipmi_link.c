@@ -82,6 +82,7 @@ static void link_fail_all(struct ipmi_link *link, int code, const char *text)
     *last = link->queue;
     link->queue = NULL;
     link_drop(link);
+    /* cppcheck-suppress autoVariables ; taken back below, unless the link is gone */
     link->gone = &gone;
     while (!gone && link->failing != NULL) {
         struct ipmi_request *request = link->failing;

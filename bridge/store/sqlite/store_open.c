@@ -36,7 +36,6 @@ static int open_lock(const char *path, int *ret_fd, struct nsh_error *err)
         ssize_t count = pread(fd, owner, sizeof owner - 1, 0);
         owner[count < 0 ? 0 : (size_t)count] = '\0';
         owner[strspn(owner, "0123456789")] = '\0';
-        /* cppcheck-suppress resourceLeak ; CLEANUP closes it */
         return nsh_fail(err, NSH_BUSY, "%s is in use by process %s: one daemon for one store", path,
                         owner[0] == '\0' ? "?" : owner);
     }
@@ -59,7 +58,6 @@ static void open_sync_folder(const char *path)
     if (fd >= 0 && fsync(fd) < 0) {
         errno = 0; /* Some file systems cannot; the file itself is synced by SQLite. */
     }
-    /* cppcheck-suppress resourceLeak ; CLEANUP closes it */
 }
 
 /* Create the file when it is missing, empty: that is version 0. Never opened when it exists (locks
