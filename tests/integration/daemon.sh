@@ -19,16 +19,16 @@ policies: ( { name = "link"; summary = "page when a link is down"; owner = "net"
   when = { event = "network.link.down"; severity = "major"; settle = "0s"; };
   do = ( { step = "page"; action = "page"; with = { text = "\${host.name}: \${event.message}"; }; } ); } );
 EOT
-config() { # RECEIVERS
+config() { # SILENCE
     cat >"$dir/nightshift.conf" <<EOT
 store = { path = "$dir/n.db"; };
 inventory = "inventory.conf"; policies = "policies"; traps = "$NS_SOURCE/etc/traps"; drivers = "$NS_BUILD/tests/drivers";
 api = { socket = "$dir/api.sock"; };
-snmp = { listen = ["udp:127.0.0.1:$trap_port"]; receivers = $1; communities = ["public"]; };
+snmp = { listen = ["udp:127.0.0.1:$trap_port"]; communities = ["public"]; silence = "$1"; };
 pager = { driver = "probe"; log = "$dir/calls"; };
 EOT
 }
-config 1
+config 0s
 export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
 ns() { "$bin/nightshift" "$@"; }
 start() {
@@ -47,9 +47,9 @@ logged() { grep -q "$1" "$dir/log"; }
 
 # ---- check before start
 has "--check is content" "$("$bin/nightshiftd" --check --config "$dir/nightshift.conf")" '^0 errors'
-sed 's/receivers/recievers/; s/api = /apo = /' "$dir/nightshift.conf" >"$dir/wrong.conf"
+sed 's/communities/comunities/; s/api = /apo = /' "$dir/nightshift.conf" >"$dir/wrong.conf"
 if out=$("$bin/nightshiftd" --check --config "$dir/wrong.conf" 2>&1); then fail "--check accepts a wrong file"; fi
-has "--check tells the first mistake" "$out" "did you mean 'receivers'"
+has "--check tells the first mistake" "$out" "did you mean 'communities'"
 has "--check tells the second as well" "$out" "did you mean 'api'"
 if "$bin/nightshiftd" --config "$dir/wrong.conf" 2>"$dir/wrong.log"; then fail "starts with a wrong file"; fi
 has "a wrong file does not start" "$(cat "$dir/wrong.log")" 'event=daemon.start-failed'
@@ -108,5 +108,14 @@ kill -9 "$daemon"
 wait "$daemon" 2>/dev/null || true
 start
 is "an answered inform survives kill -9" "$(events)" $((before + 1))
-if grep -E 'level=error' "$dir/log" | grep -vE 'reload.refused|traps.news|start-failed' | grep .; then fail "errors in the log"; fi
+
+# ---- silence is blindness where it was said to be; the configuration is read anew for it
+config 1s
+kill -HUP "$daemon"
+await 10 logged 'event=health.blind reason="source trap silent for 1s"' || fail "silence is not noticed"
+has "status warns" "$(ns status)" 'blind'
+down 11
+await 10 logged 'event=health.sees' || fail "a trap does not end the blindness"
+
+if grep -E 'level=error' "$dir/log" | grep -vE 'reload.refused|traps.news|start-failed|health.blind' | grep .; then fail "errors in the log"; fi
 verdict
