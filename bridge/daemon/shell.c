@@ -106,11 +106,13 @@ static bool all_durable(const struct shell *shell)
 static void stop_when_done(struct shell *shell)
 {
     if (!shell->stopping || shell->stopped ||
-        (!all_durable(shell) && shell_now(shell) < shell->stop_until_ms) || shell->jobs > 0) {
+        (!all_durable(shell) && shell_now(shell) < shell->stop_until_ms) || shell->jobs > 0 ||
+        shell->reloading) { /* Pool threads come back to us: they are waited for. */
         return;
     }
     shell->stopped = true;
     uv_timer_stop(&shell->timer);
+    shell_doctor_end(shell); /* While those who asked are still there. */
     shell_requests_end(shell);
     shell->stop_done(shell->stop_arg);
 }
@@ -299,7 +301,6 @@ void shell_stop(struct shell *shell, void (*done)(void *arg), void *arg)
 void shell_free(struct shell *shell)
 {
     NSH_ASSERT(shell->stopped);
-    shell_doctor_end(shell);
     shell_requests_end(shell);
     while (shell->unacked_first != NULL) {
         struct intake_item *item = shell->unacked_first;

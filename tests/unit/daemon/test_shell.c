@@ -365,13 +365,26 @@ static void a_restart_keeps_state_sequence_and_time(void **state)
 static void stopping_answers_everybody(void **state)
 {
     struct shell_rig *rig = *state;
-    struct rig_answer follower = {0};
+    struct rig_answer follower = {0}, doctor = {0}, reload = {0};
     struct rig_pushed pushed;
     assert_int_equal(shell_follow(rig->shell, 1000, 600000, rig_answered, &follower, NULL), 0);
+    char text[512];
+    snprintf(text, sizeof text,
+             "hosts: ( { name = \"h1\"; addresses = [\"10.0.0.1\"]; bmc = { driver = \"probe\"; "
+             "log = \"%s\"; answer = \"never\"; }; } );\n",
+             rig->calls);
+    rig_write(rig, "inventory.conf", text);
+    rig_ask(rig, "reload", NULL, &reload);
+    free(reload.document);
+    assert_int_equal(
+        shell_post(rig->shell, "driver.doctor", NULL, "t", rig_answered, &doctor, NULL), 0);
+    assert_true(rig_until(rig, rig_calls_have, (void *)(uintptr_t) "power.status h1"));
     assert_int_equal(rig_push(rig, &fan_h1, &pushed), 0);
     rig_stop(rig);
     assert_true(follower.come);
     assert_int_equal(follower.code, NSH_CANCELLED);
+    assert_true(doctor.come); /* Its host never answers. */
+    assert_int_equal(doctor.code, NSH_CANCELLED);
     assert_true(pushed.come && pushed.durable); /* It was taken in: so it was committed. */
 }
 
