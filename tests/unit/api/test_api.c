@@ -3,7 +3,11 @@
 
 #include "api_rig.h"
 
+#include <curl/curl.h>
 #include <grp.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 static void handle_echo(const struct api_request *request)
 {
@@ -394,6 +398,96 @@ static void test_reader(void **state)
     free(reply);
 }
 
+/* A self-signed certificate and its key, in files. */
+static void certificate_write(const char *cert_path, const char *key_path)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+    assert_true(key != NULL && cert != NULL);
+    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+    X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+    X509_set_pubkey(cert, key);
+    X509_NAME *name = X509_get_subject_name(cert);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1,
+                               0);
+    X509_set_issuer_name(cert, name);
+    assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+    FILE *file = fopen(cert_path, "w");
+    assert_true(file != NULL && PEM_write_X509(file, cert) == 1);
+    fclose(file);
+    file = fopen(key_path, "w");
+    assert_true(file != NULL && PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1);
+    fclose(file);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
+static size_t body_drop(char *bytes, size_t size, size_t count, void *arg)
+{
+    (void)bytes;
+    (void)arg;
+    return size * count;
+}
+
+/* The status of a GET over TLS, verified against ca; 0: no answer. */
+static long tls_get(const struct rig *rig, const char *ca, long version_max, const char *header)
+{
+    char url[64];
+    long status = 0;
+    CURL *curl = curl_easy_init();
+    struct curl_slist *headers = curl_slist_append(NULL, header);
+    snprintf(url, sizeof url, "https://localhost:%u/v1/things", api_port(rig->api));
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl, CURLOPT_IPRESOLVE, CURL_IPRESOLVE_V4);
+    curl_easy_setopt(curl, CURLOPT_CAINFO, ca);
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, version_max);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_drop);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)RIG_WAIT_MS);
+    if (curl_easy_perform(curl) == CURLE_OK) {
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    }
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    return status;
+}
+
+static void test_tls(void **state)
+{
+    (void)state;
+    static const char good[] = BEARER "viewer-secret-0123456789";
+    struct rig rig;
+    char cert[96], key[96], other[96], other_key[96];
+    struct nsh_error err = {0};
+    rig_open(&rig);
+    snprintf(cert, sizeof cert, "%s/cert", rig.folder);
+    snprintf(key, sizeof key, "%s/key", rig.folder);
+    snprintf(other, sizeof other, "%s/other", rig.folder);
+    snprintf(other_key, sizeof other_key, "%s/other-key", rig.folder);
+    certificate_write(cert, key);
+    certificate_write(other, other_key);
+    rig.options.tokens = tokens;
+    rig.options.tokens_count = ROWS(tokens);
+    rig.options.tcp_address = "0.0.0.0:0"; /* With TLS any address will do. */
+    rig.options.tls_cert_file = cert;
+    rig.options.tls_key_file = other_key;
+    assert_int_equal(api_start(&rig.options, routes, ROWS(routes), &rig.api, &err), -NSH_INVALID);
+    rig.options.tls_key_file = key;
+    rig_start(&rig, routes, ROWS(routes));
+    assert_int_equal(tls_get(&rig, cert, CURL_SSLVERSION_DEFAULT, good), 200);
+    assert_int_equal(tls_get(&rig, cert, CURL_SSLVERSION_DEFAULT, "X: y"), 401);
+    assert_int_equal(tls_get(&rig, other, CURL_SSLVERSION_DEFAULT, good), 0);
+    assert_int_equal(
+        tls_get(&rig, cert, CURL_SSLVERSION_TLSv1_0 | CURL_SSLVERSION_MAX_TLSv1_1, good), 0);
+    unlink(cert);
+    unlink(key);
+    unlink(other);
+    unlink(other_key);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_activation),
         cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_reader),
+        cmocka_unit_test(test_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
