@@ -66,6 +66,7 @@ int listen_unix(const char *path, gid_t gid, int *ret_fd, struct nsh_error *err)
         listen(fd, LISTEN_BACKLOG) < 0) {
         result = listen_failed("set up", path, err);
         unlink(path);
+        /* cppcheck-suppress resourceLeak ; CLEANUP closes it */
         return result;
     }
     *ret_fd = fd;
@@ -81,6 +82,13 @@ static bool listen_is_loopback(const struct sockaddr *address)
     }
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
     return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+}
+
+static uint16_t listen_port(const struct sockaddr_storage *address)
+{
+    struct sockaddr_in in; /* Both families keep the port at the same place. */
+    memcpy(&in, address, sizeof in);
+    return ntohs(in.sin_port);
 }
 
 /* "127.0.0.1:8640", "[::1]:8640" -> its parts. */
@@ -139,11 +147,11 @@ int listen_tcp(const char *address, int *ret_fd, uint16_t *ret_port, bool *ret_l
     struct sockaddr_storage got = {0};
     socklen_t got_bytes = sizeof got;
     if (getsockname(fd, (struct sockaddr *)&got, &got_bytes) < 0) {
+        /* cppcheck-suppress resourceLeak ; CLEANUP closes it */
         return listen_failed("ask for the port of", address, err);
     }
-    /* Both families keep the port at the same place. */
-    *ret_port = ntohs(((const struct sockaddr_in *)(const void *)&got)->sin_port);
-    *ret_loopback = listen_is_loopback((const struct sockaddr *)&got);
+    *ret_port = listen_port(&got);
+    *ret_loopback = listen_is_loopback(found->ai_addr);
     *ret_fd = fd;
     fd = -1;
     return 0;
