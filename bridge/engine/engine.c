@@ -15,6 +15,15 @@
 
 #define TIMERS_PER_STEP_MAX 1000000 /* More than can wait: a loop of ours, not work. */
 
+#define SCRATCH_BYTES_KEPT (1u << 20)
+
+void scratch_relax(struct engine *engine)
+{
+    if (engine->scratch.used_bytes > SCRATCH_BYTES_KEPT) {
+        arena_reset(&engine->scratch);
+    }
+}
+
 void *engine_alloc(struct engine *engine, size_t bytes)
 {
     void *at = calloc(1, bytes == 0 ? 1 : bytes);
@@ -167,6 +176,7 @@ int engine_new(struct engine **ret_engine, struct nsh_error *err)
     }
     engine->store_ok = true;
     engine->now_ms = INT64_MIN;
+    engine->promised_ms = INT64_MAX;
     engine->alarms.count_max = ENGINE_ALARMS_MAX;
     engine->instances.count_max = INSTANCES_MAX;
     engine->recent_timer = (struct timer){.fire = brake_recent_fire};
@@ -234,6 +244,7 @@ static void timers_run(struct engine *engine, bool inclusive)
         heap_remove(&engine->timers, node);
         struct timer *timer = (struct timer *)(void *)node; /* Its first member. */
         timer->fire(engine, timer->owner);
+        scratch_relax(engine);
     }
     bool timers_set_each_other_without_end = true;
     NSH_ASSERT(!timers_set_each_other_without_end);
@@ -242,8 +253,7 @@ static void timers_run(struct engine *engine, bool inclusive)
 /* Nobody ticked for long: the machine slept. That time is unknown time. */
 static void gap_check(struct engine *engine, int64_t now_ms)
 {
-    struct heap_node *node = heap_first(&engine->timers);
-    if (engine->now_ms == INT64_MIN || node == NULL || node->due + ENGINE_GAP_MS >= now_ms) {
+    if (engine->promised_ms == INT64_MAX || engine->promised_ms + ENGINE_GAP_MS >= now_ms) {
         return;
     }
     int64_t since_ms = engine->now_ms;
@@ -370,7 +380,7 @@ static int input_take(struct engine *engine, const struct engine_input *input,
 /* Somebody waits for time: then a heartbeat tells, after a crash, how long we were watching. */
 static bool heartbeat_wanted(const struct engine *engine)
 {
-    return engine->ready && (engine->timers.count > 0 || engine->runs_first != NULL);
+    return engine->ready && (engine->waiting_count > 0 || engine->runs_first != NULL);
 }
 
 static int64_t wake_ms(const struct engine *engine)
@@ -402,7 +412,7 @@ static bool output_fill(struct engine *engine, struct engine_output *output)
     output->calls = calls;
     output->calls_count = output->calls_room = engine->calls_count;
     output->records_through = engine->records_through;
-    output->wake_ms = wake_ms(engine);
+    output->wake_ms = engine->promised_ms = wake_ms(engine);
     output->reply =
         arena_text(arena, (struct text){engine->reply.at, (uint32_t)engine->reply.count});
     output->trace =
@@ -443,6 +453,7 @@ int engine_step(struct engine *engine, const struct engine_input *input,
         /* Records first: what they say is known. Then what was durable before may leave. */
         records_flush(engine);
         actions_release(engine);
+        runs_wake(engine);
         records_flush(engine);
     }
     runs_free_ended(engine);

@@ -279,6 +279,7 @@ void action_begin(struct engine *engine, struct run *run, struct run_step *step,
         step_blocked(engine, run, &verdict);
         return;
     }
+    run_claim(engine, run, effect_of(action));
     budget_take(engine, action);
     run_state_set(engine, run, RUN_RUNNING);
     action_queue(engine, action);

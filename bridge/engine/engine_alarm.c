@@ -431,11 +431,8 @@ static void event_take(struct engine *engine, const struct event *event)
 
 void events_take(struct engine *engine, const struct event *items, size_t count)
 {
-    bool traced = engine->output->trace_wanted;
     for (size_t i = 0; i < count; i++) {
         event_take(engine, &items[i]);
-        if (!traced && engine->scratch.used_bytes > (1u << 20)) {
-            arena_reset(&engine->scratch); /* Nothing of one event is needed by the next. */
-        }
+        scratch_relax(engine);
     }
 }

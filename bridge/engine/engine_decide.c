@@ -272,6 +272,7 @@ void decide_again(struct engine *engine, struct waiting *waiting)
     struct instance *first = NULL;
     while ((first = waiting->first) != NULL) {
         decide(engine, first);
+        scratch_relax(engine);
         if (waiting->first == first) {
             return;
         }

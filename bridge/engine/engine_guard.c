@@ -187,12 +187,13 @@ static bool check_quorum(struct engine *engine, struct ask *ask, struct textbuf 
 static bool check_one_run(struct engine *engine, struct ask *ask, struct textbuf *text)
 {
     const struct run *other = ask->host == NULL ? NULL : ask->host->run;
-    if (other == NULL) {
+    if (other == NULL || other == ask->run) {
         textbuf_add_chars(text, "no other run");
         return true;
     }
     textbuf_addf(text, "%s of %s is at work on %s", other->id, other->policy_name, ask->host->name);
     ask->wait_on = &ask->host->waiting;
+    ask->instead = ask->stage == STAGE_DECIDE ? BLOCK_NONE : BLOCK_REFUSE;
     return false;
 }
 

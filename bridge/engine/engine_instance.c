@@ -39,11 +39,23 @@ int instance_state_of(const char *word)
     return -1;
 }
 
+static bool counts_as_waiting(enum instance_state state)
+{
+    return state == INST_PENDING || state == INST_SETTLING || state == INST_DEFERRED;
+}
+
+static void state_put(struct engine *engine, struct instance *instance, enum instance_state state)
+{
+    engine->waiting_count -= counts_as_waiting(instance->state);
+    engine->waiting_count += counts_as_waiting(state);
+    instance->state = state;
+    instance_touch(engine, instance);
+}
+
 void instance_state_set(struct engine *engine, struct instance *instance, enum instance_state state)
 {
     NSH_ASSERT((arrows[instance->state].to & TO(state)) != 0);
-    instance->state = state;
-    instance_touch(engine, instance);
+    state_put(engine, instance, state);
 }
 
 void instance_touch(struct engine *engine, struct instance *instance)
@@ -570,8 +582,7 @@ void instance_window_restore(struct engine *engine, struct instance *instance,
 void instance_restore(struct engine *engine, struct instance *instance, enum instance_state state,
                       int64_t unknown_ms)
 {
-    instance->state = state;
-    instance_touch(engine, instance);
+    state_put(engine, instance, state);
     if (waits(instance)) {
         instance->level = LEVEL_UNKNOWN;
         instance->unknown_ms = unknown_ms;

@@ -100,8 +100,8 @@ struct type_state *type_get(struct engine *engine, struct text name)
 }
 
 /* Types beyond the bound are looked up each time, in a place of their own. */
-static const struct type_state *type_ready(struct engine *engine, struct type_state *type,
-                                           struct text name)
+const struct type_state *type_ready(struct engine *engine, struct type_state *type,
+                                    struct text name)
 {
     if (type == NULL) {
         type = &engine->type_spare;

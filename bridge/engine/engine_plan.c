@@ -102,7 +102,8 @@ void plan_reply(struct engine *engine, struct textbuf *json)
     textbuf_add_chars(json, "{\"actions\":[");
     MAP_EACH (&engine->alarms, entry) {
         struct alarm *alarm = entry->value;
-        struct type_state *type = alarm->raised ? type_get(engine, alarm->type) : NULL;
+        const struct type_state *type =
+            alarm->raised ? type_ready(engine, alarm->type_state, alarm->type) : NULL;
         struct event event = {.host = alarm->host_name,
                               .type = alarm->type,
                               .resource = alarm->resource,

@@ -372,6 +372,8 @@ struct engine {
     struct loaded *loaded_first, *loaded_last;
     int64_t known_ms;         /* The newest time that a loaded record tells. */
     int64_t now_ms, clock_ms; /* clock_ms: the newest time that a record tells. */
+    int64_t promised_ms;      /* When the last step asked to be woken. */
+    uint64_t waiting_count;   /* Activations that wait for time or for their turn. */
     bool loaded, ready, nomem;
     struct engine_output *output;
     const struct inventory *inventory;
@@ -436,6 +438,7 @@ struct quorum {
 
 /* ---- engine.c: memory, timers, names, lists -------------------------------------------------- */
 
+void scratch_relax(struct engine *engine); /* Between two things: nothing in scratch is needed. */
 void *engine_alloc(struct engine *engine, size_t bytes);    /* Zeroed; NULL notes it. */
 char *engine_copy(struct engine *engine, struct text text); /* At most TEXT_KEPT_MAX bytes. */
 void engine_timer_set(struct engine *engine, struct timer *timer, int64_t due_ms, uint64_t order);
@@ -487,6 +490,9 @@ void alarm_soon_fire(struct engine *engine, void *owner);
  * -------------------------------------------------- */
 
 struct type_state *type_get(struct engine *engine, struct text name);
+/* With the candidates of the current policies; type may be NULL. */
+const struct type_state *type_ready(struct engine *engine, struct type_state *type,
+                                    struct text name);
 void match_raise(struct engine *engine, struct alarm *alarm, const struct event *event, bool fresh,
                  bool changed);
 void match_clear(struct engine *engine, struct alarm *alarm);
@@ -669,6 +675,7 @@ struct run_order {
 
 struct run *run_new(struct engine *engine, const struct run_order *order);
 void run_start(struct engine *engine, const struct run_order *order);
+void run_claim(struct engine *engine, struct run *run, enum nsh_effect effect);
 void run_cleared(struct engine *engine, struct run *run);
 void run_cancel(struct engine *engine, struct run *run, const char *why);
 void run_end(struct engine *engine, struct run *run, enum run_state state, const char *reason);

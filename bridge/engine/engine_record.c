@@ -445,6 +445,7 @@ static void flush_alarms(struct engine *engine)
         alarm->dirty = false;
         alarm->written_ms = engine->now_ms;
         write_alarm(engine, alarm);
+        scratch_relax(engine);
     }
     engine->dirty_alarms = engine->dirty_alarms_last = NULL;
 }
@@ -455,6 +456,7 @@ static void flush_runs(struct engine *engine)
         next = run->dirty_next;
         run->dirty = false;
         write_run(engine, run);
+        scratch_relax(engine);
     }
     engine->dirty_runs = engine->dirty_runs_last = NULL;
     for (struct action *action = engine->dirty_actions, *next = NULL; action != NULL;
@@ -462,6 +464,7 @@ static void flush_runs(struct engine *engine)
         next = action->dirty_next;
         action->dirty = false;
         write_action(engine, action);
+        scratch_relax(engine);
     }
     engine->dirty_actions = engine->dirty_actions_last = NULL;
     for (struct action *action = engine->queue_first; engine->nomem && action != NULL;
@@ -479,6 +482,7 @@ static void flush_instances(struct engine *engine)
         next = instance->dirty_next;
         instance->dirty = false;
         write_instance(engine, instance);
+        scratch_relax(engine);
         if (instance_forgettable(engine, instance)) {
             map_remove(&engine->instances, instance->key);
             instance_free(engine, instance);
@@ -496,6 +500,7 @@ void records_flush(struct engine *engine)
         next = host->dirty_next;
         host->dirty = false;
         write_host(engine, host);
+        scratch_relax(engine);
     }
     engine->dirty_hosts = engine->dirty_hosts_last = NULL;
     flush_runs(engine);

@@ -224,6 +224,22 @@ struct run *run_new(struct engine *engine, const struct run_order *order)
     return run;
 }
 
+/* The host is this run's while it lasts: at its start, or when `else` wants something of it. */
+void run_claim(struct engine *engine, struct run *run, enum nsh_effect effect)
+{
+    if (run->host == NULL || effect < NSH_CHANGES) {
+        return;
+    }
+    NSH_ASSERT(run->host->run == NULL || run->host->run == run);
+    if (run->host->run == NULL) {
+        run->host->run = run;
+        host_touch(engine, run->host);
+    }
+    if (effect >= NSH_INTERRUPTS && !run->interrupting) {
+        concurrent_take(engine, run);
+    }
+}
+
 void run_start(struct engine *engine, const struct run_order *order)
 {
     struct run *run = run_new(engine, order);
@@ -240,15 +256,7 @@ void run_start(struct engine *engine, const struct run_order *order)
         run->refused = run->policy != builtin_brake_policy();
         run_otherwise(engine, run, order->refused);
     } else {
-        enum nsh_effect effect = policy_effect(run->policy);
-        if (run->host != NULL && effect >= NSH_CHANGES) {
-            NSH_ASSERT(run->host->run == NULL);
-            run->host->run = run;
-            host_touch(engine, run->host);
-        }
-        if (effect >= NSH_INTERRUPTS) {
-            concurrent_take(engine, run);
-        }
+        run_claim(engine, run, policy_effect(run->policy));
     }
     run_touch(engine, run);
     step_advance(engine, run);

@@ -107,8 +107,8 @@ void step_retry(struct engine *engine, struct run *run, int64_t delay_ms, const 
 void step_blocked(struct engine *engine, struct run *run, const struct guard_verdict *verdict)
 {
     const char *text = scratch_printf(engine, "guard %s: %s", verdict->guard, verdict->text);
-    if (verdict->block == BLOCK_DEFER && !run->otherwise &&
-        engine->now_ms - run->activity_ms <= engine->guards->intent_max_age_ms) {
+    bool fresh = engine->now_ms - run->activity_ms <= engine->guards->intent_max_age_ms;
+    if (verdict->block == BLOCK_DEFER && (fresh || run->otherwise)) {
         current(run)->state = STEP_RUNNING; /* The store: it is asked again. */
         current(run)->attempts--;
         step_retry(engine, run, STORE_RETRY_MS, text);

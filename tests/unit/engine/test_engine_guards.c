@@ -548,22 +548,108 @@ static void test_plan(void **state)
     rig_free(rig);
 }
 
+/* A run that is stopped as it leaves lets the next one go at once. */
+static void test_next_in_line(void **state)
+{
+    struct rig *rig = two_racks();
+    rig->hold_durable = true;
+    rig_raise(rig, "r1h01", MEMORY);
+    rig_raise(rig, "r1h02", MEMORY);
+    rig_at(rig, 3 * S);
+    assert_string_equal(rig_state(rig, RECORD_DECISION, "r1h02"), "deferred");
+    rig_command(rig, "freeze", "{\"scope\":\"host=r1h01\",\"reason\":\"x\",\"for_ms\":600000}");
+    rig->hold_durable = false;
+    rig_durable(rig);
+    rig_at(rig, 10 * S);
+    assert_string_equal(rig_state(rig, RECORD_RUN, "r1h01"), "cancelled");
+    assert_int_equal(rig_host(rig, "r1h02")->orders, 1);
+    rig_free(rig);
+}
+
+/* What `else` does to a host passes the guards too. */
+static void test_else_is_guarded(void **state)
+{
+    struct rig *rig = rig_new(
+        racks_of(1, 5),
+        "policies: ( { name = \"a\"; summary = \"s\"; owner = \"o\"; subject = \"host\"; mode = "
+        "\"enforce\";"
+        " when = { event = \"x.failed\"; }; limits = { once_within = \"0s\"; };"
+        " do = ( { step = \"on\"; action = \"power.on\"; timeout = \"1m\"; }, { step = \"rest\"; "
+        "wait = \"5m\"; } ); },"
+        " { name = \"b\"; summary = \"s\"; owner = \"o\"; subject = \"host\"; mode = \"enforce\";"
+        " when = { event = \"y.failed\"; }; limits = { once_within = \"0s\"; };"
+        " do = ( { step = \"look\"; check = \"1 == 2\"; within = \"10s\"; } );"
+        " else = ( { step = \"off\"; action = \"power.off\"; timeout = \"1m\"; } ); } );");
+    rig_raise(rig, "r1h01", "x.failed");
+    rig_raise(rig, "r1h01", "y.failed");
+    rig_at(rig, 1 * MIN);
+    assert_int_equal(rig_host(rig, "r1h01")->offs, 0);
+    assert_trace(rig, "off refused: guard one-run: run-000001 of a is at work on r1h01");
+    assert_int_equal(rig->pages, 1);
+    rig_free(rig);
+}
+
+static void test_page_waits_for_store(void **state)
+{
+    struct rig *rig = two_racks();
+    rig_host(rig, "r1h01")->bmc = BMC_GONE;
+    rig_raise(rig, "r1h01", MEMORY);
+    rig_at(rig, 3 * S);
+    rig_health(rig, false, "");
+    rig_at(rig, 60 * MIN);
+    assert_int_equal(rig->pages, 0);
+    rig_health(rig, true, "");
+    rig_at(rig, 61 * MIN);
+    assert_int_equal(rig->pages, 1); /* Late, but not lost. */
+    rig_free(rig);
+}
+
+/* Nothing waits: nothing is written, and nobody needs to wake it soon. */
+static void test_quiet(void **state)
+{
+    struct rig *rig = two_racks();
+    rig_raise(rig, "r1h01", MEMORY);
+    rig_at(rig, 5 * MIN);
+    size_t written = rig->all.count;
+    rig_at(rig, 14 * MIN);
+    assert_int_equal(rig->all.count, written);
+    assert_true(rig->wake > rig->now + MIN);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_modes),          cmocka_unit_test(test_unless),
-        cmocka_unit_test(test_unless_unknown), cmocka_unit_test(test_expiry),
-        cmocka_unit_test(test_freeze_scopes),  cmocka_unit_test(test_freeze_life),
-        cmocka_unit_test(test_freeze_race),    cmocka_unit_test(test_inventory_race),
-        cmocka_unit_test(test_host_gone),      cmocka_unit_test(test_unknown_host),
-        cmocka_unit_test(test_store),          cmocka_unit_test(test_blind),
-        cmocka_unit_test(test_brake_between),  cmocka_unit_test(test_brake_race),
-        cmocka_unit_test(test_brake_release),  cmocka_unit_test(test_brake_command),
-        cmocka_unit_test(test_brake_slow),     cmocka_unit_test(test_brake_site),
-        cmocka_unit_test(test_budget),         cmocka_unit_test(test_budget_restart),
-        cmocka_unit_test(test_quorum),         cmocka_unit_test(test_one_run),
-        cmocka_unit_test(test_concurrent),     cmocka_unit_test(test_queue_ends),
-        cmocka_unit_test(test_binding),        cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_unless),
+        cmocka_unit_test(test_unless_unknown),
+        cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_freeze_scopes),
+        cmocka_unit_test(test_freeze_life),
+        cmocka_unit_test(test_freeze_race),
+        cmocka_unit_test(test_inventory_race),
+        cmocka_unit_test(test_host_gone),
+        cmocka_unit_test(test_unknown_host),
+        cmocka_unit_test(test_store),
+        cmocka_unit_test(test_blind),
+        cmocka_unit_test(test_brake_between),
+        cmocka_unit_test(test_brake_race),
+        cmocka_unit_test(test_brake_release),
+        cmocka_unit_test(test_brake_command),
+        cmocka_unit_test(test_brake_slow),
+        cmocka_unit_test(test_brake_site),
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_budget_restart),
+        cmocka_unit_test(test_quorum),
+        cmocka_unit_test(test_one_run),
+        cmocka_unit_test(test_concurrent),
+        cmocka_unit_test(test_queue_ends),
+        cmocka_unit_test(test_binding),
+        cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_next_in_line),
+        cmocka_unit_test(test_else_is_guarded),
+        cmocka_unit_test(test_page_waits_for_store),
+        cmocka_unit_test(test_quiet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

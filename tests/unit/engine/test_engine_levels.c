@@ -30,6 +30,8 @@ static const struct row rows[] = {
      "what waited must be seen again"},
     {"F6b", "for = \"60s\";", "0s", "r0 s20 u120 .300", "", "nothing fires because of a restart"},
     {"F8", "for = \"60s\";", "0s", "r0 z20 w220 r225 .400", "265", "a sleeping machine is down"},
+    {"F8b", "for = \"600s\";", "0s", "r0 z20 w220 r225 .900", "805",
+     "asleep long before it was due"},
     {"F9", "for = \"60s\";", "0s", "r0 ?20 r330 .500", "390", "unknown for too long: dropped"},
     {"F10", "for = \"60s\";", "0s", "r0 s20 u620 r630 .800", "690", "down for too long: dropped"},
     {"S1", "settle = \"5s\";", "0s", "r0 .60", "5", "it settles"},
