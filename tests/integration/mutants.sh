@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# label: slow
+# timeout: 2400
+# The engine with one safety taken out at a time: the simulated world or the engine's tests must notice each.
+set -eu
+cd "${NS_SOURCE:?}"
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+git ls-files -co --exclude-standard bridge drivers tests CMakeLists.txt CMakePresets.json etc policies -z |
+    xargs -0 cp --parents -t "$dir" 2>/dev/null
+cmake -S "$dir" -B "$dir/build" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
+mapfile -t tests < <(cd tests/unit && ls sim/test_*.c engine/test_*.c | sed 's|.*/||; s|\.c$||')
+build() { ninja -C "$dir/build" "${tests[@]}" >"$dir/log" 2>&1; }
+noticed() { # Some test fails.
+    for test in "${tests[@]}"; do
+        timeout 300 "$dir/build/tests/$test" >"$dir/out" 2>&1 || { by=$test; return 0; }
+    done
+    return 1
+}
+build || { cat "$dir/log"; exit 1; }
+! noticed || { cat "$dir/out"; echo "the engine itself does not pass $by"; exit 1; }
+
+bad=0 count=0
+mutant() { # WHAT FILE SED: apply, look, take back
+    local file="$dir/bridge/engine/$2"
+    cp "$file" "$dir/kept"
+    sed -i "$3" "$file"
+    count=$((count + 1))
+    if cmp -s "$file" "$dir/kept"; then
+        echo "NO MUTANT: $1: '$3' changes nothing in $2"
+        bad=1
+    elif ! build; then
+        echo "NO MUTANT: $1: does not compile"
+        tail -5 "$dir/log"
+        bad=1
+    elif noticed; then
+        echo "caught by $by: $1"
+    else
+        echo "MISSED: $1"
+        bad=1
+    fi
+    cp "$dir/kept" "$file"
+}
+# A guard that is never asked.
+for guard in $(sed -nE 's/^GUARD\("([a-z_-]+)".*/\1/p' bridge/engine/guards.def); do
+    [ "$guard" != mode ] || continue # It only speaks.
+    mutant "guard $guard is never asked" guards.def "s/^GUARD(\"$guard\", [A-Z_| ]*,/GUARD(\"$guard\", 0,/"
+done
+mutant "a call leaves before its intent is durable" engine_action.c \
+    's/action->needs = action->dirty ? UINT64_MAX : engine->records_through;/action->needs = 0;/'
+mutant "an unknown condition of unless does not block" engine_guard.c 's/if (level == LEVEL_UNKNOWN) {/if (false) {/'
+mutant "what was never sent does not give its budget back, or twice" engine_action.c \
+    '0,/budget_return(engine, action);/s///'
+echo "$count mutants"
+exit $bad
