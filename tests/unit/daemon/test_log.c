@@ -35,13 +35,9 @@ static void formats(void **state)
 /* Texts come from traps and BMCs: none may forge a line or steer a terminal. */
 static void hostile_texts_stay_one_line(void **state)
 {
-    static const char *const texts[] = {"a\nlevel=error event=fake",
-                                        "\x1b[2Jgone",
-                                        "\xff\xfe",
-                                        "quote\" back\\slash",
-                                        "",
-                                        "\xe2\x80\xae"
-                                        "drowssap"};
+    static const char *const texts[] = {
+        "a\nlevel=error event=fake", "\x1b[2Jgone", "\xff\xfe", "quote\" back\\slash", "",
+        "\xe2\x80\xae!drowssap"};
     CLEANUP(textbuf_donep) struct textbuf out = {0};
     struct log_options plain = {.level = LOG_LEVEL_INFO};
     for (size_t i = 0; i < ROWS(texts); i++) {
