@@ -33,6 +33,15 @@ void *engine_alloc(struct engine *engine, size_t bytes)
     return at;
 }
 
+struct text engine_key(struct engine *engine)
+{
+    if (engine->key.failed || engine->key.at == NULL) {
+        engine->nomem = true;
+        return (struct text){NULL, 0};
+    }
+    return (struct text){engine->key.at, (uint32_t)engine->key.count};
+}
+
 char *engine_copy(struct engine *engine, struct text text)
 {
     size_t count = text.count > TEXT_KEPT_MAX ? TEXT_KEPT_MAX : text.count;

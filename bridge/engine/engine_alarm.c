@@ -40,7 +40,7 @@ static struct text key_of(struct engine *engine, const struct event *event)
         key_add(key, event->source);
         key_add(key, event->subject);
     }
-    return (struct text){key->at, (uint32_t)key->count};
+    return engine_key(engine);
 }
 
 static uint64_t content_of(const struct event *event)

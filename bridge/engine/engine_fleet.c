@@ -38,7 +38,7 @@ struct domain_state *domain_get(struct engine *engine, const char *kind, struct 
 {
     textbuf_clear(&engine->key);
     textbuf_addf(&engine->key, "%s=%.*s", kind, PT(name));
-    struct text key = {engine->key.at, (uint32_t)engine->key.count};
+    struct text key = engine_key(engine);
     struct domain_state *domain = key.at == NULL ? NULL : map_get(&engine->domains, key);
     if (domain != NULL || key.at == NULL) {
         return domain;

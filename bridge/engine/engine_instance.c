@@ -93,7 +93,7 @@ static struct text key_of(struct engine *engine, const struct policy *policy,
     textbuf_add_chars(&engine->key, policy->name);
     textbuf_add_char(&engine->key, 0x1f);
     textbuf_add(&engine->key, domain != NULL ? domain->key : host->key);
-    return (struct text){engine->key.at, (uint32_t)engine->key.count};
+    return engine_key(engine);
 }
 
 struct instance *instance_find(struct engine *engine, const struct policy *policy,

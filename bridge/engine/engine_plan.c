@@ -218,7 +218,8 @@ static void status_freezes(struct engine *engine, struct textbuf *json)
         if (freeze->ended) {
             continue;
         }
-        textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "{" : ",{");
+        json_comma(json);
+        textbuf_add_char(json, '{');
         json_chars(json, "id", freeze->id);
         json_chars(json, "scope", freeze->scope);
         json_chars(json, "owner", freeze->owner);
@@ -237,7 +238,8 @@ static void status_brakes(struct engine *engine, struct textbuf *json)
         if (brake->released) {
             continue;
         }
-        textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "{" : ",{");
+        json_comma(json);
+        textbuf_add_char(json, '{');
         json_chars(json, "id", brake->id);
         json_chars(json, "scope", brake->domain_key);
         json_chars(json, "reason", brake->reason);
@@ -251,7 +253,7 @@ static void status_brakes(struct engine *engine, struct textbuf *json)
 
 static void warning(struct textbuf *json, const char *text)
 {
-    textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "" : ",");
+    json_comma(json);
     textbuf_add_json(json, text_of(text));
 }
 

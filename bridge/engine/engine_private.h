@@ -439,7 +439,9 @@ struct quorum {
 /* ---- engine.c: memory, timers, names, lists -------------------------------------------------- */
 
 void scratch_relax(struct engine *engine); /* Between two things: nothing in scratch is needed. */
-void *engine_alloc(struct engine *engine, size_t bytes);    /* Zeroed; NULL notes it. */
+void *engine_alloc(struct engine *engine, size_t bytes); /* Zeroed; NULL notes it. */
+/* What was written to engine->key; NULL when not all of it fitted in memory. */
+struct text engine_key(struct engine *engine);
 char *engine_copy(struct engine *engine, struct text text); /* At most TEXT_KEPT_MAX bytes. */
 void engine_timer_set(struct engine *engine, struct timer *timer, int64_t due_ms, uint64_t order);
 void engine_timer_stop(struct engine *engine, struct timer *timer);
@@ -744,6 +746,7 @@ void page_arguments(struct engine *engine, struct run *run, struct nsh_value *ar
  * -----------------------------------------------------------------------------------------------------------------
  */
 
+void json_comma(struct textbuf *json); /* Unless something was just opened. */
 void json_text(struct textbuf *json, const char *name, struct text text);
 void json_chars(struct textbuf *json, const char *name, const char *chars); /* NULL: "" */
 void json_int(struct textbuf *json, const char *name, int64_t value);

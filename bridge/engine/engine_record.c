@@ -6,22 +6,27 @@
 
 #include "engine_private.h"
 
-void json_text(struct textbuf *json, const char *name, struct text text)
+void json_comma(struct textbuf *json)
 {
     char last = json->count == 0 ? '{' : json->at[json->count - 1];
-    textbuf_addf(json, "%s\"%s\":", last == '{' ? "" : ",", name);
+    textbuf_add_chars(json, last == '{' || last == '[' ? "" : ",");
+}
+
+static void json_raw(struct textbuf *json, const char *name)
+{
+    json_comma(json);
+    textbuf_addf(json, "\"%s\":", name);
+}
+
+void json_text(struct textbuf *json, const char *name, struct text text)
+{
+    json_raw(json, name);
     textbuf_add_json(json, text);
 }
 
 void json_chars(struct textbuf *json, const char *name, const char *chars)
 {
     json_text(json, name, text_of(chars));
-}
-
-static void json_raw(struct textbuf *json, const char *name)
-{
-    char last = json->count == 0 ? '{' : json->at[json->count - 1];
-    textbuf_addf(json, "%s\"%s\":", last == '{' ? "" : ",", name);
 }
 
 void json_int(struct textbuf *json, const char *name, int64_t value)
@@ -149,7 +154,8 @@ static void write_step(struct textbuf *json, const struct run_step *step, uint32
 {
     static const char *const kinds[] = {
         [STEP_ACT] = "act", [STEP_CHECK] = "check", [STEP_WAIT] = "wait"};
-    textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "{" : ",{");
+    json_comma(json);
+    textbuf_add_char(json, '{');
     const struct verb *verb = step->step->verb;
     bool failed = step->state == STEP_FAILED || step->state == STEP_REFUSED;
     json_int(json, "n", number);
@@ -275,7 +281,7 @@ static void instance_alarms(struct textbuf *json, const struct instance *instanc
     json_raw(json, "alarms");
     textbuf_add_char(json, '[');
     for (const struct link *link = instance->links; link != NULL; link = link->instance_next) {
-        textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "" : ",");
+        json_comma(json);
         textbuf_add_json(json, text_of(link->alarm->id));
     }
     textbuf_add_char(json, ']');
@@ -372,7 +378,7 @@ static void write_brake(struct engine *engine, struct brake *brake)
     json_raw(json, "hosts");
     textbuf_add_char(json, '[');
     for (const struct host_state *host = brake->hosts; host != NULL; host = host->brake_next) {
-        textbuf_add_chars(json, json->at[json->count - 1] == '[' ? "" : ",");
+        json_comma(json);
         textbuf_add_json(json, host->key);
     }
     textbuf_add_char(json, ']');

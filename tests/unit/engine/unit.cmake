@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-set(UNIT_LIBRARIES ns_engine ns_fleet)
+# The engine's allocations go through the rig, so that each can fail in turn.
+set(UNIT_LIBRARIES ns_engine ns_fleet -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
