@@ -71,9 +71,12 @@ static void achieved(struct engine *engine, struct action *action)
 static void not_achieved(struct engine *engine, struct action *action, const char *why)
 {
     struct run *run = action->run;
-    const char *text =
-        scratch_printf(engine, "%s%s%s, wanted %s", action->doomed == NULL ? "" : action->doomed,
-                       action->doomed == NULL ? "" : "; ", why, action->verb->proof);
+    const char *before = action->doomed;
+    if (before == NULL && action->doubt) {
+        before = scratch_printf(engine, "%s: %s", action->verb->name, nsh_code_word(action->code));
+    }
+    const char *text = scratch_printf(engine, "%s%s%s, wanted %s", before == NULL ? "" : before,
+                                      before == NULL ? "" : "; ", why, action->verb->proof);
     if (action->code == NSH_OK) {
         action->code = NSH_UNVERIFIED;
     }

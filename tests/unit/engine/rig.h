@@ -41,7 +41,8 @@ struct rig_host {
     enum bmc bmc;
     uint32_t busy_times; /* BMC_BUSY: then it is well. */
     uint32_t offs, ons, orders;
-    bool stays_ill; /* A cycle does not heal it. */
+    uint32_t unreadable; /* So many readings find nobody. */
+    bool stays_ill;      /* A cycle does not heal it. */
 };
 
 struct rig_due {
@@ -314,7 +315,8 @@ RIG void rig_call(struct rig *rig, const struct engine_call *call)
         } else if (strcmp(verb, "power.status") == 0) {
             struct rig_host *state = rig_host(rig, host);
             due->at = rig->now + S / 10;
-            due->code = state->bmc == BMC_GONE ? NSH_UNREACHABLE : NSH_OK;
+            due->code = state->bmc == BMC_GONE || state->unreadable > 0 ? NSH_UNREACHABLE : NSH_OK;
+            state->unreadable -= state->unreadable > 0;
             snprintf(due->power, sizeof due->power, "%s", state->off ? "off" : "on");
         } else if (strncmp(verb, "power.", 6) == 0 || strncmp(verb, "reset.", 6) == 0) {
             power_order(rig, rig_host(rig, host), verb, due);

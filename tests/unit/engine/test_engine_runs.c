@@ -4,6 +4,8 @@
 
 #include "rig.h"
 
+#include "base/pack.h"
+
 #define MEMORY "memory.uncorrectable"
 
 #define POLICY(steps, otherwise)                                                                   \
@@ -365,6 +367,127 @@ static void test_domain_subject(void **state)
     rig_free(rig);
 }
 
+static void test_verify(void **state)
+{
+    static const struct {
+        enum bmc bmc;
+        uint32_t unreadable;
+        const char *state, *seen, *why;
+    } rows[] = {
+        {BMC_WELL, 0, "verified", "verified: power=off", "off is proven off"},
+        {BMC_LIES, 0, "failed", "read back: power=on, wanted power=off", "or it failed"},
+        {BMC_WELL, 3, "verified", "verified: power=off", "a reading may fail for a while"},
+        {BMC_WELL, 1000, "failed", "not known: power.status: unreachable", "not for ever"},
+        {BMC_MUTE, 0, "verified", "outcome was unknown, verified: power=off",
+         "in doubt it is read twice"},
+        {BMC_DEAF, 0, "failed", "power.off: timeout; read back: power=on", "verified as not done"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct rig *rig =
+            rig_new(racks_of(1, 5),
+                    POLICY("{ step = \"off\"; action = \"power.off\"; timeout = \"1m\"; }", ""));
+        rig_host(rig, "r1h01")->bmc = rows[i].bmc;
+        rig_host(rig, "r1h01")->unreadable = rows[i].unreadable;
+        rig_raise(rig, "r1h01", MEMORY);
+        rig_at(rig, 10 * MIN);
+        if (strcmp(rig_state(rig, RECORD_ACTION, "r1h01"), rows[i].state) != 0 ||
+            strstr(rig_body(rig, RECORD_ACTION, "r1h01"), rows[i].seen) == NULL ||
+            rig_host(rig, "r1h01")->orders != 1) {
+            fail_msg("%s: %s\n%s", rows[i].why, rig_body(rig, RECORD_ACTION, "r1h01"),
+                     rig->trace.at);
+        }
+        rig_free(rig);
+    }
+}
+
+/* A reading that never comes back is one that failed. */
+static void test_reading_lost(void **state)
+{
+    struct rig *rig = one(BMC_WELL);
+    rig_at(rig, 4050); /* The cycle is done, the reading is out. */
+    rig->hold_calls = true;
+    rig_at(rig, 50 * S);
+    rig->hold_calls = false;
+    rig_at(rig, 10 * MIN);
+    assert_string_equal(rig_state(rig, RECORD_ACTION, "r1h01"), "verified");
+    assert_int_equal(rig_host(rig, "r1h01")->orders, 1);
+    rig_free(rig);
+}
+
+/* Everything a template may name has its value. */
+static void test_variables(void **state)
+{
+    static const struct {
+        const char *template, *value;
+    } rows[] = {
+        {"${event.type} ${event.state} ${event.severity}", MEMORY " raise 4"},
+        {"${event.message}|${event.source}|${event.host}|${event.resource}",
+         "it broke|test|r1h01|"},
+        {"${event.time}", "2026-03-02T10:00:00"},
+        {"${event.data.slot}", "7"},
+        {"${host.name} ${host.rack} ${host.pool} ${host.maintenance}", "r1h01 r1 web false"},
+        {"${subject.name} ${subject.kind}", "r1h01 host"},
+        {"${policy.name} ${policy.owner} ${policy.mode} ${policy.summary}", "p o enforce s"},
+        {"${run.id} ${run.attempt}", "run-000001 1"},
+        {"${alarm.id} ${alarm.type} ${alarm.count}", "alm-000001 " MEMORY " 1"},
+        {"${alarm.raised} ${alarm.text}", "it broke"},
+        {"${steps.look.ok} ${steps.look.error}", "false 1 == 2 was not true within 1s"},
+        {"[${cleared}]", "[false]"},
+        {"${size(matched)} ${matched[0].host}", "1 r1h01"},
+        {"${event.severity >= critical ? 'bad' : 'fine'}", "bad"},
+        {"${active('memory.*')} ${active('other')}", "true false"},
+    };
+    uint8_t bytes[64];
+    const struct nsh_member members[] = {{"slot", nsh_int(7)}};
+    const struct nsh_value map = nsh_map(members, 1);
+    struct pack_writer writer = {.at = bytes, .room = sizeof bytes};
+    pack_value(&writer, &map);
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        char policy[1024];
+        snprintf(
+            policy, sizeof policy,
+            POLICY(
+                "{ step = \"look\"; check = \"1 == 2\"; within = \"1s\"; on_fail = \"continue\"; },"
+                "{ step = \"tell\"; action = \"notify\"; with = { title = \"t\"; text = \"%s\"; }; "
+                "}",
+                ""),
+            rows[i].template);
+        struct rig *rig = rig_new(racks_of(1, 5), policy);
+        struct event event = event_of("r1h01", MEMORY, EVENT_RAISE);
+        event.data = (struct text){(const char *)bytes, (uint32_t)writer.count};
+        rig_event(rig, &event);
+        rig_at(rig, 10 * S);
+        assert_has(rig->page.at, rows[i].value);
+        rig_free(rig);
+    }
+}
+
+static void test_dedup(void **state)
+{
+    struct rig *rig = rig_new(racks_of(1, 5), MEMORY_POLICY);
+    struct engine_counters counters;
+    for (unsigned round = 0; round < 3; round++) {
+        rig_at(rig, round * 8 * MIN); /* The third time the first are forgotten. */
+        for (unsigned i = 0; i < 5000; i++) {
+            char id[16];
+            struct event event = event_of("r1h01", "nobody.cares", EVENT_PULSE);
+            snprintf(id, sizeof id, "%u", i);
+            event.id = text_of(id);
+            rig_event(rig, &event);
+        }
+        engine_count(rig->engine, &counters);
+        assert_int_equal(counters.duplicates, round == 0 ? 0 : 5000);
+    }
+    struct event event = event_of("r1h01", "nobody.cares", EVENT_PULSE);
+    event.id = TEXT("17");
+    event.source = TEXT("another");
+    rig_event(rig, &event);
+    engine_count(rig->engine, &counters);
+    assert_int_equal(counters.duplicates, 5000);
+    assert_int_equal(counters.events, 15001);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +497,8 @@ int main(void)
         cmocka_unit_test(test_ladder),         cmocka_unit_test(test_pager_down),
         cmocka_unit_test(test_page_arguments), cmocka_unit_test(test_reload),
         cmocka_unit_test(test_reload_same),    cmocka_unit_test(test_domain_subject),
+        cmocka_unit_test(test_verify),         cmocka_unit_test(test_reading_lost),
+        cmocka_unit_test(test_variables),      cmocka_unit_test(test_dedup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
