@@ -168,6 +168,10 @@ enum cli_exit cli_plan(struct cli *cli)
     }
     struct nsh_value document = plan;
     const struct nsh_value *actions = nsh_get(&plan, "actions");
+    unsigned decided = 0;
+    for (uint32_t i = 0; actions != NULL && actions->type == NSH_LIST && i < actions->count; i++) {
+        decided += strcmp(nsh_get_text(&actions->items[i], "outcome", ""), "decided") == 0;
+    }
     if (actions != NULL && cli->output == CLI_TABLE) {
         struct nsh_member *member = arena_alloc(&cli->arena, sizeof *member);
         if (member == NULL) {
@@ -176,7 +180,12 @@ enum cli_exit cli_plan(struct cli *cli)
         *member = (struct nsh_member){"items", *actions};
         document = nsh_map(member, 1);
     }
-    cli_print_list(cli, &document, columns, "actions planned. Nothing has been done.");
+    cli_print_list(cli, &document, columns,
+                   decided == 0 ? "actions planned. Nothing has been done."
+                                : arena_printf(&cli->arena,
+                                               "actions looked at, %u of them decided before. "
+                                               "Nothing has been done.",
+                                               decided));
     return CLI_OK;
 }
 

@@ -40,8 +40,9 @@ static void print_decision(struct cli *cli, const struct nsh_value *decision)
     const char *outcome = nsh_get_text(decision, "outcome", nsh_get_text(decision, "state", "-"));
     CLEANUP(textbuf_donep) struct textbuf when = {0};
     cli_cell(cli, decision, "time", CLI_AGO, &when);
-    printf("%s%s%s  policy %s on %s, %s  (%s, alarm %s)\n", cli_color_of(cli, outcome), outcome,
-           cli_color_end(cli), nsh_get_text(decision, "policy", "-"),
+    const char *color = cli_color_of(cli, outcome);
+    printf("%s%s%s  policy %s on %s, %s  (%s, alarm %s)\n", color, outcome,
+           color[0] == 0 ? "" : cli_color_end(cli), nsh_get_text(decision, "policy", "-"),
            nsh_get_text(decision, "subject", nsh_get_text(decision, "host", "-")),
            when.at == NULL ? "-" : when.at, nsh_get_text(decision, "id", "-"),
            nsh_get_text(decision, "alarm", "-"));

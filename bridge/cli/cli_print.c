@@ -126,7 +126,10 @@ const char *cli_color_of(const struct cli *cli, const char *word)
         {"running", "\033[36m"},    {"done", "\033[32m"},      {"ok", "\033[32m"},
         {"cleared", "\033[32m"},    {"verified", "\033[32m"},  {"frozen", "\033[35m"},
         {"unknown", "\033[35m"},    {"held", "\033[35m"},      {"unmatched", "\033[33m"},
-        {"cancelled", "\033[2m"},
+        {"cancelled", "\033[2m"},   {"skipped", "\033[33m"},   {"deferred", "\033[35m"},
+        {"decided", "\033[2m"},     {"waiting", "\033[36m"},   {"would-run", "\033[36m"},
+        {"suggested", "\033[36m"},  {"expired", "\033[33m"},   {"run", "\033[32m"},
+        {"unhealthy", "\033[31m"},
     };
     if (!cli->color) {
         return "";

@@ -37,17 +37,31 @@ static const char *outcome_word(const struct policy *policy, const struct guard_
     return words[verdict->block];
 }
 
-static const char *why_not_now(struct engine *engine, const struct instance *instance)
+/* The outcome of a subject whose time has not come, or is over; NULL: the guards say. */
+static const char *not_now(const struct instance *instance)
 {
     if (instance == NULL || instance->state == INST_IDLE) {
         return NULL;
     }
+    return instance->state == INST_ACTIVE ? "decided" : "waiting";
+}
+
+static void not_now_why(struct engine *engine, const struct instance *instance,
+                        const struct guard_verdict *verdict, struct textbuf *why)
+{
     if (instance->state == INST_ACTIVE) {
-        return scratch_printf(engine, "already decided: %s%s%s", instance->decision,
-                              instance->run == NULL ? "" : ", ",
-                              instance->run == NULL ? "" : instance->run->id);
+        textbuf_addf(why, "%s%s%s: nothing more for this alarm", instance->decision,
+                     instance->run == NULL ? "" : ", ",
+                     instance->run == NULL ? "" : instance->run->id);
+        return;
     }
-    return scratch_printf(engine, "%s", instance_state_word(instance->state));
+    textbuf_add_chars(why, instance_state_word(instance->state));
+    if (heap_has(&instance->timer.node) && instance->timer.node.due > engine->now_ms) {
+        textbuf_add_chars(why, ", due in ");
+        textbuf_add_duration(why, instance->timer.node.due - engine->now_ms);
+    }
+    textbuf_addf(why, "; then %s",
+                 verdict->block == BLOCK_NONE ? "all guards pass" : verdict->text);
 }
 
 static void plan_row(struct engine *engine, const struct policy *policy, struct host_state *host,
@@ -76,8 +90,14 @@ static void plan_row(struct engine *engine, const struct policy *policy, struct 
                       .effect = policy_effect(policy),
                       .scope = &scope};
     struct guard_verdict verdict = {0};
-    const char *busy = why_not_now(engine, known);
+    const char *early = not_now(known);
+    CLEANUP(textbuf_donep) struct textbuf why = {0};
     guards_ask(engine, &ask, &verdict);
+    if (early != NULL) {
+        not_now_why(engine, known, &verdict, &why);
+    } else {
+        textbuf_add_chars(&why, verdict.block != BLOCK_NONE ? verdict.text : "all guards pass");
+    }
     const struct verb *verb = first_act(policy);
     struct textbuf *json = planning->json;
     textbuf_add_chars(json, planning->rows == 1 ? "{" : ",{");
@@ -87,11 +107,8 @@ static void plan_row(struct engine *engine, const struct policy *policy, struct 
     json_chars(json, "policy", policy->name);
     json_chars(json, "mode", policy_mode_word(policy->mode));
     json_chars(json, "alarm", planning->alarm->id);
-    json_chars(json, "outcome", busy != NULL ? "active" : outcome_word(policy, &verdict));
-    json_chars(json, "reason",
-               busy != NULL                  ? busy
-               : verdict.block != BLOCK_NONE ? verdict.text
-                                             : "all guards pass");
+    json_chars(json, "outcome", early != NULL ? early : outcome_word(policy, &verdict));
+    json_chars(json, "reason", why.at == NULL ? "" : why.at);
     textbuf_add_char(json, '}');
 }
 
