@@ -266,6 +266,7 @@ static __attribute__((noinline)) void finish_call(struct cel_checker *checker, s
         cel_hint_function(checker, ast, ast->name.at);
         return;
     }
+    ast->known = true;
     bool record = check_record_index(checker, ast);
     const struct cel_ty *type = ast->type;
     choose(checker, ast, &candidates);

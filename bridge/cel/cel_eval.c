@@ -21,7 +21,9 @@ CEL_NODE(cel_run_local)
 
 CEL_NODE(cel_run_unknown)
 {
-    if (code->ast->kind == CEL_AST_CALL) {
+    if (code->ast->kind == CEL_AST_CALL && code->ast->known) {
+        cel_error(run, code, out, "%s() does not take these arguments", code->ast->name.at);
+    } else if (code->ast->kind == CEL_AST_CALL) {
         cel_error(run, code, out, "there is no function '%s'", code->ast->name.at);
     } else {
         cel_error(run, code, out, "'%s' is not known", code->ast->name.at);

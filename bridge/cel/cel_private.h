@@ -95,6 +95,7 @@ struct cel_ast {
     bool test;     /* has(a.b) */
     bool member;   /* a.f(b): a is args[0] */
     bool quoted;   /* a.`b` */
+    bool known;    /* A call: functions of this name exist, whatever their arguments. */
     bool expanded; /* Made by a macro that prints as what it was written as (name). */
     uint16_t depth;
     uint32_t offset, length; /* What a message underlines. */

@@ -202,7 +202,7 @@ static const struct mistake_row mistake_rows[] = {
      "the silent one"},
     {"event.type.matches('(')", "'('", "no regular expression", NULL, false, "pattern"},
     {"event.type.matches('\\d+')", "'\\d", "escape is not known", "r'\\d+'", false, "escape"},
-    {"active(event.type)", "event.type", "must be written out", NULL, false, "literal"},
+    {"active(event.type)", "type", "must be written out", NULL, false, "literal"},
     {"event.severity", "severity", "must be bool, and is int", NULL, false, "wanted"},
     {"event.severity && true", "severity", "joins bools", NULL, false, "logic"},
     {"event.time.getHours('Europe/Berln') > 1", "'Europe/Berln'", "zone is not known", "IANA",
