@@ -130,16 +130,20 @@ const char *engine_time(struct engine *engine, int64_t ms)
     return scratch_printf(engine, "%s", text.at == NULL ? "" : text.at);
 }
 
+/* Lists of the output grow in its arena: what was taken up there cannot get lost afterwards. */
 static bool grow(struct engine *engine, void **items, size_t *room, size_t count, size_t bytes)
 {
     if (count < *room) {
         return true;
     }
     size_t wanted = *room == 0 ? 64 : *room * 2;
-    void *grown = realloc(*items, wanted * bytes);
+    void *grown = arena_array(&engine->output->arena, wanted, bytes);
     if (grown == NULL) {
         engine->nomem = true;
         return false;
+    }
+    if (count > 0) {
+        memcpy(grown, *items, count * bytes);
     }
     *items = grown;
     *room = wanted;
@@ -148,21 +152,23 @@ static bool grow(struct engine *engine, void **items, size_t *room, size_t count
 
 void engine_call_out(struct engine *engine, const struct engine_call *call)
 {
-    void *items = engine->calls_out;
-    if (grow(engine, &items, &engine->calls_room, engine->calls_count, sizeof *call)) {
-        engine->calls_out = items;
-        engine->calls_out[engine->calls_count++] = *call;
+    struct engine_output *output = engine->output;
+    void *items = output->calls;
+    if (grow(engine, &items, &output->calls_room, output->calls_count, sizeof *call)) {
+        output->calls = items;
+        output->calls[output->calls_count++] = *call;
     }
 }
 
 void record_emit(struct engine *engine, const struct record *record)
 {
-    void *items = engine->records;
-    if (!grow(engine, &items, &engine->records_room, engine->records_count, sizeof *record)) {
+    struct engine_output *output = engine->output;
+    void *items = output->records;
+    if (!grow(engine, &items, &output->records_room, output->records_count, sizeof *record)) {
         return;
     }
-    engine->records = items;
-    struct arena *arena = &engine->output->arena;
+    output->records = items;
+    struct arena *arena = &output->arena;
     struct record copy = *record;
     copy.id = arena_text(arena, record->id);
     copy.host = arena_text(arena, record->host);
@@ -173,7 +179,7 @@ void record_emit(struct engine *engine, const struct record *record)
         engine->nomem = true;
         return;
     }
-    engine->records[engine->records_count++] = copy;
+    output->records[output->records_count++] = copy;
     engine->records_through++;
 }
 
@@ -236,8 +242,6 @@ void engine_free(struct engine *engine)
     textbuf_done(&engine->json);
     textbuf_done(&engine->trace);
     textbuf_done(&engine->reply);
-    free(engine->calls_out);
-    free(engine->records);
     free(engine);
 }
 
@@ -402,31 +406,19 @@ static int64_t wake_ms(const struct engine *engine)
     return wake;
 }
 
-static bool output_fill(struct engine *engine, struct engine_output *output)
+static void output_fill(struct engine *engine, struct engine_output *output)
 {
     struct arena *arena = &output->arena;
-    struct record *records = arena_array(arena, engine->records_count, sizeof *records);
-    struct engine_call *calls = arena_array(arena, engine->calls_count, sizeof *calls);
-    if (records == NULL || calls == NULL) {
-        return false;
-    }
-    if (engine->records_count > 0) {
-        memcpy(records, engine->records, engine->records_count * sizeof *records);
-    }
-    if (engine->calls_count > 0) {
-        memcpy(calls, engine->calls_out, engine->calls_count * sizeof *calls);
-    }
-    output->records = records;
-    output->records_count = output->records_room = engine->records_count;
-    output->calls = calls;
-    output->calls_count = output->calls_room = engine->calls_count;
     output->records_through = engine->records_through;
     output->wake_ms = engine->promised_ms = wake_ms(engine);
     output->reply =
         arena_text(arena, (struct text){engine->reply.at, (uint32_t)engine->reply.count});
     output->trace =
         arena_text(arena, (struct text){engine->trace.at, (uint32_t)engine->trace.count});
-    return true;
+    if (output->reply.at == NULL || output->trace.at == NULL || engine->reply.failed) {
+        output->reply = output->trace = (struct text){NULL, 0};
+        engine->nomem = true;
+    }
 }
 
 static void output_reset(struct engine_output *output)
@@ -441,7 +433,6 @@ int engine_step(struct engine *engine, const struct engine_input *input,
     output_reset(output);
     engine->output = output;
     engine->nomem = false;
-    engine->records_count = engine->calls_count = 0;
     textbuf_clear(&engine->trace);
     textbuf_clear(&engine->reply);
     int64_t now_ms = input->now_ms > engine->now_ms ? input->now_ms : engine->now_ms;
@@ -466,9 +457,7 @@ int engine_step(struct engine *engine, const struct engine_input *input,
         records_flush(engine);
     }
     runs_free_ended(engine);
-    if (!output_fill(engine, output)) {
-        engine->nomem = true;
-    }
+    output_fill(engine, output);
     engine->output = NULL;
     arena_reset(&engine->scratch);
     if (result == 0 && engine->nomem) {

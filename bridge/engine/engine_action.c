@@ -338,9 +338,9 @@ static bool call_out(struct engine *engine, struct action *action)
         engine->nomem = true;
         return false;
     }
-    size_t calls_count = engine->calls_count;
+    size_t calls_count = engine->output->calls_count;
     engine_call_out(engine, &call);
-    if (engine->calls_count == calls_count) {
+    if (engine->output->calls_count == calls_count) {
         map_remove(&engine->calls, text_of(action->call));
         return false;
     }

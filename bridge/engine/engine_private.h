@@ -422,10 +422,6 @@ struct engine {
 
     struct arena scratch; /* Of one event, decision or step. */
     struct textbuf key, json, trace;
-    struct engine_call *calls_out; /* Grows with realloc; copied to the output. */
-    size_t calls_count, calls_room;
-    struct record *records;
-    size_t records_count, records_room;
     struct textbuf reply;
     struct engine_counters counters;
     uint64_t late_results, alarms_refused;
