@@ -54,8 +54,10 @@ CEL_NODE(cel_run_variable)
 
 /* --- selections ---------------------------------------------------------------------------- */
 
-static void no_field(struct cel_run *run, const struct cel_code *code, const struct cel_value *from,
-                     struct cel_value *out)
+static __attribute__((noinline, cold)) void no_field(struct cel_run *run,
+                                                     const struct cel_code *code,
+                                                     const struct cel_value *from,
+                                                     struct cel_value *out)
 {
     if (from->kind != CEL_MAP) {
         cel_error(run, code, out, "a value of type %s has no field '%s'", cel_type_name(from),
@@ -79,8 +81,10 @@ static int find_field(struct cel_run *run, const struct cel_code *code,
 }
 
 /* A selection through an optional: none stays none, a missing field becomes none. */
-static void select_optional(struct cel_run *run, const struct cel_code *code,
-                            const struct cel_value *from, struct cel_value *out)
+static __attribute__((noinline, cold)) void select_optional(struct cel_run *run,
+                                                            const struct cel_code *code,
+                                                            const struct cel_value *from,
+                                                            struct cel_value *out)
 {
     if (cel_optional_empty(from)) {
         *out = *from;
@@ -141,7 +145,14 @@ CEL_NODE(cel_run_record_field)
             if (member->value.type == NSH_NULL && run->shapes[shape].kind > CEL_NULL) {
                 break;
             }
-            cel_from_outside(run, &member->value, shape, out);
+            uint8_t kind = run->shapes[shape].kind;
+            if (kind == CEL_STRING && member->value.type == NSH_STRING) {
+                *out = cel_of_text((struct text){member->value.text, member->value.count});
+            } else if (kind == CEL_INT && member->value.type == NSH_INT) {
+                *out = cel_of_int(member->value.integer);
+            } else {
+                cel_from_outside(run, &member->value, shape, out);
+            }
             if (out->kind == CEL_ERROR) {
                 out->count = code->ast->offset + 1;
             }
@@ -195,7 +206,8 @@ CEL_NODE(cel_run_test)
 
 /* --- logic --------------------------------------------------------------------------------- */
 
-static void not_bool(struct cel_run *run, const struct cel_code *code, struct cel_value *value)
+static __attribute__((noinline, cold)) void
+not_bool(struct cel_run *run, const struct cel_code *code, struct cel_value *value)
 {
     if (value->kind != CEL_ERROR) {
         cel_error(run, code, value, "a bool is needed here, and this is a %s",
@@ -283,7 +295,12 @@ static bool two(struct cel_run *run, const struct cel_code *code, struct cel_val
 CEL_NODE(cel_run_equal)
 {
     struct cel_value values[2];
-    if (two(run, code, values, out)) {
+    if (!two(run, code, values, out)) {
+        return;
+    }
+    if (values[0].kind == CEL_STRING && values[1].kind == CEL_STRING) {
+        *out = cel_of_bool(text_equal(cel_text(&values[0]), cel_text(&values[1])));
+    } else {
         *out = cel_of_bool(cel_equal(run, &values[0], &values[1]));
     }
 }
@@ -304,7 +321,10 @@ static void run_order(struct cel_run *run, const struct cel_code *code, unsigned
     if (!two(run, code, values, out)) {
         return;
     }
-    int order = cel_compare(&values[0], &values[1]);
+    bool ints = values[0].kind == CEL_INT && values[1].kind == CEL_INT;
+    int order =
+        ints ? (values[0].integer > values[1].integer) - (values[0].integer < values[1].integer)
+             : cel_compare(&values[0], &values[1]);
     if (order == 3) {
         cel_error(run, code, out, "a %s and a %s have no order", cel_type_name(&values[0]),
                   cel_type_name(&values[1]));
@@ -335,8 +355,10 @@ CEL_NODE(cel_run_more_equal)
 
 /* --- calls --------------------------------------------------------------------------------- */
 
-static void no_overload(struct cel_run *run, const struct cel_code *code,
-                        const struct cel_value *args, struct cel_value *out)
+static __attribute__((noinline, cold)) void no_overload(struct cel_run *run,
+                                                        const struct cel_code *code,
+                                                        const struct cel_value *args,
+                                                        struct cel_value *out)
 {
     char types[128] = "";
     size_t used = 0;
@@ -348,9 +370,9 @@ static void no_overload(struct cel_run *run, const struct cel_code *code,
     cel_error(run, code, out, "'%s' does not go with (%s)", code->ast->name.at, types);
 }
 
-static void call_external(struct cel_run *run, const struct cel_code *code,
-                          const struct cel_overload *overload, const struct cel_value *args,
-                          struct cel_value *out)
+static __attribute__((noinline, cold)) void
+call_external(struct cel_run *run, const struct cel_code *code, const struct cel_overload *overload,
+              const struct cel_value *args, struct cel_value *out)
 {
     struct nsh_error error = {0};
     struct cel_value result = {0};
@@ -454,8 +476,9 @@ static int find_index(struct cel_run *run, const struct cel_code *code,
     return 1;
 }
 
-static void no_index(struct cel_run *run, const struct cel_code *code, const struct cel_value *from,
-                     const struct cel_value *key, struct cel_value *out)
+static __attribute__((noinline, cold)) void
+no_index(struct cel_run *run, const struct cel_code *code, const struct cel_value *from,
+         const struct cel_value *key, struct cel_value *out)
 {
     CLEANUP(textbuf_donep) struct textbuf text = {.count_max = 128};
     cel_value_print(key, &text);

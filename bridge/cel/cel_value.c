@@ -262,7 +262,8 @@ static bool find_outside(struct cel_run *run, const struct cel_value *map,
     }
     for (uint32_t i = 0; i < from->count; i++) {
         const struct nsh_member *member = &from->members[i];
-        if (strncmp(member->name, key->text, key->count) == 0 && member->name[key->count] == '\0') {
+        if ((key->count == 0 || member->name[0] == key->text[0]) &&
+            strncmp(member->name, key->text, key->count) == 0 && member->name[key->count] == '\0') {
             uint16_t shape = field_shape(run, map->shape, member->name);
             if (is_absent(run, &member->value, shape)) {
                 return false;
