@@ -139,7 +139,8 @@ static void run_shut(struct run *run)
 
 static void operation_cancel(struct run *run, struct operation *operation)
 {
-    if (operation->started == 0 && operation->completed_count == 0 && !operation->cancelled) {
+    if (operation->counts && operation->started == 0 && operation->completed_count == 0 &&
+        !operation->cancelled) {
         operation->cancelled = true;
         run->how->subject->driver->cancel(run->device, &operation->op);
     }
