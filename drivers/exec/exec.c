@@ -157,6 +157,9 @@ static int parameter_add(struct nsh_device *device, const char *name, const stru
     }
     if (member->name == NULL || (value->type == NSH_STRING && member->value.text == NULL)) {
         free((char *)(uintptr_t)member->name);
+        if (value->type == NSH_STRING) {
+            free((char *)(uintptr_t)member->value.text);
+        }
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     device->parameters_count++;

@@ -168,6 +168,7 @@ int main(int argc, char **argv)
     bad += golden_check(driver, argv[2]);
     bad += peers_run(driver, argv[2], peer == NULL ? NULL : dlsym(peer, "contract_peer"));
     printf("%s: %s\n", driver->name, bad == 0 ? "keeps the contract" : "breaks the contract");
+    fflush(stdout); /* Before the sanitizer's leak check, which does not. */
     drivers_free(drivers);
     unlink(link_path); /* It stayed for the sanitizer's symbols. */
     rmdir(temporary);

@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-#define BYTES_EACH_MAX 600 /* Of an answer every byte is tried up to here, then every 37th. */
-#define SHOWN_MAX 12       /* Complaints are told this often for each device, then counted. */
+#define BYTES_EACH_MAX 600      /* Of an answer every byte is tried up to here, then every 37th. */
+#define BYTES_EACH_HTTP_MAX 100 /* Bodies of HTTP are long, and the same parser reads them all. */
 #define ALLOCS_MAX 6000
 
 struct sweep {
@@ -76,7 +76,8 @@ static void sweep_twist(struct sweep *sweep, unsigned exchange, enum twist_kind 
 
 static void sweep_bytes(struct sweep *sweep, unsigned exchange, const struct seen *seen)
 {
-    for (unsigned at = 0; at < seen->reply_bytes; at += at < BYTES_EACH_MAX ? 1 : 37) {
+    unsigned each_max = seen->channel == CHANNEL_HTTP ? BYTES_EACH_HTTP_MAX : BYTES_EACH_MAX;
+    for (unsigned at = 0; at < seen->reply_bytes; at += at < each_max ? 1 : 37) {
         sweep_twist(sweep, exchange, TWIST_TRUNCATE, at);
         if (seen->channel == CHANNEL_DATAGRAM) {
             sweep_twist(sweep, exchange, TWIST_FLIP, at);
