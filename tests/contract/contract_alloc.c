@@ -8,6 +8,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 
 void *__interceptor_malloc(size_t bytes) __attribute__((weak));
 void *__interceptor_calloc(size_t count, size_t bytes) __attribute__((weak));
@@ -46,14 +47,14 @@ void alloc_quiet(int delta)
  * json-c 0.16 crashes when its strdup fails (json_object_object_add_ex does not look), and leaks
  * when an array cannot grow: its allocations are left out. That is for the library to mend.
  */
-static bool alloc_spares(const void *caller)
+static bool alloc_spares(void *caller)
 {
-    Dl_info found;
-    return dladdr(caller, &found) != 0 && found.dli_fname != NULL &&
-           strstr(found.dli_fname, "json-c") != NULL;
+    struct dl_find_object found; /* dladdr would look through all symbols, at each allocation. */
+    return _dl_find_object(caller, &found) == 0 &&
+           strstr(found.dlfo_link_map->l_name, "json-c") != NULL;
 }
 
-static bool alloc_fails(const void *caller)
+static bool alloc_fails(void *caller)
 {
     if (!alloc.armed || alloc.quiet > 0 || alloc_spares(caller)) {
         return false;
