@@ -89,7 +89,8 @@ struct engine_input {
  * INPUT_RESULT). */
 struct engine_call {
     bool cancel;
-    struct text action; /* Id; the idempotency token. */
+    struct text action; /* Id; the idempotency token. "act-000456.3" for the third reading that
+                           verifies it. */
     struct text host;   /* Empty for verbs that speak to people. */
     enum binding_kind binding;
     struct text driver; /* Chosen by the host's binding; empty for BINDING_NONE: the shell's
@@ -128,6 +129,12 @@ struct engine_output {
  * Lifetimes: an inventory may be freed when the next INPUT_INVENTORY returned. Runs finish with the
  * policies they started with: a set may be freed when another one was taken and
  * engine_policies_in_use() says no; ask after each step.
+ *
+ * Not kept over a restart: which (source, id) were seen. What comes again then is a repeat of an
+ * alarm that is known, or is stopped by once_within.
+ *
+ * Words to people (page, notify, ticket) are the only calls that may come twice, with the same id:
+ * when it is not known whether they arrived.
  *
  * Calls may come out of any step; each is covered by durable records, so they can be started at
  * once.
