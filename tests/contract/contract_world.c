@@ -57,8 +57,7 @@ static const char *const garbage[] = {
     "\x01\x02\x03\x7f\xff\x1b]0;title\x07\n\r\n\t",
     "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
     "{\"PowerState\":17,\"Members\":[{\"@odata.id\":42}],\"Actions\":\"none\"}",
-    "Status: \xe2\x80\xae"
-    "FFO\n",
+    "Status: \xe2\x80\xae-FFO\n",
 };
 #define GARBAGE_COUNT (sizeof garbage / sizeof garbage[0])
 
@@ -643,6 +642,8 @@ static void fake_observe(struct nsh_services *services, const char *host, const 
     }
 }
 
+static void fake_trace(struct nsh_services *services, const struct nsh_op *op, const char *format,
+                       ...) __attribute__((format(printf, 3, 4)));
 static void fake_trace(struct nsh_services *services, const struct nsh_op *op, const char *format,
                        ...)
 {
