@@ -78,6 +78,7 @@ static void handshakes_run(uv_idle_t *idle)
         }
         int bits = sock->pending;
         queue_remove(sock);
+        http_fd_set(http, sock->fd, http_fd_bits(http, sock->fd) & ~HTTP_FD_WAITS);
         sock->pending = 0;
         sock->begun = true;
         socket_act(sock, bits);
@@ -91,10 +92,12 @@ static void socket_event(uv_poll_t *poll, int status, int events)
     int bits = ((events & UV_READABLE) != 0 || status < 0 ? CURL_CSELECT_IN : 0) |
                ((events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0) |
                (status < 0 ? CURL_CSELECT_ERR : 0);
-    if (!http_fd_fresh(http, sock->fd)) {
+    unsigned fresh = http_fd_bits(http, sock->fd);
+    if (fresh == 0) {
         socket_act(sock, bits);
         return;
     }
+    http_fd_set(http, sock->fd, fresh | HTTP_FD_HEARD | HTTP_FD_WAITS);
     sock->pending |= bits;
     if (sock->queue == NULL) {
         queue_add(sock->begun ? &http->under_way : &http->beginning, sock);
@@ -231,6 +234,32 @@ static size_t body_take(char *bytes, size_t size, size_t count, void *arg)
 
 /* ---- the request ---- */
 
+static void request_end(struct nsh_http *request);
+static void request_tell(struct nsh_http *request, CURLcode result);
+static void request_free(struct nsh_http *request);
+
+/*
+ * A connection is given up when the peer was silent for so long, not when it waits for us:
+ * thousands of handshakes at once take longer than any one of them may.
+ */
+static void connecting_due(void *arg)
+{
+    struct nsh_http *request = arg;
+    struct http *http = request->shard->loop->http;
+    unsigned bits = request->fd < 0 ? 0 : http_fd_bits(http, request->fd);
+    if ((bits & (HTTP_FD_HEARD | HTTP_FD_WAITS)) != 0) {
+        http_fd_set(http, request->fd, bits & ~HTTP_FD_HEARD);
+        int result = loop_timer_start(request->shard->loop, &request->connecting,
+                                      request->connect_ms, connecting_due, request);
+        NSH_ASSERT(result == 0); /* It ran before: its place is kept. */
+        return;
+    }
+    request->unconnected = true;
+    request_end(request);
+    request_tell(request, CURLE_OPERATION_TIMEDOUT);
+    request_free(request);
+}
+
 static curl_socket_t fd_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct nsh_http *request = arg;
@@ -239,8 +268,10 @@ static curl_socket_t fd_open(void *arg, curlsocktype purpose, struct curl_sockad
         return CURL_SOCKET_BAD;
     }
     if (request->tls) {
-        http_fd_mark(request->shard->loop->http, fd, true);
+        http_fd_set(request->shard->loop->http, fd, HTTP_FD_FRESH);
         request->fd = fd;
+        loop_timer_start(request->shard->loop, &request->connecting, request->connect_ms,
+                         connecting_due, request);
     }
     request->shard->loop->figures.http_connections++;
     return fd;
@@ -249,7 +280,7 @@ static curl_socket_t fd_open(void *arg, curlsocktype purpose, struct curl_sockad
 static int fd_close(void *arg, curl_socket_t fd)
 {
     struct loop *loop = arg;
-    http_fd_mark(loop->http, fd, false);
+    http_fd_set(loop->http, fd, 0);
     loop->figures.http_connections--;
     return close(fd);
 }
@@ -266,7 +297,8 @@ static int prereq(void *arg, char *peer, char *own, int peer_port, int own_port)
 {
     struct nsh_http *request = arg;
     if (request->fd >= 0) {
-        http_fd_mark(request->shard->loop->http, request->fd, false);
+        http_fd_set(request->shard->loop->http, request->fd, 0);
+        loop_timer_stop(request->shard->loop, &request->connecting);
         request->fd = -1;
     }
     request->attempts++;
@@ -296,7 +328,9 @@ static bool options_basic(struct nsh_http *request, const struct nsh_http_reques
     SET(CURLOPT_MAXAGE_CONN, CONNECTION_AGE_S);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_TIMEOUT_MS, timeout_ms);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, connect_ms < timeout_ms ? connect_ms : timeout_ms);
+    request->connect_ms = (uint32_t)connect_ms;
+    SET(CURLOPT_CONNECTTIMEOUT_MS,
+        !request->tls && connect_ms < timeout_ms ? connect_ms : timeout_ms);
     SET(CURLOPT_ERRORBUFFER, request->words);
     SET(CURLOPT_PRIVATE, (void *)request);
     SET(CURLOPT_HEADERFUNCTION, header_take);
@@ -476,6 +510,7 @@ int service_http(struct nsh_services *services, const struct nsh_http_request *f
 
 static void request_end(struct nsh_http *request)
 {
+    loop_timer_stop(request->shard->loop, &request->connecting);
     curl_multi_remove_handle(request->shard->multi, request->easy);
     *(request->previous == NULL ? &request->shard->requests : &request->previous->next) =
         request->next;
@@ -537,6 +572,9 @@ static const char *words_of(const struct nsh_http *request, CURLcode result)
 {
     if (request->over_limit) {
         return "the reply is longer than allowed";
+    }
+    if (request->unconnected) {
+        return "the peer did not answer while connecting";
     }
     if (request->not_again) {
         return "the connection broke after the request was sent, it is not sent again";
@@ -644,7 +682,7 @@ static void http_free(uv_handle_t *idle)
 {
     struct http *http = idle->data;
     tls_sessions_done(http);
-    free(http->fresh);
+    free(http->fds);
     free(http->shards);
     free(http);
 }

@@ -42,8 +42,8 @@ struct http {
     size_t running;
     uv_idle_t idle;                         /* Active while handshakes wait. */
     struct http_queue beginning, under_way; /* TLS handshakes with an event. */
-    uint8_t *fresh;                         /* By descriptor: its TLS handshake is not done. */
-    size_t fresh_count;
+    uint8_t *fds;                           /* By descriptor: HTTP_FD bits. */
+    size_t fds_count;
     struct map sessions; /* endpoint -> struct tls_endpoint */
 };
 
@@ -56,8 +56,10 @@ struct nsh_http {
     void (*done)(void *arg, const struct nsh_http_reply *reply);
     void *arg;
     int fd; /* Of a connection being made for it, or -1. */
+    struct nsh_timer connecting;
+    uint32_t connect_ms;
     unsigned attempts;
-    bool tls, safe, over_limit, out_of_memory, not_again;
+    bool tls, safe, over_limit, out_of_memory, not_again, unconnected;
     char *headers;
     size_t headers_bytes, headers_count;
     char *body;
@@ -69,8 +71,12 @@ struct http_shard *http_shard(struct loop *loop, unsigned index); /* NULL: out o
 
 /* ---- loop_tls.c ---- */
 
-bool http_fd_fresh(const struct http *http, int fd);
-void http_fd_mark(struct http *http, int fd, bool fresh);
+#define HTTP_FD_FRESH 1u /* Its TLS handshake is not done. */
+#define HTTP_FD_HEARD 2u /* The peer did something since the last look. */
+#define HTTP_FD_WAITS 4u /* It is the peer's turn no more: the event waits for us. */
+
+unsigned http_fd_bits(const struct http *http, int fd);
+void http_fd_set(struct http *http, int fd, unsigned bits);
 /* CURLOPT_SSL_CTX_FUNCTION: small buffers, and the endpoint's last session to resume. */
 CURLcode tls_prepare(CURL *easy, void *context, void *arg);
 void tls_sessions_done(struct http *http);

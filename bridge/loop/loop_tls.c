@@ -17,24 +17,24 @@ struct tls_endpoint {
     SSL_SESSION *session;
 };
 
-bool http_fd_fresh(const struct http *http, int fd)
+unsigned http_fd_bits(const struct http *http, int fd)
 {
-    return (size_t)fd < http->fresh_count && http->fresh[fd] != 0;
+    return (size_t)fd < http->fds_count ? http->fds[fd] : 0;
 }
 
-void http_fd_mark(struct http *http, int fd, bool fresh)
+void http_fd_set(struct http *http, int fd, unsigned bits)
 {
-    if ((size_t)fd >= http->fresh_count) {
+    if ((size_t)fd >= http->fds_count) {
         size_t count = (size_t)fd * 2 + 64;
-        uint8_t *grown = fresh ? realloc(http->fresh, count) : NULL;
+        uint8_t *grown = bits != 0 ? realloc(http->fds, count) : NULL;
         if (grown == NULL) {
             return; /* Then its handshake is not queued behind others. */
         }
-        memset(grown + http->fresh_count, 0, count - http->fresh_count);
-        http->fresh = grown;
-        http->fresh_count = count;
+        memset(grown + http->fds_count, 0, count - http->fds_count);
+        http->fds = grown;
+        http->fds_count = count;
     }
-    http->fresh[fd] = fresh;
+    http->fds[fd] = (uint8_t)bits;
 }
 
 static struct tls_endpoint *endpoint_for(struct http *http, const char *key)
