@@ -13,9 +13,11 @@ static void extreme(struct cel_run *run, const struct cel_code *code, const stru
     uint32_t count = list ? args[0].count : code->count;
     struct cel_value best = {.kind = CEL_NULL};
     for (uint32_t i = 0; i < count; i++) {
-        struct cel_value item = list ? (struct cel_value){.kind = CEL_NULL} : args[i];
+        struct cel_value item;
         if (list) {
             cel_list_at(run, &args[0], i, &item);
+        } else {
+            item = args[i];
         }
         if (item.kind != CEL_INT && item.kind != CEL_UINT && item.kind != CEL_DOUBLE) {
             cel_error(run, code, out, "%s() takes numbers, and this is a %s", code->ast->name.at,
