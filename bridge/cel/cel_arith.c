@@ -6,7 +6,7 @@
 #define INTEGER(NAME, KIND, MEMBER, BUILTIN)                                                       \
     CEL_IMPL(NAME)                                                                                 \
     {                                                                                              \
-        struct cel_value result = {.kind = KIND};                                                  \
+        struct cel_value result = {.kind = (KIND)};                                                \
         if (BUILTIN(args[0].MEMBER, args[1].MEMBER, &result.MEMBER)) {                             \
             cel_error(run, code, out, "the result does not fit in 64 bits (overflow)");            \
         } else {                                                                                   \

@@ -255,7 +255,7 @@ static void prepare_zone(struct builder *builder, const struct cel_ast *ast, str
 static const struct cel_code *build(struct builder *builder, const struct cel_ast *ast)
 {
     struct cel_code *code = arena_alloc(builder->arena, sizeof *code);
-    const struct cel_code **args = arena_array(builder->arena, ast->count, sizeof *args);
+    const struct cel_code **args = arena_array(builder->arena, ast->count, sizeof(void *));
     if (code == NULL || args == NULL) {
         builder->problems->nomem = true;
         return NULL;

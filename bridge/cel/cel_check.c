@@ -432,7 +432,7 @@ static void check_loop(struct cel_checker *checker, struct cel_ast *ast)
     }
     uint32_t scopes = checker->scopes_count;
     ast->slot = scopes;
-    for (uint32_t i = 0; i < loop_vars[ast->loop]; i++) {
+    for (uint32_t i = 0; i < 2 && i < loop_vars[ast->loop]; i++) {
         if (!push(checker, ast, ast->vars[i], items[i])) {
             ast->type = &cel_ty_error;
             return;

@@ -4,6 +4,8 @@
 
 #include "cel/cel_check.h"
 
+#include <stdio.h>
+
 #define OVERLOADS_MAX 48
 
 struct candidates {
@@ -175,8 +177,8 @@ static __attribute__((noinline)) bool as_qualified(struct cel_checker *checker, 
         strlen(name) + ast->name.count + 2 > sizeof name) {
         return false;
     }
-    strcat(name, ".");
-    strcat(name, ast->name.at);
+    size_t used = strlen(name);
+    snprintf(name + used, sizeof name - used, ".%s", ast->name.at);
     struct candidates candidates;
     candidates_start(&candidates, checker, false, ast->count - 1);
     if (!cel_check_names(checker, name, absolute, collect, &candidates)) {

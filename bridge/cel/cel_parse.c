@@ -45,7 +45,7 @@ struct cel_ast *cel_ast_new(struct cel_parser *parser, const struct cel_ast *fro
                             struct cel_ast *const *args, uint32_t count)
 {
     struct cel_ast *ast = arena_alloc(parser->arena, sizeof *ast);
-    struct cel_ast **copy = arena_array(parser->arena, count, sizeof *copy);
+    struct cel_ast **copy = arena_array(parser->arena, count, sizeof(void *));
     if (ast == NULL || copy == NULL) {
         parser->problems->nomem = true;
         parser->failed = true;

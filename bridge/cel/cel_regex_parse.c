@@ -3,6 +3,7 @@
 
 #include "cel/cel_regex.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { FLAG_FOLD = 1, FLAG_DOT_ALL = 2, FLAG_LINES = 4, FLAG_UNGREEDY = 8 };
@@ -209,8 +210,7 @@ static bool take_named(struct parser *parser, struct ranges *ranges, bool in_bra
             negated[0] = '\\';
             negated[1] = (char)(name[1] - 32);
         } else {
-            strcpy(negated, "[:^");
-            strcat(negated, name + 2);
+            snprintf(negated, sizeof negated, "[:^%s", name + 2);
         }
         bool plain = text_starts(rest, name);
         if ((name[0] == '[' && !in_brackets) || (!plain && !text_starts(rest, negated))) {

@@ -49,7 +49,7 @@ static const struct cel_ty *plain(uint8_t kind)
         [CEL_ERROR] = &cel_ty_error,       [CEL_TIMESTAMP] = &cel_ty_timestamp,
         [CEL_DURATION] = &cel_ty_duration,
     };
-    return kind < sizeof plains / sizeof *plains ? plains[kind] : NULL;
+    return kind < sizeof plains / sizeof(void *) ? plains[kind] : NULL;
 }
 
 const struct cel_ty *cel_ty_make(struct arena *arena, uint8_t kind, const struct cel_ty *a,
