@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From the intake through the journal into the engine. A batch is unpacked in place: texts borrow
- * from it until it is answered. The journal keeps every event, repeats as well.
+ * from it until it is answered. The engine tells repeats, by (source, id): the journal keeps the
+ * first, and the sender of a repeat is answered when that is durable.
  */
 
 #include "shell_private.h"
@@ -28,8 +29,8 @@ static void resolve(struct shell *shell, struct event *event)
     }
 }
 
-/* One event of the batch into the journal; the bytes it took, or negative: the rest is not read. */
-static long event_take(struct shell *shell, const struct intake_item *item, size_t offset,
+/* One event of the batch; the bytes it took, or negative: the rest is not read. */
+static long event_read(struct shell *shell, const struct intake_item *item, size_t offset,
                        struct event *ret_event, struct nsh_error *err)
 {
     long used = event_unpack(item->bytes + offset, item->bytes_count - offset, ret_event, err);
@@ -37,25 +38,47 @@ static long event_take(struct shell *shell, const struct intake_item *item, size
         return used;
     }
     ret_event->received_ms = item->received_ms;
-    ret_event->seq = store_next_seq(shell->store);
     resolve(shell, ret_event);
-    int result = store_batch_event(shell->store, ret_event, err);
-    if (result < 0) {
-        return result;
-    }
-    shell->collecting_bytes += (size_t)used;
     return used;
 }
 
-static void events_step(struct shell *shell, size_t count)
+/* New ones into the journal, in the commit that holds what the engine made of them. */
+static void events_keep(struct shell *shell, size_t count)
+{
+    const bool *repeats = shell->output.repeats;
+    for (size_t i = 0; i < count; i++) {
+        struct event *event = &shell->events[i];
+        if (repeats[i]) {
+            continue;
+        }
+        struct nsh_error err = {0};
+        event->seq = store_next_seq(shell->store);
+        if (store_batch_event(shell->store, event, &err) < 0) {
+            /* The engine knows it by now, and cannot forget it. */
+            shell_fatal(err.text);
+        }
+        shell->collecting_bytes += event_packed_bytes(event);
+    }
+}
+
+/* False: the engine took none of them. */
+static bool events_step(struct shell *shell, size_t count)
 {
     struct nsh_error err = {0};
     struct engine_input input = {.kind = INPUT_EVENTS};
     input.events.items = shell->events;
     input.events.count = count;
+    for (size_t i = 0; i < count; i++) {
+        shell->events[i].seq = store_next_seq(shell->store) + i;
+    }
     if (shell_step(shell, &input, &err) < 0 && shell_complain(shell, LOG_ENGINE_REFUSED)) {
         LOG(ENGINE_REFUSED, {"input", nsh_text("events")}, {"text", nsh_text(err.text)});
     }
+    if (shell->output.repeats == NULL) {
+        return false;
+    }
+    events_keep(shell, count);
+    return true;
 }
 
 /* The whole batch; false: it was damaged, or there was no memory: it is not acknowledged. */
@@ -63,27 +86,31 @@ static bool batch_take(struct shell *shell, struct intake_item *item)
 {
     struct nsh_error err = {0};
     size_t offset = 0, count = 0;
-    uint32_t taken = 0;
-    while (offset < item->bytes_count) {
-        long used = event_take(shell, item, offset, &shell->events[count], &err);
+    uint32_t read = 0;
+    bool taken = true;
+    while (offset < item->bytes_count && taken) {
+        long used = event_read(shell, item, offset, &shell->events[count], &err);
         if (used < 0) {
             break;
         }
         offset += (size_t)used;
-        taken++;
+        read++;
         if (++count == SHELL_STEP_EVENTS_MAX) {
-            events_step(shell, count);
+            taken = events_step(shell, count);
             count = 0;
         }
     }
-    if (count > 0) {
-        events_step(shell, count);
+    if (count > 0 && taken) {
+        taken = events_step(shell, count);
     }
-    if (offset == item->bytes_count && taken == item->events_count) {
+    if (!taken) {
+        return false;
+    }
+    if (offset == item->bytes_count && read == item->events_count) {
         return true;
     }
     shell->figures.damaged++;
-    shell->figures.events_lost += taken < item->events_count ? item->events_count - taken : 0;
+    shell->figures.events_lost += read < item->events_count ? item->events_count - read : 0;
     if (shell_complain(shell, LOG_EVENT_DAMAGED)) {
         LOG(EVENT_DAMAGED,
             {"text", nsh_text(err.code != 0 ? err.text : "a batch with another count of events")});
@@ -91,9 +118,14 @@ static bool batch_take(struct shell *shell, struct intake_item *item)
     return false;
 }
 
+/* Answered when all it brought is durable: also what came before, of which it may be a repeat. */
 static void item_await(struct shell *shell, struct intake_item *item)
 {
-    item->batch = store_batch_number(shell->store);
+    item->batch = shell_pending_batch(shell);
+    if (item->batch == 0) {
+        intake_item_end(item, true);
+        return;
+    }
     item->next = NULL;
     *(shell->unacked_first == NULL ? &shell->unacked_first : &shell->unacked_last->next) = item;
     shell->unacked_last = item;

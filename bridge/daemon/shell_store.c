@@ -58,6 +58,16 @@ static int load_record(void *arg, const struct record *record, struct nsh_error 
     return engine_step(load->shell->engine, &input, &load->shell->output, err);
 }
 
+/* So that who repeats himself over a restart is recognised. */
+static int load_known(void *arg, const struct event *events, size_t count, struct nsh_error *err)
+{
+    struct shell *shell = arg;
+    struct engine_input input = {.kind = INPUT_KNOWN};
+    input.events.items = events;
+    input.events.count = count;
+    return shell_step(shell, &input, err);
+}
+
 static void store_news(void *arg)
 {
     shell_wake(arg);
@@ -95,6 +105,11 @@ int shell_store_open(struct shell *shell, struct nsh_error *err)
         return nsh_wrap(err, "while loading the state from %s", config->store_path);
     }
     clock_start(shell, load.now_ms);
+    result = store_recent(shell->store, shell_now(shell) - ENGINE_DEDUP_MS, ENGINE_DEDUP_MAX,
+                          load_known, shell, err);
+    if (result < 0) {
+        return nsh_wrap(err, "while reading the journal's newest events");
+    }
     shell->durable_seq = store_next_seq(shell->store) - 1;
     struct engine_input loaded = {.kind = INPUT_LOADED};
     return shell_step(shell, &loaded, err);

@@ -367,6 +367,9 @@ static int input_take(struct engine *engine, const struct engine_input *input,
     case INPUT_POLICIES:
         result = policies_take(engine, input->policies, err);
         break;
+    case INPUT_KNOWN:
+        dedup_known(engine, input->events.items, input->events.count);
+        break;
     case INPUT_EVENTS:
         events_take(engine, input->events.items, input->events.count);
         break;

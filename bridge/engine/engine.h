@@ -27,12 +27,14 @@ enum engine_input_kind {
                    */
     INPUT_INVENTORY, /* A new inventory; the engine borrows it until the next one. */
     INPUT_POLICIES,  /* A new policy set; the same. */
-    INPUT_EVENTS,    /* A batch of events, numbered. */
-    INPUT_TICK,      /* Time passed: wake_ms was reached. */
-    INPUT_DURABLE,   /* Records up to `durable` are safe: intents become calls. */
-    INPUT_RESULT,    /* A call ended. */
-    INPUT_COMMAND,   /* A person or a tool asks. */
-    INPUT_HEALTH,    /* Own health changed: store, sources (am I blind?). */
+    INPUT_KNOWN,  /* Events of the journal, oldest first: their ids are known, nothing else happens.
+                   */
+    INPUT_EVENTS, /* A batch of events, numbered. */
+    INPUT_TICK,   /* Time passed: wake_ms was reached. */
+    INPUT_DURABLE, /* Records up to `durable` are safe: intents become calls. */
+    INPUT_RESULT,  /* A call ended. */
+    INPUT_COMMAND, /* A person or a tool asks. */
+    INPUT_HEALTH,  /* Own health changed: store, sources (am I blind?). */
 };
 
 struct engine_result {
@@ -77,7 +79,7 @@ struct engine_input {
         struct {
             const struct event *items;
             size_t count;
-        } events;
+        } events;         /* INPUT_KNOWN, INPUT_EVENTS */
         uint64_t durable; /* engine_output.records_through of a step whose records are durable. */
         struct engine_result result;
         struct engine_command command;
@@ -109,6 +111,11 @@ struct engine_output {
     uint64_t records_through; /* Number of the last record handed out, ever. */
     struct engine_call *calls;
     size_t calls_count, calls_room;
+    /*
+     * INPUT_EVENTS: one for each event; true: a repeat, known by (source, id), with which nothing
+     * was done. A repeat takes no number: the events after it move up. NULL: none was taken.
+     */
+    const bool *repeats;
     int64_t wake_ms;   /* When INPUT_TICK is wanted; INT64_MAX: never. */
     struct text reply; /* JSON, for INPUT_COMMAND. */
     struct text trace; /* One line for each thing that happened, for scenario tests: "run 1 r1h01
@@ -124,7 +131,9 @@ struct engine_output {
 /*
  * The order of a start: INPUT_INVENTORY, INPUT_POLICIES and an INPUT_LOAD for each living record,
  * in any order, then INPUT_LOADED (also when the store was empty). Before all came, events and
- * commands are refused (NSH_INVALID).
+ * commands are refused (NSH_INVALID). INPUT_KNOWN may come at any time before the first
+ * INPUT_EVENTS: the journal's events of the last ENGINE_DEDUP_MS (the newest ENGINE_DEDUP_MAX do),
+ * so that a sender who repeats himself over a restart is still recognised.
  *
  * Lifetimes: an inventory may be freed when the next INPUT_INVENTORY returned. Runs finish with the
  * policies they started with: a set may be freed when another one was taken and

@@ -400,11 +400,6 @@ static void alarm_clear(struct engine *engine, const struct event *event)
 
 static void event_take(struct engine *engine, const struct event *event)
 {
-    engine->counters.events++;
-    if (dedup_seen(engine, event)) {
-        engine->counters.duplicates++;
-        return;
-    }
     if (event->host.count == 0) {
         engine->counters.unresolved++;
     }
@@ -431,8 +426,24 @@ static void event_take(struct engine *engine, const struct event *event)
 
 void events_take(struct engine *engine, const struct event *items, size_t count)
 {
+    bool *repeats = arena_array(&engine->output->arena, count, sizeof *repeats);
+    uint64_t repeats_count = 0;
+    if (repeats == NULL) {
+        engine->nomem = true; /* None: whoever sent them must know which ones were new. */
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
-        event_take(engine, &items[i]);
+        engine->counters.events++;
+        repeats[i] = dedup_seen(engine, &items[i]);
+        if (repeats[i]) {
+            engine->counters.duplicates++;
+            repeats_count++;
+            continue;
+        }
+        struct event event = items[i];
+        event.seq -= repeats_count;
+        event_take(engine, &event);
         scratch_relax(engine);
     }
+    engine->output->repeats = repeats;
 }

@@ -85,15 +85,10 @@ static bool grow(struct engine *engine, struct dedup *dedup)
     return true;
 }
 
-bool dedup_seen(struct engine *engine, const struct event *event)
+/* Known already? If not, it is from now on. The ring is in order of time. */
+static bool known_since(struct engine *engine, const struct event *event, int64_t ms)
 {
     struct dedup *dedup = &engine->dedup;
-    if (event->id.count == 0) {
-        return false;
-    }
-    while (dedup->count > 0 && dedup->ring[dedup->first].ms + ENGINE_DEDUP_MS <= engine->now_ms) {
-        forget_first(dedup);
-    }
     uint64_t hash = text_hash(event->source) * UINT64_C(0x9E3779B97F4A7C15) ^ text_hash(event->id);
     uint32_t check = check_of(event);
     if (dedup->count > 0 && dedup->slots[slot_of(dedup, hash, check)] != 0) {
@@ -108,10 +103,43 @@ bool dedup_seen(struct engine *engine, const struct event *event)
         }
     }
     uint32_t index = (dedup->first + dedup->count) % dedup->room;
-    dedup->ring[index] = (struct seen){.hash = hash, .check = check, .ms = engine->now_ms};
+    dedup->ring[index] = (struct seen){.hash = hash, .check = check, .ms = ms};
     dedup->slots[slot_of(dedup, hash, check)] = index + 1;
     dedup->count++;
     return false;
+}
+
+static void forget_old(struct engine *engine)
+{
+    struct dedup *dedup = &engine->dedup;
+    while (dedup->count > 0 && dedup->ring[dedup->first].ms + ENGINE_DEDUP_MS <= engine->now_ms) {
+        forget_first(dedup);
+    }
+}
+
+bool dedup_seen(struct engine *engine, const struct event *event)
+{
+    if (event->id.count == 0) {
+        return false;
+    }
+    forget_old(engine);
+    return known_since(engine, event, engine->now_ms);
+}
+
+void dedup_known(struct engine *engine, const struct event *items, size_t count)
+{
+    const struct dedup *dedup = &engine->dedup;
+    for (size_t i = 0; i < count; i++) {
+        int64_t ms = items[i].received_ms;
+        if (items[i].id.count == 0 || ms + ENGINE_DEDUP_MS <= engine->now_ms) {
+            continue;
+        }
+        int64_t last_ms = dedup->count == 0
+                              ? ms
+                              : dedup->ring[(dedup->first + dedup->count - 1) % dedup->room].ms;
+        ms = ms > engine->now_ms ? engine->now_ms : ms;
+        known_since(engine, &items[i], ms < last_ms ? last_ms : ms);
+    }
 }
 
 void dedup_done(struct engine *engine)

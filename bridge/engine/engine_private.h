@@ -468,6 +468,7 @@ void fleet_free(struct engine *engine);
 /* ---- engine_dedup.c
  * ------------------------------------------------------------------------------ */
 
+void dedup_known(struct engine *engine, const struct event *items, size_t count);
 bool dedup_seen(struct engine *engine, const struct event *event);
 void dedup_done(struct engine *engine);
 

@@ -81,6 +81,16 @@ int store_load(struct store *store,
                int (*fn)(void *arg, const struct record *record, struct nsh_error *err), void *arg,
                struct nsh_error *err);
 
+/*
+ * Hand the newest events of the journal to fn, oldest first, some at a time: whole segments, back
+ * to the first that holds one received at since_ms or later, or to events_max of them. Older
+ * segments are not read.
+ */
+int store_recent(struct store *store, int64_t since_ms, uint64_t events_max,
+                 int (*fn)(void *arg, const struct event *events, size_t count,
+                           struct nsh_error *err),
+                 void *arg, struct nsh_error *err);
+
 /* ---- reading: any thread, one reader per thread at a time
  * ---------------------------------------------------- */
 

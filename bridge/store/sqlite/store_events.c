@@ -7,6 +7,8 @@
 
 #include "store/sqlite/store_read.h"
 
+#include "store/sqlite/store_private.h"
+
 #include "base/assert.h"
 
 #include <stdlib.h>
@@ -172,4 +174,90 @@ int store_events(struct store_reader *reader, const struct store_events *query,
     int r = scan_journal(&scan, reader);
     free(scan.offsets);
     return r;
+}
+
+/* ---- what a start needs to know
+ * ------------------------------------------------------------------- */
+
+#define RECENT_AT_ONCE 256
+
+struct recent {
+    const char *path;
+    int (*fn)(void *arg, const struct event *events, size_t count, struct nsh_error *err);
+    void *arg;
+    struct nsh_error *err;
+};
+
+/* The first segment that is wanted; only small columns are read, from the newest backwards. */
+static int recent_first(sqlite3 *db, int64_t since_ms, uint64_t events_max, int64_t *ret_first_seq)
+{
+    int code = SQLITE_OK;
+    CLEANUP(statement_donep)
+    sqlite3_stmt *statement = database_prepare(
+        db, "SELECT first_seq, count, max_time FROM journal ORDER BY first_seq DESC", &code);
+    uint64_t count = 0;
+    *ret_first_seq = INT64_MAX;
+    while (statement != NULL && count < events_max &&
+           (code = sqlite3_step(statement)) == SQLITE_ROW &&
+           sqlite3_column_int64(statement, 2) >= since_ms) {
+        *ret_first_seq = sqlite3_column_int64(statement, 0);
+        count += (uint64_t)sqlite3_column_int64(statement, 1);
+    }
+    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static int recent_segment(const struct recent *recent, sqlite3_stmt *statement)
+{
+    struct event events[RECENT_AT_ONCE];
+    int64_t first_seq = sqlite3_column_int64(statement, 0);
+    int64_t left = sqlite3_column_int64(statement, 1);
+    const uint8_t *bytes = sqlite3_column_blob(statement, 2);
+    size_t bytes_count = (size_t)sqlite3_column_bytes(statement, 2), offset = 0, count = 0;
+    int r = 0;
+    for (uint64_t seq = (uint64_t)first_seq; left > 0 && r == 0; left--, seq++) {
+        long used = offset < bytes_count
+                        ? event_unpack(bytes + offset, bytes_count - offset, &events[count], NULL)
+                        : -NSH_CORRUPT;
+        if (used <= 0) {
+            return nsh_fail(recent->err, NSH_CORRUPT,
+                            "%s: the journal segment from event %lld is damaged", recent->path,
+                            (long long)first_seq);
+        }
+        offset += (size_t)used;
+        events[count++].seq = seq;
+        if (count == RECENT_AT_ONCE || left == 1) {
+            r = recent->fn(recent->arg, events, count, recent->err);
+            count = 0;
+        }
+    }
+    return r;
+}
+
+int store_recent(struct store *store, int64_t since_ms, uint64_t events_max,
+                 int (*fn)(void *arg, const struct event *events, size_t count,
+                           struct nsh_error *err),
+                 void *arg, struct nsh_error *err)
+{
+    struct recent recent = {.path = store->path, .fn = fn, .arg = arg, .err = err};
+    CLEANUP(database_closep) sqlite3 *db = NULL;
+    int r = database_open(store->path, DATABASE_READ, &db, err);
+    if (r < 0) {
+        return r;
+    }
+    int64_t first_seq = 0;
+    int code = recent_first(db, since_ms, events_max, &first_seq);
+    CLEANUP(statement_donep)
+    sqlite3_stmt *statement = code != SQLITE_OK
+                                  ? NULL
+                                  : database_prepare(db,
+                                                     "SELECT first_seq, count, data FROM journal"
+                                                     " WHERE first_seq >= ?1 ORDER BY first_seq",
+                                                     &code);
+    if (statement != NULL) {
+        sqlite3_bind_int64(statement, 1, first_seq);
+    }
+    while (statement != NULL && r == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        r = recent_segment(&recent, statement);
+    }
+    return r < 0 || code == SQLITE_DONE ? r : database_fail(db, code, store->path, err);
 }

@@ -114,18 +114,44 @@ static void strangers_are_kept_without_a_host(void **state)
     assert_string_equal(seen.host, "");
 }
 
-static void repeats_are_in_the_journal_and_counted(void **state)
+static void repeat_is_known(struct shell_rig *rig, const struct rig_event *same)
 {
-    struct shell_rig *rig = *state;
-    struct rig_event same = fan_h1;
-    same.id = "=fixed"; /* One id: source and id make it a duplicate. */
-    rig_send(rig, &same);
     struct rig_pushed pushed;
-    assert_int_equal(rig_push(rig, &same, &pushed), 0);
+    assert_int_equal(rig_push(rig, same, &pushed), 0);
     assert_true(rig_until(rig, rig_is_pushed, &pushed));
     assert_true(pushed.durable);
     assert_int_equal(pushed.duplicates, 1);
+    assert_int_equal(look(rig, -1, "").count, 1);
+}
+
+static void repeats_are_answered_and_kept_once(void **state)
+{
+    struct shell_rig *rig = *state;
+    struct rig_event same = fan_h1;
+    same.id = "=fixed"; /* One id: source and id make it a repeat. */
+    rig_send(rig, &same);
+    repeat_is_known(rig, &same);
+    rig_stop(rig);
+    rig_start(rig);
+    repeat_is_known(rig, &same); /* Over a restart as well. */
+    rig_send(rig, &fan_h1);
     assert_int_equal(look(rig, -1, "").count, 2);
+    assert_int_equal(shell_next_seq(rig->shell), 3); /* Repeats leave no gap. */
+}
+
+/* A repeat that comes while the first is not durable yet is not answered before it. */
+static void a_repeat_waits_for_the_first(void **state)
+{
+    struct shell_rig *rig = *state;
+    struct rig_event same = fan_h1;
+    struct rig_pushed first, second;
+    same.id = "=fixed";
+    assert_int_equal(rig_push(rig, &same, &first), 0);
+    assert_int_equal(rig_push(rig, &same, &second), 0);
+    assert_true(rig_until(rig, rig_is_pushed, &second));
+    assert_true(first.come && first.durable && second.durable);
+    assert_int_equal(first.duplicates + second.duplicates, 1);
+    assert_int_equal(look(rig, -1, "").count, 1);
 }
 
 static void a_damaged_batch_is_not_acknowledged(void **state)
@@ -441,7 +467,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(acknowledged_means_on_disk),
         TEST(strangers_are_kept_without_a_host),
-        TEST(repeats_are_in_the_journal_and_counted),
+        TEST(repeats_are_answered_and_kept_once),
+        TEST(a_repeat_waits_for_the_first),
         TEST(a_damaged_batch_is_not_acknowledged),
         TEST(an_alarm_becomes_a_verified_call),
         TEST(a_failure_wakes_the_pager),

@@ -488,17 +488,91 @@ static void test_dedup(void **state)
     rig_free(rig);
 }
 
+/* A repeat takes no number; those after it move up. */
+static void test_numbers_of_repeats(void **state)
+{
+    struct rig *rig = rig_new(racks_of(1, 5), MEMORY_POLICY);
+    static const char *const ids[] = {"a", "b", "a", "", "", "b", "c"};
+    static const bool repeats[] = {false, false, true, false, false, true, false};
+    static const char *const hosts[] = {"r1h01", "r1h02", "r1h01", "r1h03",
+                                        "r1h04", "r1h02", "r1h05"};
+    struct event events[ROWS(ids)];
+    for (size_t i = 0; i < ROWS(ids); i++) {
+        events[i] = event_of(hosts[i], "fan.failed", EVENT_RAISE);
+        events[i].id = text_of(ids[i]);
+        events[i].seq = 100 + i;
+    }
+    rig->hold_durable = true; /* The output of this step is looked at. */
+    rig_step(rig, &(struct engine_input){.kind = INPUT_EVENTS, .events = {events, ROWS(ids)}});
+    assert_non_null(rig->output.repeats);
+    assert_memory_equal(rig->output.repeats, repeats, sizeof repeats);
+    assert_has(rig_body(rig, RECORD_ALARM, "r1h01"), "\"seq\":100,");
+    assert_has(rig_body(rig, RECORD_ALARM, "r1h03"), "\"seq\":102,");
+    assert_has(rig_body(rig, RECORD_ALARM, "r1h05"), "\"seq\":104,");
+    rig_free(rig);
+}
+
+/* What the journal tells at a start is known, for as long as it would have been without it. */
+static void test_known(void **state)
+{
+    struct rig *rig = rig_new(racks_of(1, 5), MEMORY_POLICY);
+    static const struct {
+        const char *id;
+        int64_t ago;
+        bool repeat;
+        const char *why;
+    } rows[] = {
+        {"older", 16 * MIN, false, "older than the window"},
+        {"edge", 15 * MIN, false, "exactly at its end"},
+        {"old", 15 * MIN - 1, true, "just inside"},
+        {"new", 1 * S, true, "of a moment ago"},
+        {"future", -5 * S, true, "by a clock that was ahead"},
+        {"never", -1 * HOUR, false, "not told"},
+    };
+    rig_at(rig, 1 * HOUR);
+    for (size_t i = 0; i + 1 < ROWS(rows); i++) {
+        struct event event = event_of("r1h01", MEMORY, EVENT_RAISE);
+        event.id = text_of(rows[i].id);
+        event.received_ms = rig->now - rows[i].ago;
+        rig_step(rig, &(struct engine_input){.kind = INPUT_KNOWN, .events = {&event, 1}});
+        assert_int_equal(rig->output.records_count, 0);
+    }
+    assert_string_equal(rig_state(rig, RECORD_ALARM, "r1h01"), ""); /* It only fills the table. */
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct engine_counters before, after;
+        struct event event = event_of("r1h01", "nobody.cares", EVENT_PULSE);
+        event.id = text_of(rows[i].id);
+        engine_count(rig->engine, &before);
+        rig_event(rig, &event);
+        engine_count(rig->engine, &after);
+        if ((after.duplicates > before.duplicates) != rows[i].repeat) {
+            fail_msg("%s: %s", rows[i].id, rows[i].why);
+        }
+    }
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_outcomes),       cmocka_unit_test(test_retries),
-        cmocka_unit_test(test_never_resent),   cmocka_unit_test(test_no_result),
-        cmocka_unit_test(test_cleared),        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_ladder),         cmocka_unit_test(test_pager_down),
-        cmocka_unit_test(test_page_arguments), cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_reload_same),    cmocka_unit_test(test_domain_subject),
-        cmocka_unit_test(test_verify),         cmocka_unit_test(test_reading_lost),
-        cmocka_unit_test(test_variables),      cmocka_unit_test(test_dedup),
+        cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_never_resent),
+        cmocka_unit_test(test_no_result),
+        cmocka_unit_test(test_cleared),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_ladder),
+        cmocka_unit_test(test_pager_down),
+        cmocka_unit_test(test_page_arguments),
+        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_reload_same),
+        cmocka_unit_test(test_domain_subject),
+        cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_reading_lost),
+        cmocka_unit_test(test_variables),
+        cmocka_unit_test(test_dedup),
+        cmocka_unit_test(test_numbers_of_repeats),
+        cmocka_unit_test(test_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

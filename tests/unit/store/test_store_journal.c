@@ -188,12 +188,78 @@ static void test_close_commits_what_was_submitted(void **state)
     rig_done(&rig);
 }
 
+struct recent {
+    size_t count, calls;
+    uint64_t first, last;
+    bool gap;
+    size_t stop_after;
+};
+
+static int see_recent(void *arg, const struct event *events, size_t count, struct nsh_error *err)
+{
+    struct recent *recent = arg;
+    recent->calls++;
+    for (size_t i = 0; i < count; i++) {
+        recent->gap = recent->gap || (recent->count > 0 && events[i].seq != recent->last + 1);
+        recent->first = recent->count == 0 ? events[i].seq : recent->first;
+        recent->last = events[i].seq;
+        recent->count++;
+    }
+    return recent->calls == recent->stop_after ? nsh_fail(err, NSH_LIMIT, "enough") : 0;
+}
+
+/* Ten commits of 100 events, one a second: whole segments, oldest first, no older ones. */
+static void test_recent(void **state)
+{
+    static const struct {
+        int64_t since_ms;
+        uint64_t events_max;
+        size_t count;
+        const char *why;
+    } rows[] = {
+        {0, UINT64_MAX, 1000, "all"},
+        {9000, UINT64_MAX, 200, "since, inclusive"},
+        {9001, UINT64_MAX, 100, "the last second"},
+        {11000, UINT64_MAX, 0, "nothing so new"},
+        {0, 250, 300, "bounded: whole segments"},
+        {0, 0, 0, "none wanted"},
+    };
+    struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    struct recent none = {0};
+    assert_int_equal(store_recent(rig.store, 0, 10, see_recent, &none, NULL), 0);
+    assert_int_equal(none.calls, 0);
+    for (int second = 1; second <= 10; second++) {
+        for (int i = 0; i < 100; i++) {
+            rig_add_event(&rig, "power.failed", "h1", second * 1000);
+        }
+        rig_commit(&rig);
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct recent recent = {0};
+        struct nsh_error err = {0};
+        int r = store_recent(rig.store, rows[i].since_ms, rows[i].events_max, see_recent, &recent,
+                             &err);
+        if (r < 0 || recent.count != rows[i].count || recent.gap ||
+            (recent.count > 0 && recent.last != 1000)) {
+            fail_msg("%s: %zu events to %llu %s", rows[i].why, recent.count,
+                     (unsigned long long)recent.last, err.text);
+        }
+    }
+    struct recent stopped = {.stop_after = 2};
+    assert_int_equal(store_recent(rig.store, 0, 1000, see_recent, &stopped, NULL), -NSH_LIMIT);
+    assert_int_equal(stopped.calls, 2);
+    rig_done(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_and_filters),
         cmocka_unit_test(test_packed_and_reopened),
         cmocka_unit_test(test_large_batch_is_split),
+        cmocka_unit_test(test_recent),
         cmocka_unit_test(test_full_batch_is_refused),
         cmocka_unit_test(test_one_daemon_for_one_store),
         cmocka_unit_test(test_close_commits_what_was_submitted),
