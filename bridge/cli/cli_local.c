@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands that need no daemon: policy check, config check, version. */
 
-#include "cli.h"
-
-#include "policy/policy.h"
+#include "cli_local.h"
 
 #include <curl/curl.h>
 #include <spawn.h>
@@ -13,8 +11,7 @@
 
 extern char **environ;
 
-/* Diagnostics are not data: stderr, in color when a person reads it there. */
-static void diags_show(const struct cli *cli, const struct diags *diags)
+void cli_diags_show(const struct cli *cli, const struct diags *diags)
 {
     CLEANUP(textbuf_donep) struct textbuf out = {0};
     diags_print(diags, NULL, cli->color && isatty(STDERR_FILENO) == 1, &out);
@@ -23,7 +20,7 @@ static void diags_show(const struct cli *cli, const struct diags *diags)
     }
 }
 
-static void diag_add_json(struct textbuf *out, const struct diag *diag)
+void cli_diag_json(struct textbuf *out, const struct diag *diag)
 {
     static const char *const levels[] = {"error", "warning", "note"};
     textbuf_add_chars(out, "{\"file\":");
@@ -38,8 +35,7 @@ static void diag_add_json(struct textbuf *out, const struct diag *diag)
     textbuf_add_char(out, '}');
 }
 
-/* With --config its guards and defaults, else those that are built in. */
-static enum cli_exit site_defaults(struct cli *cli, struct policy_defaults *defaults)
+enum cli_exit cli_site_defaults(struct cli *cli, struct policy_defaults *defaults)
 {
     struct diags diags = {0};
     *defaults = policy_defaults_builtin();
@@ -49,7 +45,7 @@ static enum cli_exit site_defaults(struct cli *cli, struct policy_defaults *defa
             policy_defaults_read(root, defaults, &diags);
         }
     }
-    diags_show(cli, &diags);
+    cli_diags_show(cli, &diags);
     bool bad = diags.errors_count > 0;
     diags_done(&diags);
     return bad ? CLI_NO : CLI_OK;
@@ -68,10 +64,10 @@ static void check_path(struct cli *cli, const char *path, const struct policy_de
     struct policy_set *set = policy_load(path, defaults, NULL, 0, &diags);
     for (size_t i = 0; check->json && i < diags.count; i++) {
         textbuf_add_chars(&check->items, check->items.count > 0 ? "," : "");
-        diag_add_json(&check->items, &diags.items[i]);
+        cli_diag_json(&check->items, &diags.items[i]);
     }
     if (!check->json) {
-        diags_show(cli, &diags);
+        cli_diags_show(cli, &diags);
     }
     check->errors_count += diags.errors_count;
     check->warnings_count += diags.warnings_count;
@@ -82,8 +78,7 @@ static void check_path(struct cli *cli, const char *path, const struct policy_de
     diags_done(&diags);
 }
 
-/* "2 errors", "1 warning", "no policies" */
-static const char *counted(struct cli *cli, size_t count, const char *one, const char *many)
+const char *cli_counted(struct cli *cli, size_t count, const char *one, const char *many)
 {
     const char *text = count == 0
                            ? arena_printf(&cli->arena, "no %s", many)
@@ -95,7 +90,7 @@ enum cli_exit cli_policy_check(struct cli *cli)
 {
     struct policy_check check = {.json = cli->output == CLI_JSON || cli->output == CLI_JSONL};
     struct policy_defaults defaults;
-    if (site_defaults(cli, &defaults) != CLI_OK) {
+    if (cli_site_defaults(cli, &defaults) != CLI_OK) {
         return CLI_NO;
     }
     for (size_t i = 0; i < cli->args_count; i++) {
@@ -107,13 +102,14 @@ enum cli_exit cli_policy_check(struct cli *cli)
                        check.policies_count, check.errors_count, check.warnings_count,
                        check.items.at == NULL ? "" : check.items.at);
     } else if (cli->flags.quiet == NULL) {
-        const char *errors = counted(cli, check.errors_count, "error", "errors");
-        const char *warnings = counted(cli, check.warnings_count, "warning", "warnings");
+        const char *errors = cli_counted(cli, check.errors_count, "error", "errors");
+        const char *warnings = cli_counted(cli, check.warnings_count, "warning", "warnings");
         if (check.errors_count > 0) {
             cli_print_line("%s, %s", errors, warnings);
         } else {
-            cli_print_line("%s, %s, %s", counted(cli, check.policies_count, "policy", "policies"),
-                           errors, warnings);
+            cli_print_line("%s, %s, %s",
+                           cli_counted(cli, check.policies_count, "policy", "policies"), errors,
+                           warnings);
         }
     }
     textbuf_done(&check.items);

@@ -427,7 +427,9 @@ static void output_fill(struct engine *engine, struct engine_output *output)
 static void output_reset(struct engine_output *output)
 {
     arena_reset(&output->arena);
-    *output = (struct engine_output){.arena = output->arena, .trace_wanted = output->trace_wanted};
+    *output = (struct engine_output){.arena = output->arena,
+                                     .trace_wanted = output->trace_wanted,
+                                     .seen_wanted = output->seen_wanted};
 }
 
 int engine_step(struct engine *engine, const struct engine_input *input,

@@ -102,6 +102,12 @@ struct engine_call {
     uint32_t timeout_ms;
 };
 
+/* A condition that was asked: which branches a rehearsal took. */
+struct engine_seen {
+    const struct policy_condition *condition; /* Of the policy set. */
+    enum { SEEN_FALSE, SEEN_TRUE, SEEN_UNKNOWN } answer;
+};
+
 /* Owned by the caller; engine_step() resets it first. Everything in it lives in its arena until the
  * next step. */
 struct engine_output {
@@ -121,6 +127,9 @@ struct engine_output {
     struct text trace; /* One line for each thing that happened, for scenario tests: "run 1 r1h01
                           psu-lost started". */
     bool trace_wanted; /* Set by the caller; costs time. */
+    bool seen_wanted;  /* The same. */
+    struct engine_seen *seen;
+    size_t seen_count, seen_room;
 };
 
 #define ENGINE_RUNS_MAX 20000    /* Living at once. */

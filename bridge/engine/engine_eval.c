@@ -293,14 +293,9 @@ static struct cel_inputs inputs_of(struct scope *scope)
         .variable = variable, .call = call, .arg = scope, .now_ms = scope->engine->now_ms};
 }
 
-enum level eval_condition(struct scope *scope, const struct policy_condition *condition,
-                          struct nsh_error *err)
+static enum level condition_ask(struct scope *scope, const struct policy_condition *condition,
+                                struct nsh_error *err)
 {
-    if (condition->program == NULL) {
-        return LEVEL_TRUE;
-    }
-    struct nsh_error own = {0};
-    err = err == NULL ? &own : err;
     struct cel_inputs inputs = inputs_of(scope);
     struct cel_value value = {.kind = CEL_NULL};
     if (cel_eval(condition->program, &inputs, &scope->engine->scratch, &value, err) < 0) {
@@ -311,6 +306,43 @@ enum level eval_condition(struct scope *scope, const struct policy_condition *co
         return LEVEL_UNKNOWN;
     }
     return value.boolean ? LEVEL_TRUE : LEVEL_FALSE;
+}
+
+/* Grows by doubling in the output's arena: what is left behind is small and short-lived. */
+static void seen_add(struct engine_output *output, const struct policy_condition *condition,
+                     enum level level)
+{
+    if (output->seen_count == output->seen_room) {
+        size_t room = output->seen_room == 0 ? 16 : output->seen_room * 2;
+        struct engine_seen *grown = arena_array(&output->arena, room, sizeof *grown);
+        if (grown == NULL) {
+            return;
+        }
+        if (output->seen_count > 0) {
+            memcpy(grown, output->seen, output->seen_count * sizeof *grown);
+        }
+        output->seen = grown;
+        output->seen_room = room;
+    }
+    output->seen[output->seen_count++] =
+        (struct engine_seen){condition, level == LEVEL_TRUE    ? SEEN_TRUE
+                                        : level == LEVEL_FALSE ? SEEN_FALSE
+                                                               : SEEN_UNKNOWN};
+}
+
+enum level eval_condition(struct scope *scope, const struct policy_condition *condition,
+                          struct nsh_error *err)
+{
+    if (condition->program == NULL) {
+        return LEVEL_TRUE;
+    }
+    struct nsh_error own = {0};
+    enum level level = condition_ask(scope, condition, err == NULL ? &own : err);
+    struct engine_output *output = scope->engine->output;
+    if (output != NULL && output->seen_wanted) {
+        seen_add(output, condition, level);
+    }
+    return level;
 }
 
 void eval_explain(struct scope *scope, const struct policy_condition *condition,

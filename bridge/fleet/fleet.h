@@ -16,13 +16,15 @@
  * identity hint (addr=).
  */
 
-#include "base/diag.h"
+#include "base/confscan.h"
 #include "model/event.h"
 #include "model/host.h"
 
 /* Read an inventory. NULL when diags got an error: the old one stays. Duplicate names, addresses,
  * uuids are errors. */
 struct inventory *fleet_load(const char *path, struct diags *diags);
+/* The same from settings that were read already; root is borrowed for the call. */
+struct inventory *fleet_load_conf(struct conf *root, struct diags *diags);
 
 /*
  * The host an event is about: event->host if the source named one that exists, else the first of

@@ -156,7 +156,7 @@ static void fleet_build_done(struct fleet_build *build)
     arena_done(&build->scratch);
 }
 
-struct inventory *fleet_load(const char *path, struct diags *diags)
+static struct inventory *fleet_make(const char *path, struct conf *root, struct diags *diags)
 {
     struct inventory *inventory = calloc(1, sizeof *inventory);
     if (inventory == NULL) {
@@ -171,7 +171,7 @@ struct inventory *fleet_load(const char *path, struct diags *diags)
         .diags = diags,
     };
     size_t errors_before = diags->errors_count;
-    struct conf *root = conf_read(path, &build.scratch, diags);
+    root = root != NULL ? root : conf_read(path, &build.scratch, diags);
     if (root != NULL) {
         fleet_read(&build, root, errors_before);
     }
@@ -186,4 +186,14 @@ struct inventory *fleet_load(const char *path, struct diags *diags)
         return NULL;
     }
     return inventory;
+}
+
+struct inventory *fleet_load(const char *path, struct diags *diags)
+{
+    return fleet_make(path, NULL, diags);
+}
+
+struct inventory *fleet_load_conf(struct conf *root, struct diags *diags)
+{
+    return fleet_make(root->at.file, root, diags);
 }

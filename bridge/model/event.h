@@ -79,6 +79,9 @@ size_t event_pack(const struct event *event, uint8_t *bytes, size_t room);
 long event_unpack(const uint8_t *bytes, size_t bytes_count, struct event *ret_event,
                   struct nsh_error *err);
 
+/* RFC 3339 -> Unix milliseconds; false: it is none. */
+bool event_time_read(const char *text, int64_t *ret_ms);
+
 /* The JSON object of an event (CloudEvents structured form plus nightshift's attributes) appended
  * to out. */
 void event_to_json(const struct event *event, struct textbuf *out);

@@ -101,8 +101,7 @@ static int64_t days_of(int year, int month, int day)
     return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }
 
-/* RFC 3339 -> Unix milliseconds. */
-static bool time_read(const char *at, int64_t *ret_ms)
+bool event_time_read(const char *at, int64_t *ret_ms)
 {
     static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int parts[7], zone = 0; /* century, year of it, month, day, hour, minute, second */
@@ -210,7 +209,7 @@ static int words_take(const struct nsh_value *value, struct event *event, struct
                             (int)state.count, state.at);
         }
     }
-    if (time.count > 0 && !time_read(time.at, &event->time_ms)) {
+    if (time.count > 0 && !event_time_read(time.at, &event->time_ms)) {
         return nsh_fail(err, NSH_INVALID, "attribute time wants RFC 3339, got %.*s",
                         (int)time.count, time.at);
     }

@@ -161,9 +161,14 @@ void policy_defaults_read(struct conf *root, struct policy_defaults *defaults, s
 struct policy_set *policy_load(const char *path, const struct policy_defaults *defaults,
                                const struct verb *extra_verbs, size_t extra_verbs_count,
                                struct diags *diags);
+/* Several files or folders as one set. */
+struct policy_set *policy_load_files(const char *const *paths, size_t paths_count,
+                                     const struct policy_defaults *defaults, struct diags *diags);
 struct policy_set *policy_load_text(const char *name, const char *text,
                                     const struct policy_defaults *defaults, struct diags *diags);
 void policy_set_free(struct policy_set *set);
+/* For rehearsals, where nothing real is touched: as if every policy had said this mode. */
+void policy_set_mode(struct policy_set *set, enum policy_mode mode);
 
 const char *policy_mode_word(enum policy_mode mode);
 int policy_mode_of(struct text word); /* enum policy_mode, or -1 */

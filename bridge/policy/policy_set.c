@@ -342,18 +342,20 @@ static void loader_done(struct policy_loader *loader)
     free(loader->verb_names);
 }
 
-/* Either path (a file or a folder) or text, which name stands for. */
-static struct policy_set *load(struct policy_loader *loader, const char *name, const char *text,
+/* Either paths (files or folders) or text, which the one path stands for. */
+static struct policy_set *load(struct policy_loader *loader, const char *const *paths,
+                               size_t paths_count, const char *text,
                                const struct policy_defaults *defaults)
 {
     size_t errors_before = loader->diags->errors_count;
     loader->no_memory = !loader_init(loader);
     if (!loader->no_memory) {
         loader->set->defaults = *defaults;
-        if (text == NULL) {
-            read_path(loader, name);
-        } else {
-            struct conf *root = conf_read_text(name, text, &loader->scratch, loader->diags);
+        for (size_t i = 0; text == NULL && i < paths_count; i++) {
+            read_path(loader, paths[i]);
+        }
+        if (text != NULL) {
+            struct conf *root = conf_read_text(paths[0], text, &loader->scratch, loader->diags);
             if (root != NULL) {
                 read_root(loader, root);
             }
@@ -363,7 +365,7 @@ static struct policy_set *load(struct policy_loader *loader, const char *name, c
         build_set(loader);
     }
     if (loader->no_memory) {
-        tell_no_memory(loader, name);
+        tell_no_memory(loader, paths_count == 0 ? "" : paths[0]);
     }
     loader_done(loader);
     if (loader->diags->errors_count > errors_before) {
@@ -382,14 +384,21 @@ struct policy_set *policy_load(const char *path, const struct policy_defaults *d
         .extra_verbs = extra_verbs,
         .extra_verbs_count = extra_verbs == NULL ? 0 : extra_verbs_count,
     };
-    return load(&loader, path, NULL, defaults);
+    return load(&loader, &path, 1, NULL, defaults);
+}
+
+struct policy_set *policy_load_files(const char *const *paths, size_t paths_count,
+                                     const struct policy_defaults *defaults, struct diags *diags)
+{
+    struct policy_loader loader = {.diags = diags};
+    return load(&loader, paths, paths_count, NULL, defaults);
 }
 
 struct policy_set *policy_load_text(const char *name, const char *text,
                                     const struct policy_defaults *defaults, struct diags *diags)
 {
     struct policy_loader loader = {.diags = diags};
-    return load(&loader, name, text, defaults);
+    return load(&loader, &name, 1, text, defaults);
 }
 
 void policy_set_free(struct policy_set *set)
@@ -401,4 +410,12 @@ void policy_set_free(struct policy_set *set)
     map_done(&set->by_event);
     arena_done(&set->arena);
     free(set);
+}
+
+void policy_set_mode(struct policy_set *set, enum policy_mode mode)
+{
+    struct policy *policies = (struct policy *)(uintptr_t)set->policies; /* Of the set's arena. */
+    for (size_t i = 0; i < set->policies_count; i++) {
+        policies[i].mode = mode;
+    }
 }

@@ -27,6 +27,16 @@ for file in "$dir"/*.policy; do
     # Not a word is said about it, not even a warning.
     "$NS_BUILD"/bin/nightshift policy check --quiet "$file" >"$dir/out" 2>&1 && [ ! -s "$dir/out" ] || { cat "$dir/out"; bad=1; }
 done
+# Every fenced file of tests passes, beside the policies that are shipped.
+cp policies/*.policy "$dir" || bad=1
+tests=0
+for file in "$dir"/*.md.*.policy; do
+    [ -e "$file" ] && grep -q '^tests:' "$file" || continue
+    tests=$((tests + 1))
+    "$NS_BUILD"/bin/nightshift policy test --quiet "$(mv "$file" "${file%.policy}.test" && echo "${file%.policy}.test")" >"$dir/out" 2>&1 ||
+        { cat "$dir/out"; bad=1; }
+done
+[ "$tests" -ge 1 ] || { echo "no file of tests is shown anywhere"; bad=1; }
 # Every `nightshift NOUN` that is shown is a command.
 while read -r noun; do
     "$NS_BUILD"/bin/nightshift help "$noun" >/dev/null 2>&1 || { echo "no command: nightshift $noun"; bad=1; }

@@ -40,6 +40,10 @@ row engine loop/loop.h refused
 row engine store/store.h refused
 row loop model/verb.h allowed
 row loop engine/engine.h refused
+row rehearse engine/engine.h allowed
+row rehearse loop/loop.h refused
+row rehearse store/store.h refused
+row engine rehearse/rehearse.h refused
 row fleet engine/engine.h refused
 row store model/record.h allowed
 row store engine/engine.h refused
