@@ -173,6 +173,9 @@ struct generation *generation_load(struct config *config, const struct drivers *
     check_services(config, drivers, diags);
     check_traps(config, diags);
     if (generation->inventory != NULL) {
+        if (!generation_tell_identity(generation->inventory, drivers)) {
+            diag_add(diags, DIAG_ERROR, (struct nsh_place){0}, NULL, "out of memory");
+        }
         check_bindings(generation->inventory, drivers, config->inventory, diags);
     }
     if (deep) {

@@ -30,6 +30,9 @@ struct generation *generation_load(struct config *config, const struct drivers *
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
 
+/* generation_identity.c. False: no memory. */
+bool generation_tell_identity(struct inventory *inventory, const struct drivers *drivers);
+
 /* Checks everything; prints to out. The number of errors. */
 size_t generation_check(const char *file, bool color, struct textbuf *out);
 
