@@ -111,6 +111,19 @@ static const char *reason_of(struct engine *engine, const struct policy *policy,
     return "all guards pass";
 }
 
+/* Nobody saw it again: nothing is done to the host, a person is told. */
+static void judge_unseen(const struct instance *instance, struct judgement *judgement,
+                         const char *why)
+{
+    bool acts = judgement->outcome == RUN || judgement->outcome == DEFERRED;
+    if (!acts && judgement->outcome > SUGGESTED) {
+        return; /* A guard had a better reason. */
+    }
+    judgement->outcome = instance->policy->mode == POLICY_ENFORCE ? REFUSED : EXPIRED;
+    judgement->reason = why;
+    judgement->wait_on = NULL;
+}
+
 static void judge(struct engine *engine, struct instance *instance, struct scope *scope,
                   struct judgement *judgement)
 {
@@ -233,7 +246,8 @@ static void decided(struct engine *engine, struct instance *instance,
     }
 }
 
-void decide(struct engine *engine, struct instance *instance)
+/* unseen: NULL, or why it can only be a person's. */
+static void decide_as(struct engine *engine, struct instance *instance, const char *unseen)
 {
     NSH_ASSERT(instance->state == INST_SETTLING || instance->state == INST_DEFERRED);
     struct event event;
@@ -252,6 +266,9 @@ void decide(struct engine *engine, struct instance *instance)
     struct judgement judgement = {0};
     bool again = instance->state == INST_DEFERRED;
     judge(engine, instance, &scope, &judgement);
+    if (unseen != NULL) {
+        judge_unseen(instance, &judgement, unseen);
+    }
     if (!again) {
         engine_id(engine, COUNT_DECISION, "dec", instance->decision);
         engine->counters.decisions++;
@@ -264,6 +281,16 @@ void decide(struct engine *engine, struct instance *instance)
         decision_record(engine, instance, &judgement);
     }
     decided(engine, instance, &judgement, known ? &event : NULL);
+}
+
+void decide(struct engine *engine, struct instance *instance)
+{
+    decide_as(engine, instance, NULL);
+}
+
+void decide_unseen(struct engine *engine, struct instance *instance, const char *why)
+{
+    decide_as(engine, instance, why);
 }
 
 /* The first in line is asked until one must wait on. */
@@ -282,6 +309,10 @@ void decide_again(struct engine *engine, struct waiting *waiting)
 void decide_dropped(struct engine *engine, struct instance *instance, const char *why)
 {
     instance_unwait(instance);
+    if (instance->state != INST_DEFERRED) {
+        engine_id(engine, COUNT_DECISION, "dec", instance->decision);
+        engine->counters.decisions++;
+    }
     struct judgement judgement = {.outcome = EXPIRED,
                                   .reason = scratch_printf(engine, "%s while it waited", why),
                                   .guards = "",

@@ -3,8 +3,10 @@
  * One policy on one subject: idle -> pending (for) -> settling -> decision -> active -> idle.
  *
  * A level is true, false or unknown. Time that is not known to be true does not count: it freezes
- * `for` and `settle`, and after ENGINE_STALE_MS the state is dropped. One activation gives one
- * decision; the subject must become idle before there is another.
+ * `for` and `settle`, and after ENGINE_STALE_MS the state is dropped. When that is because nobody
+ * said it again after a restart or a sleep, a person is told: what was raised is never lost without
+ * a decision. One activation gives one decision; the subject must become idle before there is
+ * another.
  */
 
 #include "engine_private.h"
@@ -301,6 +303,8 @@ static void phase_arm(struct engine *engine, struct instance *instance)
     }
 }
 
+#define WHY_ENDED "ended"
+
 static void fall(struct engine *engine, struct instance *instance, const char *why)
 {
     engine_timer_stop(engine, &instance->timer);
@@ -309,6 +313,7 @@ static void fall(struct engine *engine, struct instance *instance, const char *w
     instance->level = LEVEL_FALSE;
     instance->held_ms = 0;
     instance->pulse = false;
+    instance->unwatched = false;
     instance_raising(engine, instance, false);
     switch (instance->state) {
     case INST_IDLE:
@@ -318,6 +323,9 @@ static void fall(struct engine *engine, struct instance *instance, const char *w
     case INST_SETTLING:
         engine_trace(engine, "activation %s %.*s dropped: %s", instance->policy->name,
                      PT(instance->subject), why);
+        if (strcmp(why, WHY_ENDED) != 0) {
+            decide_dropped(engine, instance, why);
+        }
         break;
     case INST_DEFERRED:
         decide_dropped(engine, instance, why);
@@ -331,11 +339,45 @@ static void fall(struct engine *engine, struct instance *instance, const char *w
     }
 }
 
+/* It was raised before a restart or a sleep, and nobody said it again: it becomes a person's. */
+static void lose(struct engine *engine, struct instance *instance)
+{
+    CLEANUP(textbuf_donep) struct textbuf unseen = {0};
+    textbuf_add_duration(&unseen, engine->now_ms - instance->unknown_ms);
+    const char *why =
+        instance->pulse
+            ? "it happened before a restart or a sleep, and is not said again: a person must look"
+            : scratch_printf(engine,
+                             "raised before a restart or a sleep, not seen again for %s: a person "
+                             "must look",
+                             unseen.at == NULL ? "long" : unseen.at);
+    engine_timer_stop(engine, &instance->keep_timer);
+    instance->keeping = instance->unwatched = false;
+    instance->lag_ms = 0; /* Its age is the reason, not an excuse. */
+    if (instance->state == INST_PENDING) {
+        instance_state_set(engine, instance, INST_SETTLING);
+    }
+    decide_unseen(engine, instance, why);
+}
+
+/* Nobody watched since then. A pulse cannot be seen again; all else has its time for it. */
+static void unwatched(struct engine *engine, struct instance *instance)
+{
+    int64_t stale_ms = instance->unknown_ms + ENGINE_STALE_MS;
+    int64_t again_ms = engine->now_ms + ENGINE_AGAIN_MS;
+    int64_t due_ms = stale_ms > again_ms ? stale_ms : again_ms;
+    instance->unwatched = true;
+    engine_timer_set(engine, &instance->timer, instance->pulse ? engine->now_ms : due_ms,
+                     order_of(instance));
+}
+
 static void phase_fire(struct engine *engine, void *owner)
 {
     struct instance *instance = owner;
     if (instance->state == INST_DEFERRED) {
         decide(engine, instance);
+    } else if (waits(instance) && instance->level == LEVEL_UNKNOWN && instance->unwatched) {
+        lose(engine, instance);
     } else if (waits(instance) && instance->level == LEVEL_UNKNOWN) {
         fall(engine, instance, "not known for too long");
     } else {
@@ -345,7 +387,7 @@ static void phase_fire(struct engine *engine, void *owner)
 
 static void keep_fire(struct engine *engine, void *owner)
 {
-    fall(engine, owner, "ended");
+    fall(engine, owner, WHY_ENDED);
 }
 
 static void level_true(struct engine *engine, struct instance *instance)
@@ -360,6 +402,11 @@ static void level_true(struct engine *engine, struct instance *instance)
         instance_state_set(engine, instance, INST_PENDING);
         phase_arm(engine, instance);
     } else if (unknown && waits(instance)) {
+        if (instance->unwatched && instance->unknown_ms + ENGINE_STALE_MS <= engine->now_ms) {
+            instance->held_ms = 0; /* Too long ago: all of it again. */
+            state_put(engine, instance, INST_PENDING);
+        }
+        instance->unwatched = false;
         instance->since_ms = engine->now_ms;
         instance_touch(engine, instance);
         phase_arm(engine, instance);
@@ -394,7 +441,7 @@ static void level_false(struct engine *engine, struct instance *instance)
         }
         return;
     }
-    fall(engine, instance, "ended");
+    fall(engine, instance, WHY_ENDED);
 }
 
 static enum level links_level(const struct instance *instance)
@@ -510,7 +557,7 @@ static void window_level(struct engine *engine, struct instance *instance, bool 
     }
     if (full && occurred) {
         level_true(engine, instance);
-    } else if (!full && instance->state != INST_IDLE) {
+    } else if (!full && instance->state != INST_IDLE && !instance->unwatched) {
         level_false(engine, instance);
     }
     instance_touch(engine, instance);
@@ -586,12 +633,7 @@ void instance_restore(struct engine *engine, struct instance *instance, enum ins
     if (waits(instance)) {
         instance->level = LEVEL_UNKNOWN;
         instance->unknown_ms = unknown_ms;
-        if (instance->pulse || unknown_ms + ENGINE_STALE_MS <= engine->now_ms) {
-            fall(engine, instance, "nobody watched meanwhile");
-        } else {
-            engine_timer_set(engine, &instance->timer, unknown_ms + ENGINE_STALE_MS,
-                             order_of(instance));
-        }
+        unwatched(engine, instance);
     } else if (state != INST_IDLE) {
         instance->level = LEVEL_TRUE;
         instance_raising(engine, instance, state == INST_ACTIVE);
@@ -609,9 +651,7 @@ static void gap_instance(struct engine *engine, struct instance *instance, int64
         link->known = false;
     }
     level_unknown(engine, instance, since_ms);
-    if (instance->pulse || instance->unknown_ms + ENGINE_STALE_MS <= engine->now_ms) {
-        fall(engine, instance, "nobody watched meanwhile");
-    }
+    unwatched(engine, instance);
 }
 
 void instances_unknown(struct engine *engine, int64_t since_ms)

@@ -203,8 +203,7 @@ static void instance_last_event(struct engine *engine, struct instance *instance
 {
     struct event event;
     if (value != NULL && value->type == NSH_MAP &&
-        event_from_value(value, &engine->scratch, &event, NULL) == 0) {
-        event.host = text_of(nsh_get_text(value, "host", ""));
+        event_from_kept(value, &engine->scratch, &event, NULL) == 0) {
         instance_event(engine, instance, &event,
                        map_get(&engine->alarm_ids, text_of(instance->alarm)));
     }
@@ -240,10 +239,12 @@ static void load_pending(struct engine *engine, const struct nsh_value *value)
                    state == INST_ACTIVE || state == INST_DEFERRED);
     if (policy->when.count > 0) {
         instance_windows(engine, instance, nsh_get(value, "window"));
-    } else if (state != INST_IDLE && instance->links == NULL) {
+    } else if (state != INST_IDLE && instance->links == NULL && !instance->pulse) {
         state = INST_IDLE; /* What it was about is over. */
     }
     instance_last_event(engine, instance, nsh_get(value, "event"));
+    instance->lag_ms =
+        nsh_get_int(value, "lag_ms", instance->lag_ms); /* Downtime is not its age. */
     instance_restore(engine, instance, (enum instance_state)state,
                      known ? engine->known_ms : nsh_get_int(value, "unknown_ms", 0));
 }

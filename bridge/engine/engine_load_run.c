@@ -28,10 +28,9 @@ static struct text event_of(struct engine *engine, const struct nsh_value *value
 {
     struct event event;
     if (value == NULL || value->type != NSH_MAP ||
-        event_from_value(value, &engine->scratch, &event, NULL) < 0) {
+        event_from_kept(value, &engine->scratch, &event, NULL) < 0) {
         return (struct text){0};
     }
-    event.host = text_of(nsh_get_text(value, "host", ""));
     size_t room = event_packed_bytes(&event);
     uint8_t *bytes = arena_alloc(&engine->scratch, room);
     struct text packed = {0};

@@ -25,6 +25,7 @@
 #define ENGINE_HEARTBEAT_MS                                                                        \
     (10 * SECOND_MS)                    /* While something waits: how exactly a stop is known. */
 #define ENGINE_STALE_MS (5 * MINUTE_MS) /* Unknown for so long: a pending state is dropped. */
+#define ENGINE_AGAIN_MS (1 * MINUTE_MS) /* After a start: at least so long to say it again. */
 #define ENGINE_QUEUE_CHECK_MS (10 * SECOND_MS)
 #define ALARM_FORGET_MS                                                                            \
     (15 * MINUTE_MS) /* A cleared alarm is remembered: late raises, same id.                       \
@@ -169,6 +170,7 @@ struct instance {
     enum instance_state state;
     enum level level;
     bool pulse, keeping, dirty, stored;
+    bool unwatched; /* It waits, and was not seen again since a restart or a sleep. */
     struct link *links;
     struct timer timer, keep_timer, window_timer, forget_timer;
     int64_t since_ms; /* Known true since. */
@@ -652,6 +654,7 @@ void freeze_free(struct engine *engine, struct freeze *freeze);
 
 void decide(struct engine *engine, struct instance *instance);
 void decide_again(struct engine *engine, struct waiting *waiting);
+void decide_unseen(struct engine *engine, struct instance *instance, const char *why);
 void decide_dropped(struct engine *engine, struct instance *instance, const char *why);
 
 /* ---- engine_run.c

@@ -287,11 +287,13 @@ static void instance_alarms(struct textbuf *json, const struct instance *instanc
     textbuf_add_char(json, ']');
 }
 
-/* Only what waits for its turn needs it: the others see it again, or had their decision. */
+/* What waits may be decided without being seen again; the others are idle, or had their decision.
+ */
 static void instance_event_json(struct textbuf *json, const struct instance *instance)
 {
     struct event event;
-    if (instance->state == INST_DEFERRED && instance->event_bytes > 0 &&
+    if (instance->state != INST_IDLE && instance->state != INST_ACTIVE &&
+        instance->event_bytes > 0 &&
         event_unpack(instance->event, instance->event_bytes, &event, NULL) > 0) {
         json_raw(json, "event");
         event_to_json(&event, json);
@@ -316,6 +318,7 @@ static void write_instance(struct engine *engine, struct instance *instance)
     json_int(json, "since_ms", instance->since_ms);
     json_int(json, "held_ms", instance->held_ms);
     json_int(json, "unknown_ms", instance->unknown_ms);
+    json_int(json, "lag_ms", instance->lag_ms);
     json_int(json, "once_ms", instance->once_ms == INT64_MIN ? -1 : instance->once_ms);
     json_bool(json, "pulse", instance->pulse);
     json_chars(json, "alarm", instance->alarm);

@@ -94,4 +94,8 @@ void event_to_json(const struct event *event, struct textbuf *out);
 int event_from_value(const struct nsh_value *value, struct arena *arena, struct event *ret_event,
                      struct nsh_error *err);
 
+/* The object that event_to_json() wrote, of any event: traps have no id. */
+int event_from_kept(const struct nsh_value *value, struct arena *arena, struct event *ret_event,
+                    struct nsh_error *err);
+
 #endif

@@ -158,16 +158,17 @@ static int text_take(const struct nsh_value *value, const char *name, bool wante
     return 0;
 }
 
-static int texts_take(const struct nsh_value *value, struct event *event, struct nsh_error *err)
+static int texts_take(const struct nsh_value *value, bool kept, struct event *event,
+                      struct nsh_error *err)
 {
     const struct {
         const char *name;
         bool wanted;
         struct text *text;
     } rows[] = {
-        {"id", true, &event->id},
-        {"source", true, &event->source},
-        {"type", true, &event->type},
+        {"id", !kept, &event->id}, /* A trap has none. */
+        {"source", !kept, &event->source},
+        {"type", !kept, &event->type},
         {"subject", false, &event->subject},
         {"host", false, &event->host},
         {"resource", false, &event->resource},
@@ -307,6 +308,14 @@ static int data_take(const struct nsh_value *value, struct arena *arena, struct 
     return data_pack(&map, arena, &event->data, err);
 }
 
+static int event_take(const struct nsh_value *value, bool kept, struct arena *arena,
+                      struct event *event, struct nsh_error *err)
+{
+    int result = texts_take(value, kept, event, err);
+    result = result == 0 ? words_take(value, event, err) : result;
+    return result == 0 ? data_take(value, arena, event, err) : result;
+}
+
 int event_from_value(const struct nsh_value *value, struct arena *arena, struct event *ret_event,
                      struct nsh_error *err)
 {
@@ -319,9 +328,25 @@ int event_from_value(const struct nsh_value *value, struct arena *arena, struct 
                         version == NULL ? "" : ", got ", version == NULL ? "" : version);
     }
     struct event event = {0};
-    int result = texts_take(value, &event, err);
-    result = result == 0 ? words_take(value, &event, err) : result;
-    result = result == 0 ? data_take(value, arena, &event, err) : result;
+    int result = event_take(value, false, arena, &event, err);
+    if (result == 0) {
+        *ret_event = event;
+    }
+    return result;
+}
+
+int event_from_kept(const struct nsh_value *value, struct arena *arena, struct event *ret_event,
+                    struct nsh_error *err)
+{
+    if (value->type != NSH_MAP) {
+        return nsh_fail(err, NSH_INVALID, "an event wants a JSON object");
+    }
+    struct event event = {
+        .seq = (uint64_t)nsh_get_int(value, "seq", 0),
+        .received_ms = nsh_get_int(value, "received_ms", 0),
+        .unmatched = nsh_get_bool(value, "unmatched", false),
+    };
+    int result = event_take(value, true, arena, &event, err);
     if (result == 0) {
         *ret_event = event;
     }

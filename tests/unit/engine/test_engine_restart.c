@@ -180,6 +180,263 @@ static void test_deferred(void **state)
     rig_free(rig);
 }
 
+/* Something is raised at 0, the daemon is killed at 5 s, and the story goes on. Seconds; 0: never.
+ */
+struct unseen {
+    const char *when, *mode;
+    bool pulse, frozen;
+    int64_t start, kill_again, again, clear;
+    const char *outcome; /* Of the newest decision; "" none. */
+    int64_t decided;     /* When. */
+    uint32_t pages, orders;
+    const char *reason;
+    const char *why;
+};
+
+static const struct unseen unseens[] = {
+    {.when = "settle = \"60s\";",
+     .mode = "enforce",
+     .start = 10,
+     .outcome = "refused",
+     .decided = 300,
+     .pages = 1,
+     .reason = "raised before a restart or a sleep, not seen again for 5m",
+     .why = "killed while it settled, never said again: a page, once"},
+    {.when = "for = \"10m\"; settle = \"0s\";",
+     .mode = "enforce",
+     .start = 10,
+     .outcome = "refused",
+     .decided = 300,
+     .pages = 1,
+     .reason = "a person must look",
+     .why = "the same while it was held"},
+    {.when = "settle = \"60s\";",
+     .mode = "enforce",
+     .start = 10,
+     .again = 100,
+     .outcome = "run",
+     .decided = 160,
+     .orders = 1,
+     .reason = "all guards pass",
+     .why = "said again in time: it goes on"},
+    {.when = "settle = \"60s\";",
+     .mode = "enforce",
+     .start = 10,
+     .clear = 100,
+     .outcome = "",
+     .why = "over by itself: nothing to decide"},
+    {.when = "settle = \"60s\";",
+     .mode = "enforce",
+     .start = 1800,
+     .outcome = "refused",
+     .decided = 1860,
+     .pages = 1,
+     .reason = "not seen again for 31m",
+     .why = "down for long: a minute to say it again"},
+    {.when = "settle = \"60s\";",
+     .mode = "enforce",
+     .start = 1800,
+     .again = 1830,
+     .outcome = "run",
+     .decided = 1890,
+     .orders = 1,
+     .reason = "all guards pass",
+     .why = "down for long, and said again: all of settle once more"},
+    {.when = "settle = \"60s\";",
+     .mode = "enforce",
+     .start = 10,
+     .kill_again = 200,
+     .outcome = "refused",
+     .decided = 300,
+     .pages = 1,
+     .reason = "not seen again for 5m",
+     .why = "a second kill does not begin the time anew"},
+    {.when = "settle = \"60s\";",
+     .mode = "enforce",
+     .start = 10,
+     .kill_again = 400,
+     .outcome = "refused",
+     .decided = 300,
+     .pages = 1,
+     .reason = "not seen again for 5m",
+     .why = "a kill after the page: decided once"},
+    {.when = "settle = \"60s\";",
+     .mode = "enforce",
+     .start = 10,
+     .again = 400,
+     .outcome = "refused",
+     .decided = 300,
+     .pages = 1,
+     .reason = "not seen again for 5m",
+     .why = "said again after the page: it is a person's until it is clear"},
+    {.when = "settle = \"60s\";",
+     .mode = "enforce",
+     .pulse = true,
+     .start = 10,
+     .outcome = "refused",
+     .decided = 10,
+     .pages = 1,
+     .reason = "is not said again",
+     .why = "a pulse cannot be seen again"},
+    {.when = "count = 2; within = \"10m\"; settle = \"60s\";",
+     .mode = "enforce",
+     .pulse = true,
+     .start = 10,
+     .outcome = "refused",
+     .decided = 300,
+     .pages = 1,
+     .reason = "not seen again for 5m",
+     .why = "counted in full, killed while it settled"},
+    {.when = "count = 2; within = \"20s\"; settle = \"60s\";",
+     .mode = "enforce",
+     .pulse = true,
+     .start = 10,
+     .outcome = "refused",
+     .decided = 300,
+     .pages = 1,
+     .reason = "not seen again for 5m",
+     .why = "its window ran out meanwhile: that it is over is not known"},
+    {.when = "settle = \"60s\";",
+     .mode = "observe",
+     .start = 10,
+     .outcome = "expired",
+     .decided = 300,
+     .reason = "a person must look",
+     .why = "observe pages nobody, and says it"},
+    {.when = "settle = \"60s\";",
+     .mode = "enforce",
+     .frozen = true,
+     .start = 10,
+     .outcome = "skipped",
+     .decided = 300,
+     .reason = "is frozen by",
+     .why = "a guard has a better reason"},
+};
+
+static void unseen_event(struct rig *rig, const struct unseen *row)
+{
+    if (row->pulse) {
+        rig_pulse(rig, "r1h01", MEMORY);
+    } else {
+        rig_raise(rig, "r1h01", MEMORY);
+    }
+}
+
+static struct rig *unseen_begin(const struct unseen *row)
+{
+    char policy[1024];
+    snprintf(
+        policy, sizeof policy,
+        "policies: ( { name = \"p\"; summary = \"s\"; owner = \"o\"; subject = \"host\"; mode "
+        "= \"%s\"; when = { event = \"%s\"; %s }; limits = { once_within = \"1h\"; };"
+        " do = ( { step = \"cycle\"; action = \"power.cycle\"; } ); else = ( { step = \"page\";"
+        " action = \"page\"; with = { text = \"${host.name} ${event.message}: ${failure}\"; }; "
+        "} ); } );",
+        row->mode, MEMORY, row->when);
+    struct rig *rig = rig_new(racks_of(1, 5), policy);
+    if (row->frozen) {
+        rig_command(rig, "freeze",
+                    "{\"scope\":\"all\",\"owner\":\"o\",\"reason\":\"r\",\"for_ms\":3600000}");
+    }
+    unseen_event(rig, row);
+    if (strstr(row->when, "count") != NULL) {
+        unseen_event(rig, row);
+    }
+    rig_at(rig, 5 * S);
+    rig_kill(rig);
+    rig_start(rig, row->start * S);
+    return rig;
+}
+
+static void unseen_check(struct rig *rig, const struct unseen *row)
+{
+    int64_t decided = -1;
+    for (size_t i = 0; i < rig->records_count; i++) {
+        if (rig->records[i].kind == RECORD_DECISION) {
+            assert_true(decided == -1); /* Once. */
+            decided = rig->records[i].time_ms - RIG_START;
+        }
+    }
+    const char *body = rig_body(rig, RECORD_DECISION, "r1h01");
+    bool wrong = strcmp(rig_state(rig, RECORD_DECISION, "r1h01"), row->outcome) != 0 ||
+                 (row->outcome[0] != 0 && decided != row->decided * S) ||
+                 rig->pages != row->pages || rig_host(rig, "r1h01")->orders != row->orders ||
+                 (row->reason != NULL && strstr(body, row->reason) == NULL);
+    if (wrong) {
+        fail_msg("%s: decided at %lld %s, %u pages, %u orders\n%s", row->why, (long long)decided,
+                 body, rig->pages, rig_host(rig, "r1h01")->orders, rig->trace.at);
+    }
+    if (row->pages > 0) {
+        assert_has(rig->page.at, "r1h01 it broke: ");
+        assert_has(rig->page.at, row->reason);
+    }
+}
+
+static void test_unseen(void **state)
+{
+    for (size_t i = 0; i < ROWS(unseens); i++) {
+        const struct unseen *row = &unseens[i];
+        struct rig *rig = unseen_begin(row);
+        if (row->kill_again > 0) {
+            rig_at(rig, row->kill_again * S);
+            rig_kill(rig);
+            rig_start(rig, (row->kill_again + 2) * S);
+        }
+        if (row->again > 0) {
+            rig_at(rig, row->again * S);
+            unseen_event(rig, row);
+        }
+        if (row->clear > 0) {
+            rig_at(rig, row->clear * S);
+            rig_clear(rig, "r1h01", MEMORY);
+        }
+        rig_at(rig, 2 * HOUR);
+        unseen_check(rig, row);
+        rig_free(rig);
+    }
+}
+
+/* A machine that slept is like one that was down. */
+static void test_unseen_after_sleep(void **state)
+{
+    static const struct unseen row = {.when = "settle = \"60s\";",
+                                      .mode = "enforce",
+                                      .outcome = "refused",
+                                      .decided = 1860,
+                                      .pages = 1,
+                                      .reason = "not seen again for 30m",
+                                      .start = 6,
+                                      .why = "asleep while it settled"};
+    struct rig *rig = unseen_begin(&row);
+    rig_raise(rig, "r1h01", MEMORY);
+    rig_at(rig, 10 * S);
+    rig->now = RIG_START + 1800 * S;
+    rig_step(rig, &(struct engine_input){.kind = INPUT_TICK});
+    rig_at(rig, 2 * HOUR);
+    unseen_check(rig, &row);
+    rig_free(rig);
+}
+
+/* What waited for its turn is not too old because the daemon was down. */
+static void test_deferred_over_downtime(void **state)
+{
+    struct rig *rig = rig_new(racks_of(1, 5), MEMORY_POLICY);
+    rig_host(rig, "r1h01")->stays_ill = true;
+    rig_raise(rig, "r1h01", MEMORY);
+    rig_raise(rig, "r1h02", MEMORY);
+    rig_at(rig, 30 * S);
+    assert_string_equal(rig_state(rig, RECORD_DECISION, "r1h02"), "deferred");
+    rig_kill(rig);
+    rig_start(rig, 30 * MIN);
+    rig_at(rig, 60 * MIN);
+    const char *state_now = rig_state(rig, RECORD_DECISION, "r1h02");
+    if (strcmp(state_now, "skipped") == 0) {
+        fail_msg("%s", rig->trace.at);
+    }
+    assert_true(rig_state(rig, RECORD_RUN, "r1h02")[0] != 0); /* A run, or one that pages. */
+    rig_free(rig);
+}
+
 static void test_corrupt(void **state)
 {
     struct engine *engine = NULL;
@@ -243,10 +500,17 @@ static void test_strange_records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everywhere),  cmocka_unit_test(test_intended),
-        cmocka_unit_test(test_policy_gone), cmocka_unit_test(test_page_again),
-        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_deferred),
-        cmocka_unit_test(test_corrupt),     cmocka_unit_test(test_strange_records),
+        cmocka_unit_test(test_everywhere),
+        cmocka_unit_test(test_intended),
+        cmocka_unit_test(test_policy_gone),
+        cmocka_unit_test(test_page_again),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_deferred),
+        cmocka_unit_test(test_unseen),
+        cmocka_unit_test(test_unseen_after_sleep),
+        cmocka_unit_test(test_deferred_over_downtime),
+        cmocka_unit_test(test_corrupt),
+        cmocka_unit_test(test_strange_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -233,13 +233,32 @@ static void test_json_round_trip(void **state)
         "\"host\":\"r12-h3\",\"resource\":\"psu/1\",\"message\":\"PSU 1 \\\"failed\\\"\","
         "\"data\":{\"volts\":11.5,\"slot\":1}}");
     assert_int_equal(json_parse(json.at, json.count, &arena, &value, &err), 0);
+    event.hint = (struct text){NULL, 0};
+    assert_int_equal(event_from_kept(&value, &arena, &back, &err), 0);
+    assert_same(&event, &back); /* From our own records all of it does. */
     assert_int_equal(event_from_value(&value, &arena, &back, &err), 0);
     /* What nightshift itself gave does not come from outside. */
     event.seq = 0;
     event.received_ms = 0;
     event.unmatched = false;
-    event.hint = (struct text){NULL, 0};
     assert_same(&event, &back);
+}
+
+/* A trap has no id; what comes from outside must. */
+static void test_kept_without_id(void **state)
+{
+    (void)state;
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    CLEANUP(textbuf_donep) struct textbuf json = {0};
+    struct event event = {.type = TEXT("fan.failed"), .host = TEXT("h1"), .message = TEXT("hot")};
+    struct event back;
+    struct nsh_value value, list = nsh_list(NULL, 0);
+    event_to_json(&event, &json);
+    assert_int_equal(json_parse(json.at, json.count, &arena, &value, NULL), 0);
+    assert_int_equal(event_from_value(&value, &arena, &back, NULL), -NSH_INVALID);
+    assert_int_equal(event_from_kept(&value, &arena, &back, NULL), 0);
+    assert_same(&event, &back);
+    assert_int_equal(event_from_kept(&list, &arena, &back, NULL), -NSH_INVALID);
 }
 
 static void test_extensions_bounded(void **state)
@@ -286,13 +305,10 @@ static void test_data_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pack_round_trip),
-        cmocka_unit_test(test_unpack_hostile),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_from_value),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_json_round_trip),
-        cmocka_unit_test(test_extensions_bounded),
+        cmocka_unit_test(test_pack_round_trip), cmocka_unit_test(test_unpack_hostile),
+        cmocka_unit_test(test_words),           cmocka_unit_test(test_from_value),
+        cmocka_unit_test(test_times),           cmocka_unit_test(test_json_round_trip),
+        cmocka_unit_test(test_kept_without_id), cmocka_unit_test(test_extensions_bounded),
         cmocka_unit_test(test_data_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
