@@ -21,12 +21,13 @@ struct sim_options {
     int64_t duration_ms;               /* Faults come until then; two quiet hours follow. */
     uint32_t fault_every_ms;           /* Mean time between two hosts breaking. */
     uint32_t rack_fault_permille;      /* Of the faults: a whole rack at once. */
-    uint32_t liars_permille;           /* Of the hosts: their BMCs say yes and do nothing. */
-    uint32_t lost_permille;            /* Of the calls: no answer comes, the effect may. */
-    uint32_t refused_permille;         /* Of the calls: busy or refused, nothing was done. */
-    uint32_t kill_every_ms;            /* Mean time between two kills; 0: never. */
-    uint32_t freeze_every_ms;          /* Mean time between two freezes of a rack; 0: never. */
-    uint32_t sick_every_ms;            /* Mean time between two failures of the store; 0: never. */
+    uint32_t terse_permille; /* BMCs that say once what is wrong, as an inform until it is heard. */
+    uint32_t liars_permille; /* Of the hosts: their BMCs say yes and do nothing. */
+    uint32_t lost_permille;  /* Of the calls: no answer comes, the effect may. */
+    uint32_t refused_permille; /* Of the calls: busy or refused, nothing was done. */
+    uint32_t kill_every_ms;    /* Mean time between two kills; 0: never. */
+    uint32_t freeze_every_ms;  /* Mean time between two freezes of a rack; 0: never. */
+    uint32_t sick_every_ms;    /* Mean time between two failures of the store; 0: never. */
 };
 
 struct sim_report {

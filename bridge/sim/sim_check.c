@@ -113,6 +113,20 @@ void sim_check_call(struct sim_world *world, const struct engine_call *call, str
     check_budgets(world, host);
 }
 
+/* Since it broke there was a decision about it, or a run ended. */
+static bool cared_for(struct sim_world *world, const struct sim_host *host)
+{
+    MAP_EACH (&world->rows, entry) {
+        const struct record *record = &((struct sim_row *)entry->value)->record;
+        if ((record->kind == RECORD_RUN || record->kind == RECORD_DECISION) &&
+            record->time_ms >= host->broken_ms &&
+            text_equal(record->host, text_of(host->host->name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Nothing hangs: with the world quiet every run and action has ended, and who is still broken had a
  * page. */
 void sim_check_end(struct sim_world *world)
@@ -133,6 +147,10 @@ void sim_check_end(struct sim_world *world)
     for (size_t i = 0; i < world->hosts_count; i++) {
         if (!world->hosts[i].on && !world->hosts[i].liar) {
             sim_violation(world, "%s was left off", world->hosts[i].host->name);
+        }
+        if (world->hosts[i].broken && !cared_for(world, &world->hosts[i])) {
+            sim_violation(world, "%s broke at %lld ms, and nothing was decided, run or told",
+                          world->hosts[i].host->name, (long long)world->hosts[i].broken_ms);
         }
     }
 }

@@ -7,6 +7,7 @@
 
 #define ANSWER_MS 1500  /* An ordinary BMC, mean. */
 #define BOOT_MS 4000    /* Mean, from power on until it says that it is well. */
+#define AGAIN_MS 35000  /* Informs without an answer; the daemon is down for up to a minute. */
 #define RETELL_MS 30000 /* A daemon that starts again hears of what is still wrong. */
 
 void sim_hosts_build(struct sim_world *world)
@@ -22,6 +23,7 @@ void sim_hosts_build(struct sim_world *world)
             .rack = rack == NULL ? "" : rack,
             .on = true,
             .liar = sim_chance(world, world->options->liars_permille),
+            .terse = sim_chance(world, world->options->terse_permille),
         };
         NSH_ASSERT(map_set(&world->by_name, text_of(inventory->hosts[i].name), &world->hosts[i]) ==
                    0);
@@ -100,9 +102,22 @@ void sim_tell(struct sim_world *world, struct sim_host *host, bool raise)
         .message = TEXT("Multi-bit memory errors"),
     };
     sim_step(world, &(struct engine_input){.kind = INPUT_EVENTS, .events = {&event, 1}});
-    if (raise) { /* BMCs repeat themselves; that is also how a new life hears of it. */
+    host->told_number = world->outputs[0].records_through;
+    if (raise && !host->terse) { /* That is also how a new life hears of it. */
         sim_plan(world, RETELL_MS,
                  (struct sim_event){.kind = SIM_ALARM, .host = host, .raise = true});
+    }
+}
+
+void sim_tell_again(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->hosts_count; i++) {
+        struct sim_host *host = &world->hosts[i];
+        if (host->told_number > world->durable) {
+            sim_plan(world, sim_spread(world, AGAIN_MS),
+                     (struct sim_event){.kind = SIM_ALARM, .host = host, .raise = host->broken});
+        }
+        host->told_number = 0;
     }
 }
 

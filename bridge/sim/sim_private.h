@@ -48,8 +48,9 @@ struct sim_call {
 struct sim_host {
     const struct host *host;
     const char *rack;
-    bool on, broken, liar;
+    bool on, broken, liar, terse;
     int64_t broken_ms, told_ms; /* When it broke; when the daemon could know. */
+    uint64_t told_number;       /* The record after which what it said last is durable. */
     bool
         in_doubt; /* An interrupting order ended without a clear answer, and nobody looked since. */
     struct sim_call *interrupting;
@@ -122,7 +123,8 @@ void sim_break(struct sim_world *world);
 void sim_call_start(struct sim_world *world, const struct engine_call *call);
 void sim_call_answer(struct sim_world *world, struct sim_call *call);
 void sim_orders_orphan(
-    struct sim_world *world); /* Their daemon is dead: done or not, nobody hears. */
+    struct sim_world *world);                 /* Their daemon is dead: done or not, nobody hears. */
+void sim_tell_again(struct sim_world *world); /* The daemon dies: who has no answer repeats. */
 void sim_tell(struct sim_world *world, struct sim_host *host, bool raise);
 
 /* sim_check.c */

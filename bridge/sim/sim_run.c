@@ -47,6 +47,7 @@ static void happen_kill(struct sim_world *world)
     if (!world->quiet) {
         world->report->kills++;
         sim_stop(world);
+        sim_tell_again(world);
         if (world->freeze_number > world->durable) {
             world->frozen_until_ms = 0; /* Nobody was told that it is frozen. */
         }

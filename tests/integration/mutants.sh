@@ -52,5 +52,8 @@ mutant "a call leaves before its intent is durable" engine_action.c \
 mutant "an unknown condition of unless does not block" engine_guard.c 's/if (level == LEVEL_UNKNOWN) {/if (false) {/'
 mutant "what was never sent does not give its budget back, or twice" engine_action.c \
     '0,/budget_return(engine, action);/s///'
+mutant "what waited over a restart and is not said again is dropped without a word" engine_instance.c \
+    's/^    decide_unseen(engine, instance, why);/    (void)why, fall(engine, instance, WHY_ENDED);/'
+mutant "a repeat over a restart is taken for new" engine.c 's/^        dedup_known(.*$//'
 echo "$count mutants"
 exit $bad

@@ -80,6 +80,7 @@ static struct sim_options options_of(uint64_t seed)
         .fault_every_ms = seed % 3 == 0 ? 120000 : 900000,
         .rack_fault_permille = seed % 4 == 0 ? 100 : 10,
         .liars_permille = 50,
+        .terse_permille = 400,
         .lost_permille = seed % 2 == 0 ? 100 : 10,
         .refused_permille = 30,
         .kill_every_ms = seed % 5 == 0 ? 0 : 600000,
