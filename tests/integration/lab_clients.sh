@@ -19,6 +19,7 @@ tool() { # USER PASSWORD SUITE WORD...
     timeout 20 ipmitool -I lanplus -N 1 -R 2 -p "$ipmi_port" -H "$ipmi_address" -U "$user" -P "$password" -C "$suite" "$@" 2>&1
 }
 admin() { tool admin nightshift-lab "$@"; }
+cycled() { [[ "$(physics_of $ipmi_host)" == "off on os-up off"* ]]; }
 for suite in 17 3; do
     has "ipmitool -C $suite status" "$(admin $suite chassis power status)" '^Chassis Power is on$'
     has "ipmitool -C $suite off" "$(admin $suite chassis power off)" 'Down/Off$'
@@ -28,7 +29,7 @@ for suite in 17 3; do
     has "ipmitool -C $suite on" "$(admin $suite chassis power on)" 'Up/On$'
     lab_await $ipmi_host os_up true
     has "ipmitool -C $suite cycle" "$(admin $suite chassis power cycle)" 'Cycle$'
-    await 5 lab_is $ipmi_host power off
+    await 15 cycled || fail "the cycle did not happen: $(physics_of $ipmi_host)" # Off for too short to be seen.
     lab_await $ipmi_host os_up true
     has "ipmitool -C $suite reset" "$(admin $suite chassis power reset)" 'Reset$'
     lab_await $ipmi_host os_up true
@@ -135,7 +136,7 @@ for how in Basic Session; do
         rtool $how $system reset ForceRestart
         lab_await $redfish_host os_up true
         rtool $how $system reset PowerCycle
-        await 5 lab_is $redfish_host power off
+        await 15 eval '[[ "$(physics_of $redfish_host)" == *"reset os-up reset os-up off"* ]]' || fail "PowerCycle: $(physics_of $redfish_host)"
         lab_await $redfish_host os_up true
         rtool $how $system reset GracefulShutdown
         lab_await $redfish_host power off

@@ -6,7 +6,7 @@ man="${NS_BUILD:?}/man"
 bad=0
 mandoc -Tlint -W warning "$man"/*.[1-8] || bad=1
 has() { # PAGE TEXT
-    mandoc -Tascii "$man/$1" | col -bx | tr -s ' \n' ' ' | grep -qF -- "$2" || { echo "$1 lacks: $2"; bad=1; }
+    mandoc -Tascii "$man/$1" | sed 's/.\x08//g' | tr -s ' \n' ' ' | grep -qF -- "$2" || { echo "$1 lacks: $2"; bad=1; }
 }
 "$NS_BUILD"/bin/nightshift help | awk '/^  / { print $1 }' | sort -u >"${TMPDIR:-/tmp}/nouns.$$"
 while read -r noun; do has nightshift.1 "$noun"; done <"${TMPDIR:-/tmp}/nouns.$$"

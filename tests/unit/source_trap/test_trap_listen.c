@@ -495,14 +495,13 @@ static void test_reload(void **state)
 
 static bool complained(void)
 {
-    return world.logged[0] != '\0';
+    return strstr(world.logged, "/nonexistent/traps") != NULL;
 }
 
 static void test_bad_tables(void **state)
 {
     start("/nonexistent/traps", "127.0.0.1/32");
     assert_true(run_until(complained, 20));
-    assert_non_null(strstr(world.logged, "/nonexistent/traps"));
 }
 
 static void test_bad_options(void **state)
