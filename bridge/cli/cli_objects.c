@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists and single objects: hosts, alarms, runs, policies, drivers, events, freezes. */
 
-#include "cli.h"
+#include "cli_local.h"
+
+#include "base/json.h"
+
+#include <unistd.h>
 
 static const struct cli_column host_columns[] = {
     {"HOST", "name", CLI_PLAIN, 0},
@@ -193,22 +197,64 @@ enum cli_exit cli_alarm_show(struct cli *cli)
     return result;
 }
 
+static const struct cli_column policy_fields[] = {
+    {"policy", "name", CLI_PLAIN, 0},
+    {"summary", "summary", CLI_PLAIN, 0},
+    {"owner", "owner", CLI_PLAIN, 0},
+    {"mode", "mode", CLI_PLAIN, 0},
+    {"subject", "subject", CLI_PLAIN, 0},
+    {"file", "file", CLI_PLAIN, 0},
+    {"events", "events", CLI_PLAIN, 0},
+    {"severity", "severity", CLI_PLAIN, 0},
+    {"condition", "condition", CLI_PLAIN, 0},
+    {"for", "for_ms", CLI_LENGTH, 0},
+    {"settle", "settle_ms", CLI_LENGTH, 0},
+    {"unless", "unless", CLI_PLAIN, 0},
+    {"once within", "once_within_ms", CLI_LENGTH, 0},
+    {"do", "steps", CLI_PLAIN, 0},
+    {"else", "otherwise", CLI_PLAIN, 0},
+    {"revision", "revision", CLI_PLAIN, 0},
+    {0},
+};
+
+/* As the daemon would understand it, with what it does not say filled in. */
+static enum cli_exit policy_file_show(struct cli *cli, const char *path)
+{
+    struct diags diags = {0};
+    struct policy_defaults defaults;
+    if (cli_site_defaults(cli, &defaults) != CLI_OK) {
+        return CLI_NO;
+    }
+    struct policy_set *set = policy_load(path, &defaults, NULL, 0, &diags);
+    cli_diags_show(cli, &diags);
+    diags_done(&diags);
+    enum cli_exit result = set == NULL ? CLI_NO : CLI_OK;
+    for (size_t i = 0; result == CLI_OK && i < set->policies_count; i++) {
+        CLEANUP(textbuf_donep) struct textbuf text = {0};
+        struct nsh_value policy;
+        policy_add_json(&text, &set->policies[i], true);
+        textbuf_add_chars(&text, ",\"apiVersion\":\"nightshift/v1\",\"kind\":\"Policy\"}");
+        if (text.failed || json_parse(text.at, text.count, &cli->arena, &policy, NULL) < 0) {
+            result = cli_fail(CLI_NO, "out of memory");
+        } else if (!cli_print_document(cli, &policy)) {
+            fputs(i > 0 ? "\n" : "", stdout);
+            cli_print_fields(cli, &policy, policy_fields);
+        }
+    }
+    policy_set_free(set);
+    return result;
+}
+
+/* A policy of the daemon by its name, or those of a file or folder. */
 enum cli_exit cli_policy_show(struct cli *cli)
 {
-    static const struct cli_column fields[] = {
-        {"policy", "name", CLI_PLAIN, 0},       {"summary", "summary", CLI_PLAIN, 0},
-        {"owner", "owner", CLI_PLAIN, 0},       {"mode", "mode", CLI_PLAIN, 0},
-        {"subject", "subject", CLI_PLAIN, 0},   {"file", "file", CLI_PLAIN, 0},
-        {"events", "events", CLI_PLAIN, 0},     {"condition", "condition", CLI_PLAIN, 0},
-        {"for", "for_ms", CLI_LENGTH, 0},       {"settle", "settle_ms", CLI_LENGTH, 0},
-        {"unless", "unless", CLI_PLAIN, 0},     {"once within", "once_within_ms", CLI_LENGTH, 0},
-        {"do", "steps", CLI_PLAIN, 0},          {"else", "otherwise", CLI_PLAIN, 0},
-        {"revision", "revision", CLI_PLAIN, 0}, {0},
-    };
     struct nsh_value policy;
+    if (strchr(cli->args[0], '/') != NULL || access(cli->args[0], F_OK) == 0) {
+        return policy_file_show(cli, cli->args[0]);
+    }
     enum cli_exit result = fetch(cli, "/v1/policies/", &policy);
     if (result == CLI_OK && !cli_print_document(cli, &policy)) {
-        cli_print_fields(cli, &policy, fields);
+        cli_print_fields(cli, &policy, policy_fields);
     }
     return result;
 }

@@ -17,85 +17,7 @@ static void add_text(struct textbuf *out, const char *name, const char *value)
     }
 }
 
-static void add_ms(struct textbuf *out, const char *name, int64_t ms)
-{
-    if (ms > 0) {
-        textbuf_addf(out, ",\"%s\":%lld", name, (long long)ms);
-    }
-}
-
 /* ---- policies ---- */
-
-static void add_policy(struct textbuf *out, const struct policy *policy)
-{
-    textbuf_add_chars(out, "{\"name\":");
-    textbuf_add_json(out, text_of(policy->name));
-    add_text(out, "mode", policy_mode_word(policy->mode));
-    add_text(out, "subject", policy->subject);
-    add_text(out, "owner", policy->owner);
-    add_text(out, "summary", policy->summary);
-    add_text(out, "file", policy->file);
-    textbuf_addf(out, ",\"line\":%u,\"revision\":\"%016llx\"", policy->at.line,
-                 (unsigned long long)policy->revision);
-}
-
-static void add_step(struct textbuf *out, const struct policy_step *step)
-{
-    CLEANUP(textbuf_donep) struct textbuf words = {0};
-    textbuf_addf(&words, "%s: ", step->name == NULL ? "step" : step->name);
-    switch (step->kind) {
-    case STEP_ACT:
-        textbuf_add_chars(&words, step->verb->name);
-        break;
-    case STEP_CHECK:
-        textbuf_addf(&words, "check %s within ", step->check.source);
-        textbuf_add_duration(&words, step->within_ms);
-        break;
-    case STEP_WAIT:
-    default:
-        textbuf_add_chars(&words, "wait ");
-        textbuf_add_duration(&words, step->wait_ms);
-        break;
-    }
-    if (step->run_if.source != NULL && step->run_if.program != NULL) {
-        textbuf_addf(&words, " if %s", step->run_if.source);
-    }
-    textbuf_add_json(out, (struct text){words.at, (uint32_t)words.count});
-}
-
-static void add_steps(struct textbuf *out, const char *name, const struct policy_step *steps,
-                      size_t count)
-{
-    textbuf_addf(out, ",\"%s\":[", name);
-    for (size_t i = 0; i < count; i++) {
-        textbuf_add_chars(out, i == 0 ? "" : ",");
-        add_step(out, &steps[i]);
-    }
-    textbuf_add_char(out, ']');
-}
-
-static void add_policy_details(struct textbuf *out, const struct policy *policy)
-{
-    textbuf_add_chars(out, ",\"events\":[");
-    for (size_t i = 0; i < policy->when.events_count; i++) {
-        textbuf_add_chars(out, i == 0 ? "" : ",");
-        textbuf_add_json(out, text_of(policy->when.events[i]));
-    }
-    textbuf_addf(out, "],\"severity\":\"%s\"", severity_word(policy->when.severity_min));
-    add_text(out, "condition", policy->when.condition.source);
-    add_ms(out, "for_ms", policy->when.for_ms);
-    add_ms(out, "settle_ms", policy->when.settle_ms);
-    add_ms(out, "once_within_ms", policy->limits.once_within_ms);
-    textbuf_add_chars(out, ",\"unless\":[");
-    for (size_t i = 0; i < policy->unless_count; i++) {
-        const char *source = policy->unless[i].source;
-        textbuf_add_chars(out, i == 0 ? "" : ",");
-        textbuf_add_json(out, text_of(source == NULL ? "true" : source));
-    }
-    textbuf_add_char(out, ']');
-    add_steps(out, "steps", policy->steps, policy->steps_count);
-    add_steps(out, "otherwise", policy->otherwise, policy->otherwise_count);
-}
 
 void shell_policies(struct shell *shell, struct shell_request *request)
 {
@@ -104,7 +26,7 @@ void shell_policies(struct shell *shell, struct shell_request *request)
     textbuf_add_chars(&out, LIST_HEAD("PolicyList"));
     for (size_t i = 0; i < set->policies_count; i++) {
         textbuf_add_chars(&out, i == 0 ? "" : ",");
-        add_policy(&out, &set->policies[i]);
+        policy_add_json(&out, &set->policies[i], false);
         textbuf_add_char(&out, '}');
     }
     textbuf_addf(&out, "],\"revision\":\"%016llx\"}", (unsigned long long)set->revision);
@@ -122,8 +44,7 @@ void shell_policy(struct shell *shell, struct shell_request *request)
         return;
     }
     CLEANUP(textbuf_donep) struct textbuf out = {0};
-    add_policy(&out, policy);
-    add_policy_details(&out, policy);
+    policy_add_json(&out, policy, true);
     textbuf_add_chars(&out, ",\"apiVersion\":\"nightshift/v1\",\"kind\":\"Policy\"}");
     shell_answer(shell, request, (struct text){out.at, (uint32_t)out.count});
 }

@@ -170,6 +170,9 @@ void policy_set_free(struct policy_set *set);
 /* For rehearsals, where nothing real is touched: as if every policy had said this mode. */
 void policy_set_mode(struct policy_set *set, enum policy_mode mode);
 
+/* A JSON object but for its closing brace: the caller may add members. */
+void policy_add_json(struct textbuf *out, const struct policy *policy, bool details);
+
 const char *policy_mode_word(enum policy_mode mode);
 int policy_mode_of(struct text word); /* enum policy_mode, or -1 */
 

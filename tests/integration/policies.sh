@@ -19,4 +19,23 @@ has "the story is told" "$out" '10m10s  step run-000001 up failed'
 out=$("$bin"/nightshift policy test -o json policies/fan-failed.test)
 is "json" "$(jq -r '.kind, .failed, .items[0].result, (.coverage.branches == .coverage.taken)' <<<"$out" | xargs)" "PolicyTest 0 passed true"
 is "a wrong file" "$("$bin"/nightshift policy test "$dir/none.test" >/dev/null 2>&1; echo $?)" 2
+
+# A new one is a good one: no warning, every branch taken. Nothing is written over.
+cd "$dir"
+"$bin"/nightshift policy new fresh >/dev/null
+is "a new policy says nothing" "$("$bin"/nightshift policy check -q fresh.policy 2>&1)" ""
+"$bin"/nightshift policy test -q --coverage 100 fresh.policy && ok "its tests pass" || fail "its tests"
+is "not written over" "$("$bin"/nightshift policy new fresh >/dev/null 2>&1; echo $?)" 2
+is "show" "$("$bin"/nightshift policy show fresh.policy -o json | jq -r '.name, .mode, .steps[0]' | xargs)" \
+    "fresh observe cycle: power.cycle"
+
+# What differs in meaning, and what does not.
+cp fresh.policy other.policy
+sed -i 's/once_within = "6h"/once_within = "360m"/; s/# Step by step.*//; s/  owner   =/owner=/' other.policy
+is "layout is no difference" "$("$bin"/nightshift policy diff fresh.policy other.policy)" "0 added, 0 removed, 0 changed"
+sed -i 's/"5m"; },$/"4m"; retries = 1; },/; s/mode    = "observe"/mode = "enforce"/' other.policy
+out=$("$bin"/nightshift policy diff fresh.policy other.policy) && fail "a difference is no success"
+has "a mode" "$out" '~ mode: "observe" -> "enforce"'
+has "a value of a step" "$out" '~ do.cycle.timeout: 5m -> 4m'
+has "a new key" "$out" '\+ do.cycle.retries = 1'
 verdict

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A policy as people and programs see it: the same from the daemon and from a file. */
+
+#include "policy/policy.h"
+
+static void add_text(struct textbuf *out, const char *name, const char *value)
+{
+    if (value != NULL && value[0] != '\0') {
+        textbuf_addf(out, ",\"%s\":", name);
+        textbuf_add_json(out, text_of(value));
+    }
+}
+
+static void add_ms(struct textbuf *out, const char *name, int64_t ms)
+{
+    if (ms > 0) {
+        textbuf_addf(out, ",\"%s\":%lld", name, (long long)ms);
+    }
+}
+
+static void policy_members(struct textbuf *out, const struct policy *policy)
+{
+    textbuf_add_chars(out, "{\"name\":");
+    textbuf_add_json(out, text_of(policy->name));
+    add_text(out, "mode", policy_mode_word(policy->mode));
+    add_text(out, "subject", policy->subject);
+    add_text(out, "owner", policy->owner);
+    add_text(out, "summary", policy->summary);
+    add_text(out, "file", policy->file);
+    textbuf_addf(out, ",\"line\":%u,\"revision\":\"%016llx\"", policy->at.line,
+                 (unsigned long long)policy->revision);
+}
+
+static void add_step(struct textbuf *out, const struct policy_step *step)
+{
+    CLEANUP(textbuf_donep) struct textbuf words = {0};
+    textbuf_addf(&words, "%s: ", step->name == NULL ? "step" : step->name);
+    switch (step->kind) {
+    case STEP_ACT:
+        textbuf_add_chars(&words, step->verb->name);
+        break;
+    case STEP_CHECK:
+        textbuf_addf(&words, "check %s within ", step->check.source);
+        textbuf_add_duration(&words, step->within_ms);
+        break;
+    case STEP_WAIT:
+    default:
+        textbuf_add_chars(&words, "wait ");
+        textbuf_add_duration(&words, step->wait_ms);
+        break;
+    }
+    if (step->run_if.source != NULL && step->run_if.program != NULL) {
+        textbuf_addf(&words, " if %s", step->run_if.source);
+    }
+    textbuf_add_json(out, (struct text){words.at, (uint32_t)words.count});
+}
+
+static void add_steps(struct textbuf *out, const char *name, const struct policy_step *steps,
+                      size_t count)
+{
+    textbuf_addf(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < count; i++) {
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        add_step(out, &steps[i]);
+    }
+    textbuf_add_char(out, ']');
+}
+
+static void policy_details(struct textbuf *out, const struct policy *policy)
+{
+    textbuf_add_chars(out, ",\"events\":[");
+    for (size_t i = 0; i < policy->when.events_count; i++) {
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        textbuf_add_json(out, text_of(policy->when.events[i]));
+    }
+    textbuf_addf(out, "],\"severity\":\"%s\"", severity_word(policy->when.severity_min));
+    add_text(out, "condition", policy->when.condition.source);
+    add_ms(out, "for_ms", policy->when.for_ms);
+    add_ms(out, "settle_ms", policy->when.settle_ms);
+    add_ms(out, "once_within_ms", policy->limits.once_within_ms);
+    textbuf_add_chars(out, ",\"unless\":[");
+    for (size_t i = 0; i < policy->unless_count; i++) {
+        const char *source = policy->unless[i].source;
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        textbuf_add_json(out, text_of(source == NULL ? "true" : source));
+    }
+    textbuf_add_char(out, ']');
+    add_steps(out, "steps", policy->steps, policy->steps_count);
+    add_steps(out, "otherwise", policy->otherwise, policy->otherwise_count);
+}
+
+void policy_add_json(struct textbuf *out, const struct policy *policy, bool details)
+{
+    policy_members(out, policy);
+    if (details) {
+        policy_details(out, policy);
+    }
+}
