@@ -131,21 +131,91 @@ static void item_await(struct shell *shell, struct intake_item *item)
     shell->unacked_last = item;
 }
 
-void shell_events_take(struct shell *shell)
+/* A batch too large to share a step, or damaged. */
+static void item_take_alone(struct shell *shell, struct intake_item *item)
 {
-    struct intake_item *item;
     struct engine_counters before, after;
-    while (shell->store_health == STORE_OK && shell->collecting_bytes < SHELL_COLLECT_BYTES_MAX &&
-           (item = intake_take(shell->intake)) != NULL) {
-        engine_count(shell->engine, &before);
-        bool whole = batch_take(shell, item);
-        engine_count(shell->engine, &after);
-        item->duplicates = (uint32_t)(after.duplicates - before.duplicates);
-        if (whole) {
+    engine_count(shell->engine, &before);
+    bool whole = batch_take(shell, item);
+    engine_count(shell->engine, &after);
+    item->duplicates = (uint32_t)(after.duplicates - before.duplicates);
+    if (whole) {
+        item_await(shell, item);
+    } else {
+        intake_item_end(item, false);
+    }
+}
+
+/* Small batches that wait together (a request of the API is one event) go through the engine
+ * together: a step costs as much as many events. */
+struct gather {
+    struct intake_item *items[SHELL_STEP_EVENTS_MAX];
+    size_t items_count, events_count, bytes_count;
+};
+
+static void gather_step(struct shell *shell, struct gather *gather)
+{
+    bool taken = gather->events_count > 0 && events_step(shell, gather->events_count);
+    size_t at = 0;
+    for (size_t i = 0; i < gather->items_count; i++) {
+        struct intake_item *item = gather->items[i];
+        for (uint32_t n = 0; taken && n < item->events_count; n++) {
+            item->duplicates += shell->output.repeats[at++];
+        }
+        if (taken) {
             item_await(shell, item);
         } else {
             intake_item_end(item, false);
         }
-        shell_store_submit(shell); /* An idle disk waits for nobody. */
+    }
+    gather->items_count = gather->events_count = gather->bytes_count = 0;
+    shell_store_submit(shell); /* An idle disk waits for nobody. */
+}
+
+/* False: it does not fit, or is damaged: nothing of it was gathered. */
+static bool gather_add(struct shell *shell, struct gather *gather, struct intake_item *item)
+{
+    size_t offset = 0, count = gather->events_count;
+    struct nsh_error err = {0};
+    if (item->events_count > SHELL_STEP_EVENTS_MAX - count ||
+        gather->items_count == SHELL_STEP_EVENTS_MAX) {
+        return false;
+    }
+    for (uint32_t n = 0; n < item->events_count; n++) {
+        long used = event_read(shell, item, offset, &shell->events[count + n], &err);
+        if (used < 0) {
+            return false;
+        }
+        offset += (size_t)used;
+    }
+    if (offset != item->bytes_count) {
+        return false;
+    }
+    item->duplicates = 0;
+    gather->items[gather->items_count++] = item;
+    gather->events_count = count + item->events_count;
+    gather->bytes_count += item->bytes_count;
+    return true;
+}
+
+void shell_events_take(struct shell *shell)
+{
+    struct intake_item *item;
+    struct gather gather;
+    gather.items_count = gather.events_count = gather.bytes_count = 0;
+    while (shell->store_health == STORE_OK &&
+           shell->collecting_bytes + gather.bytes_count < SHELL_COLLECT_BYTES_MAX &&
+           (item = intake_take(shell->intake)) != NULL) {
+        if (gather_add(shell, &gather, item)) {
+            continue;
+        }
+        gather_step(shell, &gather);
+        if (!gather_add(shell, &gather, item)) {
+            item_take_alone(shell, item);
+            shell_store_submit(shell);
+        }
+    }
+    if (gather.items_count > 0) {
+        gather_step(shell, &gather);
     }
 }
