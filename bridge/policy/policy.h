@@ -173,6 +173,13 @@ void policy_set_mode(struct policy_set *set, enum policy_mode mode);
 /* A JSON object but for its closing brace: the caller may add members. */
 void policy_add_json(struct textbuf *out, const struct policy *policy, bool details);
 
+/*
+ * The text of policies or of their tests in its form: blanks and indentation, nothing else. The
+ * result formatted again is itself. False: brackets too deep, a text or comment without
+ * an end, or no memory.
+ */
+bool policy_format(const char *text, struct textbuf *out);
+
 const char *policy_mode_word(enum policy_mode mode);
 int policy_mode_of(struct text word); /* enum policy_mode, or -1 */
 

@@ -29,6 +29,16 @@ is "not written over" "$("$bin"/nightshift policy new fresh >/dev/null 2>&1; ech
 is "show" "$("$bin"/nightshift policy show fresh.policy -o json | jq -r '.name, .mode, .steps[0]' | xargs)" \
     "fresh observe cycle: power.cycle"
 
+# The form: the shipped ones and new ones have it; what lost it gets it back, with every comment.
+is "in form" "$("$bin"/nightshift policy fmt --dry-run "$NS_SOURCE"/policies fresh.policy fresh.test 2>&1)" ""
+sed 's/^ *//' fresh.policy >flat.policy
+"$bin"/nightshift policy fmt --dry-run flat.policy >/dev/null && fail "a file without form is told"
+"$bin"/nightshift policy fmt -q flat.policy && cmp fresh.policy flat.policy && ok "its form came back"
+echo '} }' >>flat.policy
+cp flat.policy broken
+"$bin"/nightshift policy fmt flat.policy 2>/dev/null && fail "a file that cannot be read"
+cmp broken flat.policy && ok "a wrong file is left alone"
+
 # What differs in meaning, and what does not.
 cp fresh.policy other.policy
 sed -i 's/once_within = "6h"/once_within = "360m"/; s/# Step by step.*//; s/  owner   =/owner=/' other.policy
