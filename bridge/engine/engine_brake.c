@@ -62,20 +62,24 @@ static void recent_remove(struct engine *engine, struct host_state *host)
     host->recent_previous = host->recent_next = NULL;
 }
 
-static void recent_add(struct engine *engine, struct host_state *host)
+/* In order of time: behind those that broke before it or with it. */
+static void recent_add(struct engine *engine, struct host_state *host, int64_t ms)
 {
     recent_remove(engine, host);
-    host->recent = true;
-    host->recent_ms = engine->now_ms;
-    host->recent_previous = engine->recent_last;
-    if (engine->recent_last == NULL) {
-        engine->recent_first = host;
-        engine_timer_set(engine, &engine->recent_timer,
-                         engine->now_ms + engine->guards->brake_window_ms, 0);
-    } else {
-        engine->recent_last->recent_next = host;
+    struct host_state *previous = engine->recent_last;
+    while (previous != NULL && previous->recent_ms > ms) {
+        previous = previous->recent_previous;
     }
-    engine->recent_last = host;
+    struct host_state *next = previous == NULL ? engine->recent_first : previous->recent_next;
+    host->recent = true;
+    host->recent_ms = ms;
+    host->recent_previous = previous;
+    host->recent_next = next;
+    *(previous == NULL ? &engine->recent_first : &previous->recent_next) = host;
+    *(next == NULL ? &engine->recent_last : &next->recent_previous) = host;
+    if (previous == NULL) {
+        engine_timer_set(engine, &engine->recent_timer, ms + engine->guards->brake_window_ms, 0);
+    }
 }
 
 static void count_host(struct host_state *host, bool on)
@@ -149,7 +153,7 @@ void brake_host_broke(struct engine *engine, struct host_state *host)
     if (host->host == NULL) {
         return;
     }
-    recent_add(engine, host);
+    recent_add(engine, host, engine->now_ms);
     if (host->brake != NULL) {
         return;
     }
@@ -166,6 +170,15 @@ void brake_host_broke(struct engine *engine, struct host_state *host)
             brake_open(engine, domain, host);
             return;
         }
+    }
+}
+
+void brake_host_restore(struct engine *engine, struct host_state *host, int64_t ms)
+{
+    bool old = ms + engine->guards->brake_window_ms <= engine->now_ms;
+    if (host->host != NULL && !old && (!host->recent || host->recent_ms < ms)) {
+        recent_add(engine, host, ms < engine->now_ms ? ms : engine->now_ms);
+        count_host(host, true); /* Until the brake that explains it is restored. */
     }
 }
 

@@ -118,7 +118,8 @@ static void load_alarm(struct engine *engine, const struct nsh_value *value)
     alarm_raised(engine, alarm);
     alarm->unhealthy = alarm->severity >= SEVERITY_MAJOR && alarm->host != NULL;
     if (alarm->unhealthy) {
-        alarm->host->unhealthy++; /* A restart is no storm: nothing is counted as recent. */
+        alarm->host->unhealthy++; /* A restart is no storm, and does not hide one. */
+        brake_host_restore(engine, alarm->host, alarm->raised_ms);
     }
 }
 

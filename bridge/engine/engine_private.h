@@ -625,6 +625,7 @@ uint32_t pool_concurrent_max(const struct engine *engine, const struct domain_st
  */
 
 void brake_host_broke(struct engine *engine, struct host_state *host);
+void brake_host_restore(struct engine *engine, struct host_state *host, int64_t ms);
 void brake_host_healed(struct engine *engine, struct host_state *host);
 const struct brake *brake_over(const struct host_state *host, const struct domain_state *domain);
 void brake_release(struct engine *engine, struct brake *brake, const char *why);

@@ -114,6 +114,7 @@ void sim_tell_again(struct sim_world *world)
     for (size_t i = 0; i < world->hosts_count; i++) {
         struct sim_host *host = &world->hosts[i];
         if (host->told_number > world->durable) {
+            host->told_ms = 0; /* The next life does not know. */
             sim_plan(world, sim_spread(world, AGAIN_MS),
                      (struct sim_event){.kind = SIM_ALARM, .host = host, .raise = host->broken});
         }

@@ -55,5 +55,6 @@ mutant "what was never sent does not give its budget back, or twice" engine_acti
 mutant "what waited over a restart and is not said again is dropped without a word" engine_instance.c \
     's/^    decide_unseen(engine, instance, why);/    (void)why, fall(engine, instance, WHY_ENDED);/'
 mutant "a repeat over a restart is taken for new" engine.c 's/^        dedup_known(.*$//'
+mutant "a restart hides a storm" engine_load.c 's/^ *brake_host_restore(.*$//'
 echo "$count mutants"
 exit $bad

@@ -437,6 +437,36 @@ static void test_deferred_over_downtime(void **state)
     rig_free(rig);
 }
 
+/* Hosts that broke before the restart count for the brake, as long as they would have without it.
+ */
+static void test_storm_over_restart(void **state)
+{
+    static const struct {
+        int64_t down;
+        const char *outcome;
+        const char *why;
+    } rows[] = {
+        {10 * S, "held", "the fourth of ten within the window"},
+        {30 * MIN, "run", "they broke long ago"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct rig *rig = rig_new(racks_of(1, 10), MEMORY_POLICY);
+        rig_raise(rig, "r1h01", "fan.failed");
+        rig_raise(rig, "r1h02", "fan.failed");
+        rig_raise(rig, "r1h03", "fan.failed");
+        rig_at(rig, 5 * S);
+        rig_kill(rig);
+        rig_start(rig, 5 * S + rows[i].down);
+        rig_raise(rig, "r1h04", MEMORY);
+        rig_at(rig, 5 * S + rows[i].down + 10 * S);
+        const char *outcome = rig_state(rig, RECORD_DECISION, "r1h04");
+        if (strcmp(outcome, rows[i].outcome) != 0) {
+            fail_msg("%s: %s, not %s\n%s", rows[i].why, outcome, rows[i].outcome, rig->trace.at);
+        }
+        rig_free(rig);
+    }
+}
+
 static void test_corrupt(void **state)
 {
     struct engine *engine = NULL;
@@ -509,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_unseen),
         cmocka_unit_test(test_unseen_after_sleep),
         cmocka_unit_test(test_deferred_over_downtime),
+        cmocka_unit_test(test_storm_over_restart),
         cmocka_unit_test(test_corrupt),
         cmocka_unit_test(test_strange_records),
     };
