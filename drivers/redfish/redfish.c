@@ -22,7 +22,7 @@ static const struct nsh_option options[] = {
      .preset = "auto",
      .choices = auths,
      .help = "session: log in once, keep the token. basic: with each request. auto: session, basic "
-             "where the BMC has no sessions."},
+             "where the BMC has none, or none left."},
     {.name = "tls",
      .type = NSH_STRING,
      .preset = "verify",

@@ -368,6 +368,15 @@ static bool sessions_absent(const struct nsh_device *device, const struct redfis
            (result->status == 404 || result->status == 405 || result->status == 501);
 }
 
+/* All its sessions are taken, perhaps by former lives of ours: it need not have one to be asked. */
+static bool sessions_full(const struct nsh_device *device, const struct nsh_http_reply *reply,
+                          const struct redfish_result *result)
+{
+    return device->auth == AUTH_AUTO && result->code == NSH_BUSY && reply->body != NULL &&
+           (strstr(reply->body, "SessionLimitExceeded") != NULL ||
+            strstr(reply->body, "CreateLimitReachedForResource") != NULL);
+}
+
 static void login_take(struct nsh_device *device, const struct nsh_http_reply *reply,
                        struct redfish_result *result, char text[REDFISH_TEXT_MAX])
 {
@@ -401,7 +410,7 @@ static void login_done(void *arg, const struct nsh_http_reply *reply)
     device_enter(device);
     if (link_answered(device, "login", reply, &result, text, NULL)) {
         login_take(device, reply, &result, text);
-    } else if (sessions_absent(device, &result)) {
+    } else if (sessions_absent(device, &result) || sessions_full(device, reply, &result)) {
         device->no_sessions = true;
         result.code = NSH_OK;
     } else if (result.code == NSH_DISCONNECTED && !device->login_again) {

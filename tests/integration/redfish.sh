@@ -53,6 +53,17 @@ call r1h01 power.status
 is "a later status is one request" "$(($(requests r1h01) - before))" 1
 is "one session" "$(sessions r1h01)" 1
 
+# Former lives that were killed left their sessions: none is left, and the BMC is asked all the same.
+for _ in $(seq 16); do
+    curl -sk -o "$dir/login" -H 'Content-Type: application/json' -d '{"UserName":"admin","Password":"nightshift-lab"}' \
+        "https://$(address_of r1h12):$https_port/redfish/v1/SessionService/Sessions"
+done
+is "all sessions are taken" "$(sessions r1h12)" 16
+call r1h12 power.status
+told "status without a session" '.result.power' on
+call r1h12 power.cycle
+told "cycle without a session" '.result | "\(.power) \(.changed)"' "on true"
+
 call r1h01 power.on
 told "on when on" '.result | "\(.power) \(.changed)"' "on false"
 ledger_is "on when on" r1h01 ""
