@@ -19,6 +19,13 @@ struct formatting {
     size_t files, changed;
 };
 
+static uint64_t real_bits(double real)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, &real, sizeof bits);
+    return bits;
+}
+
 static bool same(const struct conf *a, const struct conf *b)
 {
     bool names = (a->name == NULL) == (b->name == NULL) &&
@@ -26,7 +33,7 @@ static bool same(const struct conf *a, const struct conf *b)
     bool texts = a->type != CONF_STRING ||
                  (a->text_bytes == b->text_bytes && memcmp(a->text, b->text, a->text_bytes) == 0);
     if (!names || a->type != b->type || !texts || a->integer != b->integer ||
-        memcmp(&a->real, &b->real, sizeof a->real) != 0 || a->boolean != b->boolean ||
+        real_bits(a->real) != real_bits(b->real) || a->boolean != b->boolean ||
         a->children_count != b->children_count) {
         return false;
     }

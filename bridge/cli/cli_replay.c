@@ -290,16 +290,13 @@ static const char *policies_path(const struct cli *cli)
  */
 
 static const struct cli_column decision_columns[] = {
-    {"TIME", "when", CLI_PLAIN, 0},
-    {"SUBJECT", "subject", CLI_PLAIN, 0},
-    {"POLICY", "policy", CLI_PLAIN, 0},
-    {"OUTCOME", "outcome", CLI_STATE, 0},
-    {"ACTIONS", "actions", CLI_PLAIN, 0},
-    {"WHY", "reason", CLI_PLAIN, 60},
-    {0},
+    {"TIME", "when", CLI_PLAIN, 0},       {"SUBJECT", "subject", CLI_PLAIN, 0},
+    {"POLICY", "policy", CLI_PLAIN, 0},   {"OUTCOME", "outcome", CLI_STATE, 0},
+    {"ACTIONS", "actions", CLI_PLAIN, 0}, {"CLEARED AFTER", "cleared_ms", CLI_LENGTH, 0},
+    {"WHY", "reason", CLI_PLAIN, 60},     {0},
 };
 
-#define DECISION_MEMBERS 8
+#define DECISION_MEMBERS 9
 
 static struct nsh_value decision_value(struct cli *cli, const struct replay_decision *decision,
                                        const char *change)
@@ -322,6 +319,9 @@ static struct nsh_value decision_value(struct cli *cli, const struct replay_deci
     members[count++] = (struct nsh_member){"outcome", nsh_text(decision->outcome)};
     members[count++] = (struct nsh_member){"actions", nsh_text(decision->actions)};
     members[count++] = (struct nsh_member){"reason", nsh_text(decision->reason)};
+    if (decision->cleared_ms >= 0) {
+        members[count++] = (struct nsh_member){"cleared_ms", nsh_int(decision->cleared_ms)};
+    }
     return nsh_map(members, count);
 }
 
@@ -419,10 +419,15 @@ enum cli_exit cli_replay(struct cli *cli)
  */
 
 static const struct cli_column change_columns[] = {
-    {"CHANGE", "change", CLI_PLAIN, 0},   {"TIME", "when", CLI_PLAIN, 0},
-    {"SUBJECT", "subject", CLI_PLAIN, 0}, {"POLICY", "policy", CLI_PLAIN, 0},
-    {"OUTCOME", "outcome", CLI_STATE, 0}, {"ACTIONS", "actions", CLI_PLAIN, 0},
-    {"WHY", "reason", CLI_PLAIN, 60},     {0},
+    {"CHANGE", "change", CLI_PLAIN, 0},
+    {"TIME", "when", CLI_PLAIN, 0},
+    {"SUBJECT", "subject", CLI_PLAIN, 0},
+    {"POLICY", "policy", CLI_PLAIN, 0},
+    {"OUTCOME", "outcome", CLI_STATE, 0},
+    {"ACTIONS", "actions", CLI_PLAIN, 0},
+    {"CLEARED AFTER", "cleared_ms", CLI_LENGTH, 0},
+    {"WHY", "reason", CLI_PLAIN, 60},
+    {0},
 };
 
 /* The same decision at the same time with the same actions is no change; its words may differ. */

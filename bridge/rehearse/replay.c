@@ -28,6 +28,7 @@ struct replay {
     struct map runs;      /* id -> struct replay_run */
     struct map texts;     /* Equal reasons are kept once. */
     struct map actions;   /* id: seen */
+    struct map alarms;    /* id -> index + 1 of the newest decision about it */
     struct replay_report report;
     bool started, no_memory;
 };
@@ -91,7 +92,22 @@ static void decision_seen(struct replay *replay, const struct record *record,
         .reason = keep(replay, nsh_get_text(body, "reason", "")),
         .run = keep(replay, nsh_get_text(body, "run", "")),
         .actions = "",
+        .cleared_ms = -1,
     };
+    const char *alarm = keep(replay, nsh_get_text(body, "alarm", ""));
+    uintptr_t index = (uintptr_t)(decision - replay->items) + 1;
+    if (alarm[0] != 0 && map_set(&replay->alarms, text_of(alarm), (void *)index) < 0) {
+        replay->no_memory = true;
+    }
+}
+
+static void alarm_cleared(struct replay *replay, const struct record *record)
+{
+    uintptr_t index = (uintptr_t)map_get(&replay->alarms, record->id);
+    if (index > 0 && replay->items[index - 1].cleared_ms < 0) {
+        struct replay_decision *decision = &replay->items[index - 1];
+        decision->cleared_ms = replay->world.now_ms - decision->at_ms;
+    }
 }
 
 static void action_seen(struct replay *replay, const struct record *record,
@@ -121,6 +137,9 @@ static void record_seen(void *arg, const struct record *record)
     bool decision = record->kind == RECORD_DECISION;
     bool action = record->kind == RECORD_ACTION && map_get(&replay->actions, record->id) == NULL;
     struct nsh_value body;
+    if (record->kind == RECORD_ALARM && text_is(record->state, "cleared")) {
+        alarm_cleared(replay, record);
+    }
     if (!decision && !action) {
         return;
     }
@@ -162,6 +181,7 @@ void replay_free(struct replay *replay)
     map_done(&replay->runs);
     map_done(&replay->texts);
     map_done(&replay->actions);
+    map_done(&replay->alarms);
     arena_done(&replay->scratch);
     arena_done(&replay->arena);
     free(replay->items);

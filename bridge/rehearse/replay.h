@@ -17,6 +17,7 @@ struct replay_decision {
     int64_t at_ms; /* Unix */
     const char *policy, *subject, *outcome, *reason, *run;
     const char *actions; /* Verbs of its run in order, or "". */
+    int64_t cleared_ms;  /* So long after it the events said that the alarm is over; -1: never. */
 };
 
 struct replay_report {

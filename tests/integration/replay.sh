@@ -32,6 +32,7 @@ is "decisions" "$(jq -r '.items[] | "\(.when[11:]) \(.policy) \(.outcome)"' <<<"
 17:00:02 memory-fatal run
 23:30:02 memory-fatal refused"
 is "actions" "$(jq -r '.items[0].actions' <<<"$out")" "power.cycle"
+is "cleared by itself after" "$(jq -r '.items | map(.cleared_ms) | @csv' <<<"$out")" "118000,,58000,58000,"
 has "why skipped" "$(jq -r '.items[2].reason' <<<"$out")" 'once within 6h'
 has "why refused" "$(jq -r '.items[4].reason' <<<"$out")" '2 of 2 interrupts'
 is "a refusal pages" "$(jq -r '.items[4].actions' <<<"$out")" "page"
