@@ -67,7 +67,8 @@ error_set(struct nsh_error *err, enum nsh_code code, const char *format, va_list
     text_clean(err->text, text);
 }
 
-int nsh_fail(struct nsh_error *err, enum nsh_code code, const char *format, ...)
+/* In parentheses: the analyzer sees these names as macros (error.h). */
+int(nsh_fail)(struct nsh_error *err, enum nsh_code code, const char *format, ...)
 {
     if (err != NULL) {
         va_list arguments;
@@ -78,7 +79,7 @@ int nsh_fail(struct nsh_error *err, enum nsh_code code, const char *format, ...)
     return -(int)code;
 }
 
-int nsh_fail_at(struct nsh_error *err, struct nsh_place at, const char *format, ...)
+int(nsh_fail_at)(struct nsh_error *err, struct nsh_place at, const char *format, ...)
 {
     if (err != NULL) {
         va_list arguments;

@@ -192,7 +192,7 @@ static unsigned arguments_wanted(const char *arguments)
 int main(int argc, char **argv)
 {
     struct cli cli = {0};
-    const char *words[ARGS_MAX];
+    const char *words[ARGS_MAX] = {0};
     size_t count = 0;
     bool flags_over = false;
     for (int i = 1; i < argc; i++) {

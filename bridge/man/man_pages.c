@@ -15,7 +15,7 @@ static void page_command(FILE *page, const struct drivers *drivers)
     man_section(page, "COMMANDS", NULL);
     man_list(page);
 #define COMMAND(noun, verb, function, arguments, help)                                             \
-    man_item(page, verb[0] == '\0' ? noun : noun " " verb, arguments, help ".");
+    man_item(page, (verb)[0] == '\0' ? (noun) : noun " " verb, arguments, help ".");
 #include "commands.def"
 #undef COMMAND
     man_list_end(page);
