@@ -126,6 +126,7 @@ static const struct type_name type_names[] = {
     {"net.CIDR", "net.CIDR"},
     {"kubernetes.Quantity", "kubernetes.Quantity"},
     {"kubernetes.Semver", "kubernetes.Semver"},
+    {"kubernetes.NamedFormat", "kubernetes.NamedFormat"},
 };
 
 static bool try_type(void *arg, const char *full)

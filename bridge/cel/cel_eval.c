@@ -393,7 +393,8 @@ static bool overload_fits(const struct cel_overload *overload, const struct cel_
                           uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (args[i].kind != overload->params[i]->kind && !cel_fits(&args[i], overload->params[i])) {
+        bool same = args[i].kind == overload->params[i]->kind && args[i].kind != CEL_OPAQUE;
+        if (!same && !cel_fits(&args[i], overload->params[i])) {
             return false;
         }
     }
