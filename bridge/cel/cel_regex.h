@@ -57,21 +57,31 @@ struct regex_inst {
     uint32_t a, b; /* Next; split: a is preferred. */
 };
 
+/* Built when the first text comes, into room that was reserved with the pattern: most conditions
+ * are loaded long before they are needed. The only thing that changes in a program; one thread at a
+ * time. */
+struct regex_automaton {
+    bool tried, built; /* Tried, but not built: more than REGEX_STATES_MAX states. */
+    uint16_t dead;     /* The state nothing leads out of; UINT16_MAX: there is none. */
+    uint32_t classes_count;
+    uint8_t classes[256];
+    uint16_t *next;   /* state * classes + class */
+    uint8_t *accepts; /* Per state: 1 here, 2 at the end of the text. */
+};
+
 struct cel_regex {
     struct regex_inst *program;
     uint32_t program_count, start;
-    uint32_t groups; /* Without the whole match. */
-    bool anchored;   /* Begins with the start of the text. */
-    /* The automaton, or NULL. */
-    const uint16_t *next; /* state * classes + class */
-    uint8_t classes[256];
-    uint32_t classes_count;
-    const uint8_t *accepts; /* Per state: 1 here, 2 at the end of the text. */
-    uint16_t dead;          /* The state nothing leads out of; UINT16_MAX: there is none. */
+    uint32_t groups;                   /* Without the whole match. */
+    bool anchored;                     /* Begins with the start of the text. */
+    struct regex_automaton *automaton; /* NULL: the pattern does without. */
 };
 
 const struct regex_node *regex_parse(struct arena *arena, struct text pattern, uint32_t *ret_groups,
                                      const char **ret_problem);
-void regex_build_automaton(struct arena *arena, struct cel_regex *regex);
+/* Reserve the automaton's room, if the pattern can have one. */
+void regex_reserve_automaton(struct arena *arena, struct cel_regex *regex);
+/* The automaton, built if it was not; NULL: there is none. */
+const struct regex_automaton *regex_automaton_of(const struct cel_regex *regex);
 
 #endif

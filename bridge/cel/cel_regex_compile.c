@@ -206,8 +206,7 @@ const struct cel_regex *cel_regex_compile(struct arena *arena, struct text patte
         return NULL;
     }
     memcpy(regex->program, program, compiler.count * sizeof *program);
-    regex->dead = UINT16_MAX;
-    regex_build_automaton(arena, regex);
+    regex_reserve_automaton(arena, regex);
     return regex;
 }
 

@@ -193,23 +193,24 @@ bool cel_regex_find(struct cel_run *run, const struct cel_regex *regex, struct t
            machine_run(&machine, start, spans);
 }
 
-static bool automaton_matches(const struct cel_regex *regex, struct text text)
+static bool automaton_matches(const struct regex_automaton *automaton, struct text text)
 {
-    uint32_t state = 0, classes = regex->classes_count;
+    uint32_t state = 0, classes = automaton->classes_count;
     for (uint32_t i = 0; i < text.count; i++) {
-        if ((regex->accepts[state] & 1) != 0 || state == regex->dead) {
+        if ((automaton->accepts[state] & 1) != 0 || state == automaton->dead) {
             break;
         }
-        state = regex->next[state * classes + regex->classes[(uint8_t)text.at[i]]];
+        state = automaton->next[state * classes + automaton->classes[(uint8_t)text.at[i]]];
     }
-    return regex->accepts[state] != 0;
+    return automaton->accepts[state] != 0;
 }
 
 bool cel_regex_matches(struct cel_run *run, const struct cel_regex *regex, struct text text)
 {
     struct cel_value ignored;
-    if (regex->next != NULL) {
-        return cel_spend(run, text.count / 64, &ignored) && automaton_matches(regex, text);
+    const struct regex_automaton *automaton = regex_automaton_of(regex);
+    if (automaton != NULL) {
+        return cel_spend(run, text.count / 64, &ignored) && automaton_matches(automaton, text);
     }
     struct machine machine = {.regex = regex, .text = text};
     int32_t none[2];
