@@ -121,43 +121,75 @@ CEL_NODE(cel_run_select)
     }
 }
 
+/* A field of a record from elsewhere than outside, or of what is none. */
+static __attribute__((noinline, cold)) void select_field(struct cel_run *run,
+                                                         const struct cel_code *code,
+                                                         const struct cel_value *from,
+                                                         struct cel_value *out)
+{
+    if (from->kind == CEL_ERROR) {
+        *out = *from;
+    } else if (from->kind == CEL_OPTIONAL) {
+        select_optional(run, code, from, out);
+    } else if (from->kind != CEL_MAP || !cel_map_find(run, from, &code->value, out)) {
+        no_field(run, code, from, out);
+    }
+}
+
+/* The record itself when it is a variable: without the way through a value; else NULL. */
+static inline const struct nsh_value *record_variable(struct cel_run *run,
+                                                      const struct cel_code *code, uint16_t shape)
+{
+    const struct cel_inputs *inputs = run->inputs;
+    if (code->run != cel_run_variable || code->shape != shape || inputs == NULL ||
+        inputs->variable == NULL) {
+        return NULL;
+    }
+    const struct nsh_value *value = inputs->variable(inputs->arg, code->slot);
+    return value != NULL && value->type == NSH_MAP ? value : NULL;
+}
+
 /* A field of a record from outside: name and shape are known since compilation. */
 CEL_NODE(cel_run_record_field)
 {
-    struct cel_value from;
-    cel_eval_code(run, code->args[0], &from);
-    if (from.kind != CEL_MAP || from.form != CEL_FORM_OUTSIDE || from.shape != code->shape) {
-        if (from.kind == CEL_ERROR) {
-            *out = from;
-        } else if (from.kind == CEL_OPTIONAL) {
-            select_optional(run, code, &from, out);
-        } else if (from.kind != CEL_MAP || !cel_map_find(run, &from, &code->value, out)) {
-            no_field(run, code, &from, out);
-        }
-        return;
-    }
-    const struct nsh_value *map = from.pointer;
-    const char *name = code->value.text;
-    uint16_t shape = run->shapes[code->shape].fields[code->slot];
-    for (uint32_t i = 0; i < map->count; i++) {
-        const struct nsh_member *member = &map->members[i];
-        if (member->name[0] == name[0] && strcmp(member->name, name) == 0) {
-            if (member->value.type == NSH_NULL && run->shapes[shape].kind > CEL_NULL) {
-                break;
-            }
-            uint8_t kind = run->shapes[shape].kind;
-            if (kind == CEL_STRING && member->value.type == NSH_STRING) {
-                *out = cel_of_text((struct text){member->value.text, member->value.count});
-            } else if (kind == CEL_INT && member->value.type == NSH_INT) {
-                *out = cel_of_int(member->value.integer);
-            } else {
-                cel_from_outside(run, &member->value, shape, out);
-            }
-            if (out->kind == CEL_ERROR) {
-                out->count = code->ast->offset + 1;
-            }
+    struct cel_value from = {.kind = CEL_MAP};
+    const struct nsh_value *map = record_variable(run, code->args[0], code->shape);
+    if (map == NULL) {
+        cel_eval_code(run, code->args[0], &from);
+        if (from.kind != CEL_MAP || from.form != CEL_FORM_OUTSIDE || from.shape != code->shape) {
+            select_field(run, code, &from, out);
             return;
         }
+        map = from.pointer;
+    }
+    const char *name = code->value.text;
+    uint16_t shape = run->shapes[code->shape].fields[code->slot];
+    uint8_t kind = run->shapes[shape].kind;
+    for (uint32_t i = 0; i < map->count; i++) {
+        const struct nsh_member *member = &map->members[i];
+        if (member->name[0] != name[0] || strcmp(member->name, name) != 0) {
+            continue;
+        }
+        if (kind == CEL_STRING && member->value.type == NSH_STRING) {
+            *out = cel_of_text((struct text){member->value.text, member->value.count});
+            return;
+        }
+        if (kind == CEL_INT && member->value.type == NSH_INT) {
+            *out = cel_of_int(member->value.integer);
+            return;
+        }
+        if (kind == CEL_DOUBLE && member->value.type == NSH_DOUBLE) {
+            *out = cel_of_double(member->value.real);
+            return;
+        }
+        if (member->value.type == NSH_NULL && kind > CEL_NULL) {
+            break;
+        }
+        cel_from_outside(run, &member->value, shape, out);
+        if (out->kind == CEL_ERROR) {
+            out->count = code->ast->offset + 1;
+        }
+        return;
     }
     no_field(run, code, &from, out);
 }
@@ -276,17 +308,33 @@ CEL_NODE(cel_run_ternary)
 
 /* --- comparison ---------------------------------------------------------------------------- */
 
-static bool two(struct cel_run *run, const struct cel_code *code, struct cel_value values[2],
-                struct cel_value *out)
+/* The value of a node: the constant itself, or what was made of it in room. */
+static const struct cel_value *operand(struct cel_run *run, const struct cel_code *code,
+                                       struct cel_value *room)
 {
-    cel_eval_code(run, code->args[0], &values[0]);
-    if (values[0].kind == CEL_ERROR) {
-        *out = values[0];
+    if (code->run == cel_run_constant) {
+        return &code->value;
+    }
+    cel_eval_code(run, code, room);
+    return room;
+}
+
+struct operands {
+    const struct cel_value *a, *b;
+    struct cel_value room[2];
+};
+
+static inline bool two(struct cel_run *run, const struct cel_code *code, struct operands *ret_two,
+                       struct cel_value *out)
+{
+    ret_two->a = operand(run, code->args[0], &ret_two->room[0]);
+    if (ret_two->a->kind == CEL_ERROR) {
+        *out = *ret_two->a;
         return false;
     }
-    cel_eval_code(run, code->args[1], &values[1]);
-    if (values[1].kind == CEL_ERROR) {
-        *out = values[1];
+    ret_two->b = operand(run, code->args[1], &ret_two->room[1]);
+    if (ret_two->b->kind == CEL_ERROR) {
+        *out = *ret_two->b;
         return false;
     }
     return true;
@@ -294,40 +342,40 @@ static bool two(struct cel_run *run, const struct cel_code *code, struct cel_val
 
 CEL_NODE(cel_run_equal)
 {
-    struct cel_value values[2];
-    if (!two(run, code, values, out)) {
+    struct operands values;
+    if (!two(run, code, &values, out)) {
         return;
     }
-    if (values[0].kind == CEL_STRING && values[1].kind == CEL_STRING) {
-        *out = cel_of_bool(text_equal(cel_text(&values[0]), cel_text(&values[1])));
+    if (values.a->kind == CEL_STRING && values.b->kind == CEL_STRING) {
+        *out = cel_of_bool(text_equal(cel_text(values.a), cel_text(values.b)));
     } else {
-        *out = cel_of_bool(cel_equal(run, &values[0], &values[1]));
+        *out = cel_of_bool(cel_equal(run, values.a, values.b));
     }
 }
 
 CEL_NODE(cel_run_not_equal)
 {
-    struct cel_value values[2];
-    if (two(run, code, values, out)) {
-        *out = cel_of_bool(!cel_equal(run, &values[0], &values[1]));
+    struct operands values;
+    if (two(run, code, &values, out)) {
+        *out = cel_of_bool(!cel_equal(run, values.a, values.b));
     }
 }
 
 /* Bits of the orders that make it true: 1 less, 2 equal, 4 more. */
-static void run_order(struct cel_run *run, const struct cel_code *code, unsigned wanted,
-                      struct cel_value *out)
+static inline void run_order(struct cel_run *run, const struct cel_code *code, unsigned wanted,
+                             struct cel_value *out)
 {
-    struct cel_value values[2];
-    if (!two(run, code, values, out)) {
+    struct operands values;
+    if (!two(run, code, &values, out)) {
         return;
     }
-    bool ints = values[0].kind == CEL_INT && values[1].kind == CEL_INT;
-    int order =
-        ints ? (values[0].integer > values[1].integer) - (values[0].integer < values[1].integer)
-             : cel_compare(&values[0], &values[1]);
+    const struct cel_value *a = values.a, *b = values.b;
+    int order = a->kind == CEL_INT && b->kind == CEL_INT
+                    ? (a->integer > b->integer) - (a->integer < b->integer)
+                    : cel_compare(a, b);
     if (order == 3) {
-        cel_error(run, code, out, "a %s and a %s have no order", cel_type_name(&values[0]),
-                  cel_type_name(&values[1]));
+        cel_error(run, code, out, "a %s and a %s have no order", cel_type_name(a),
+                  cel_type_name(b));
         return;
     }
     *out = cel_of_bool(order != 2 && (wanted & (1u << (order + 1))) != 0);
@@ -511,26 +559,23 @@ static void index_optional(struct cel_run *run, const struct cel_code *code,
 
 CEL_NODE(cel_run_index)
 {
-    struct cel_value values[2];
-    if (!two(run, code, values, out)) {
+    struct operands values;
+    if (!two(run, code, &values, out)) {
         return;
     }
-    if (values[0].kind == CEL_OPTIONAL) {
-        index_optional(run, code, &values[0], &values[1], out);
-    } else if (find_index(run, code, &values[0], &values[1], out) == 0) {
-        no_index(run, code, &values[0], &values[1], out);
+    if (values.a->kind == CEL_OPTIONAL) {
+        index_optional(run, code, values.a, values.b, out);
+    } else if (find_index(run, code, values.a, values.b, out) == 0) {
+        no_index(run, code, values.a, values.b, out);
     }
 }
 
 CEL_NODE(cel_run_optional_index)
 {
-    struct cel_value values[2], some;
-    if (!two(run, code, values, out)) {
+    struct operands values;
+    if (!two(run, code, &values, out)) {
         return;
     }
-    if (values[0].kind != CEL_OPTIONAL) {
-        some = values[0];
-        values[0] = (struct cel_value){.kind = CEL_OPTIONAL, .pointer = &some};
-    }
-    index_optional(run, code, &values[0], &values[1], out);
+    struct cel_value some = {.kind = CEL_OPTIONAL, .pointer = values.a};
+    index_optional(run, code, values.a->kind == CEL_OPTIONAL ? values.a : &some, values.b, out);
 }

@@ -203,6 +203,9 @@ static void add_pairs(struct parser *parser, struct ranges *ranges, const char *
 static bool take_named(struct parser *parser, struct ranges *ranges, bool in_brackets)
 {
     struct text rest = {parser->pattern.at + parser->at, parser->pattern.count - parser->at};
+    if (rest.count == 0 || (rest.at[0] != '[' && rest.at[0] != '\\')) {
+        return false;
+    }
     for (size_t i = 0; i < sizeof named_classes / sizeof *named_classes; i++) {
         const char *name = named_classes[i].name;
         char negated[16] = "";
