@@ -29,6 +29,7 @@
 #define CONNECT_TIMEOUT_MS_DEFAULT 10000
 #define BUFFER_BYTES 4096L
 #define CONNECTION_AGE_S 600L /* A connection idle for longer is not trusted. */
+#define AUTHORITIES_AGE_S 60L /* Then a changed ca_file is read. */
 #define HOST_CONNECTIONS_MAX 4L
 
 static void shard_timeout(void *arg);
@@ -363,9 +364,13 @@ static bool options_tls(struct nsh_http *request, const struct nsh_http_request 
     SET(CURLOPT_SSL_SESSIONID_CACHE, 0L); /* Eight sessions are too few: loop_tls.c keeps them. */
     SET(CURLOPT_SSL_CTX_FUNCTION, tls_prepare);
     SET(CURLOPT_SSL_CTX_DATA, (void *)request);
-    if (from->ca_file != NULL) {
-        SET(CURLOPT_CAINFO, from->ca_file);
+    /* libcurl reads authorities even when it verifies nothing, and shares them between connections
+     * when they come from a file alone. */
+    const char *preset = curl_version_info(CURLVERSION_NOW)->cainfo;
+    if (!verify || from->ca_file != NULL || preset != NULL) {
+        SET(CURLOPT_CAINFO, !verify ? NULL : from->ca_file != NULL ? from->ca_file : preset);
         SET(CURLOPT_CAPATH, NULL);
+        SET(CURLOPT_CA_CACHE_TIMEOUT, AUTHORITIES_AGE_S);
     }
     if (from->pinned_key != NULL) {
         SET(CURLOPT_PINNEDPUBLICKEY, from->pinned_key);

@@ -21,8 +21,8 @@ static const struct nsh_option options[] = {
      .type = NSH_STRING,
      .preset = "auto",
      .choices = auths,
-     .help = "session: log in once, keep the token. basic: with each request. auto: session, basic "
-             "where the BMC has none, or none left."},
+     .help = "session: log in once, keep the token. basic: with each request. auto: session; basic "
+             "for the first reading, and where the BMC has no session, or none left."},
     {.name = "tls",
      .type = NSH_STRING,
      .preset = "verify",

@@ -12,15 +12,16 @@
  *   redfish_power.c      deciding, acting once, tasks, proving
  *   redfish_identify.c, redfish_log.c
  *
- * Order: service root, login, systems, system; kept are the token and the system's path, so that
- * later calls begin with one GET of the system. A request with an effect is sent once; again only
- * when the peer said that it did nothing (401, 412).
+ * Order: service root, login, systems, system (a first power.status: systems, system); kept are the
+ * token and the system's path, so that later calls begin with one GET of the system. A request with
+ * an effect is sent once; again only when the peer said that it did nothing (401, 412).
  */
 
 #include "redfish_codec.h"
 
 #define REDFISH_ETAG_BYTES_MAX 128
 #define REDFISH_TEXT_MAX 768
+#define REDFISH_SYSTEMS_PATH "/redfish/v1/Systems" /* Where nearly every BMC has them. */
 
 /* ---- devices and their requests (redfish_session.c) ---- */
 
@@ -71,7 +72,8 @@ struct nsh_device {
     enum link_state link;
     bool insecure, closed, login_again, orphan;
     bool root_known, service_first, no_sessions; /* service_first: it names the sessions' path. */
-    uint8_t busy;                                /* Callbacks that run: close waits for them. */
+    bool called, first_look; /* first_look: no session for the first call, it only reads. */
+    uint8_t busy;            /* Callbacks that run: close waits for them. */
     uint32_t request_timeout_ms, poll_ms, off_time_ms;
     struct nsh_http *http;
     struct redfish_request *first, *last;

@@ -64,6 +64,13 @@ void find_list(struct redfish_call *call)
         find_found(call, system);
         return;
     }
+    char path[REDFISH_PATH_BYTES_MAX];
+    if (system != NULL && call->device->first_look && !call->looked_again &&
+        (size_t)snprintf(path, sizeof path, REDFISH_SYSTEMS_PATH "/%s", system) < sizeof path &&
+        redfish_path_good(path)) {
+        find_found(call, path); /* Nearly always there; else the collection tells. */
+        return;
+    }
     walk_request(call, "GET", call->page);
 }
 

@@ -4,6 +4,10 @@
  * belongs to the device, not to the call that needed it: when that call is cancelled meanwhile, the
  * token is kept, and no session is lost on the BMC.
  *
+ * A device's first call, when it reads the power state, needs no session: it is asked with basic
+ * authentication and at the well-known path of the systems, and turned away, in order. Every call
+ * after it has a session: many BMCs log each basic request as a login.
+ *
  * A 401 renews the session once for each request; a login that is refused is never repeated, that
  * would lock the account. Bounds: REDIRECTS_MAX; replies of SMALL_BYTES_MAX for root and login.
  */
@@ -433,7 +437,29 @@ static void login_done(void *arg, const struct nsh_http_reply *reply)
 
 static bool basic(const struct nsh_device *device)
 {
-    return device->auth == AUTH_BASIC || (device->auth == AUTH_AUTO && device->no_sessions);
+    return device->auth == AUTH_BASIC ||
+           (device->auth == AUTH_AUTO && (device->no_sessions || device->first_look));
+}
+
+/* NULL: the service root was not asked, or names none. */
+static const char *request_path(const struct nsh_device *device,
+                                const struct redfish_request *request)
+{
+    return request->path != NULL ? request->path
+           : device->first_look  ? REDFISH_SYSTEMS_PATH
+                                 : device->systems_path;
+}
+
+/* The first look was turned away: the BMC takes no basic authentication, or has its systems
+ * elsewhere. From now on in order: root, login. */
+static bool first_look_failed(struct nsh_device *device, const struct redfish_result *result)
+{
+    if (!device->first_look || result->status < 400 || result->status >= 500 ||
+        result->code == NSH_BUSY) {
+        return false;
+    }
+    device->first_look = false;
+    return true;
 }
 
 /* A GET that was moved, on this BMC. */
@@ -467,11 +493,11 @@ static void request_done(void *arg, const struct nsh_http_reply *reply)
     device_enter(device);
     device->http = NULL;
     link_move(device, LINK_IDLE);
-    snprintf(what, sizeof what, "%s %s", request->method,
-             request->path == NULL ? device->systems_path : request->path);
+    snprintf(what, sizeof what, "%s %s", request->method, request_path(device, request));
     result_of(device, what, reply, text, &result);
     link_trace(device, what, &result);
     bool again = reply->code == NSH_OK && request_redirected(request, reply);
+    again = first_look_failed(device, &result) || again;
     if (result.status == 401 && device->token != NULL) {
         token_drop(device);
         again = again || !request->renewed;
@@ -523,7 +549,7 @@ static int link_get(struct nsh_device *device, const char *path,
 static int link_request(struct nsh_device *device, struct nsh_error *err)
 {
     struct redfish_request *request = device->first;
-    const char *path = request->path == NULL ? device->systems_path : request->path;
+    const char *path = request_path(device, request);
     if (path == NULL) {
         return nsh_fail(err, NSH_UNSUPPORTED, "%s: the service root names no Systems",
                         device->base);
@@ -543,7 +569,7 @@ static int link_request(struct nsh_device *device, struct nsh_error *err)
 static enum link_state link_next(const struct nsh_device *device)
 {
     bool session = device->auth != AUTH_NONE && !basic(device) && device->token == NULL;
-    if (!device->root_known && (session || device->first->path == NULL)) {
+    if (!device->root_known && (session || request_path(device, device->first) == NULL)) {
         return LINK_ROOT;
     }
     return !session ? LINK_REQUEST : device->service_first ? LINK_SERVICE : LINK_LOGIN;

@@ -211,6 +211,8 @@ int redfish_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error
     call->deadline_ms =
         device->services->now_ms(device->services) + timeout_ms - DEADLINE_MARGIN_MS;
     op->driver_data = call;
+    device->first_look = !device->called && call->what == WHAT_STATUS && device->auth == AUTH_AUTO;
+    device->called = true;
     find_begin(call);
     return 0;
 }

@@ -46,8 +46,13 @@ requests() { lab state "$1" | jq .requests; }
 
 # ---- each verb ------------------------------------------------------------------------------------------------------
 world --racks 1 --hosts 12
+before=$(requests r1h01)
 call r1h01 power.status
+is "a first status: the systems, the system" "$(($(requests r1h01) - before))" 2
+is "a first status needs no session" "$(sessions r1h01)" 0
 told "status: on" '.result | "\(.power) \(.health) \(.boot)"' "on OK OSRunning"
+call r1h01 power.status
+told "the second status opens one" '.result | "\(.power) \(.health) \(.boot)"' "on OK OSRunning"
 before=$(requests r1h01)
 call r1h01 power.status
 is "a later status is one request" "$(($(requests r1h01) - before))" 1
@@ -59,6 +64,7 @@ for _ in $(seq 16); do
         "https://$(address_of r1h12):$https_port/redfish/v1/SessionService/Sessions"
 done
 is "all sessions are taken" "$(sessions r1h12)" 16
+call r1h12 power.status
 call r1h12 power.status
 told "status without a session" '.result.power' on
 call r1h12 power.cycle
@@ -121,6 +127,15 @@ outcome "another UUID" mismatch false "another machine: the BMC tells UUID"
 call r1h02 power.off set.system=Nowhere
 outcome "no such system" not-found false "there is no system Nowhere; there are System.Embedded.1"
 ledger_is "mismatch" r1h02 ""
+call r1h02 power.status set.system=Nowhere
+outcome "no such system, first reading" not-found false "there is no system Nowhere; there are System.Embedded.1"
+call r1h02 power.status set.system=System.Embedded.1
+is "a first status of a system that is named is one request" "$(jq -r .trace <<<"$out" | grep -c -- ' -> ')" 1
+call r1h02 power.status set.system=
+told "the only system, first reading" .result.power on
+call r1h02 power.status set.password=wrong
+outcome "wrong password, first reading" auth false "401"
+is "wrong password, first reading: basic once, login once" "$(jq -r .trace <<<"$out" | grep -c -- '-> 401')" 2
 call r1h02 power.status set.auth=basic
 told "basic authentication" .result.power on
 call r1h02 power.status set.tls=insecure set.ca_file=
@@ -141,6 +156,7 @@ is "each closed device logged out" "$(sessions r1h02)" 0
 ledger_is "nothing was switched" r1h02 ""
 
 # ---- what a BMC does wrong ------------------------------------------------------------------------------------------
+call r1h03 power.status
 call r1h03 power.status
 lab forget r1h03 >/dev/null
 before=$(requests r1h03)
@@ -201,8 +217,9 @@ for after in 1 20 60 100 140 200 260; do
 done
 
 # A BMC that answers nothing after it got the order.
+call r1h08 power.status
+call r1h08 power.status
 lab late r1h08 2s >/dev/null
-call r1h08 power.status timeout=20000
 call r1h08 power.off timeout=4200
 has "no answer to the order" "$(jq -r '"\(.code) \(.effect_possible)"' <<<"$out")" '^(timeout|unknown) true$'
 lab honest r1h08 >/dev/null
