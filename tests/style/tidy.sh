@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# label: slow
 # timeout: 1200
 # clang-tidy finds nothing (.clang-tidy says what is switched off, and why).
 set -u
