@@ -169,7 +169,9 @@ struct cel_inputs {
 };
 
 /*
- * 0: *ret_value is the result. -NSH_INVALID: an error value came out (missing field, overflow,
+ * One thread at a time for each program: the first text a literal pattern meets builds its
+ * automaton. 0: *ret_value is the result. -NSH_INVALID: an error value came out (missing field,
+ * overflow,
  * ...): err says what and the caller treats the condition as unknown. -NSH_LIMIT: the step budget
  * ended. -NSH_NOMEM.
  */
