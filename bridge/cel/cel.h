@@ -169,11 +169,12 @@ struct cel_inputs {
 };
 
 /*
- * One thread at a time for each program: the first text a literal pattern meets builds its
- * automaton. 0: *ret_value is the result. -NSH_INVALID: an error value came out (missing field,
- * overflow,
+ * 0: *ret_value is the result. -NSH_INVALID: an error value came out (missing field, overflow,
  * ...): err says what and the caller treats the condition as unknown. -NSH_LIMIT: the step budget
  * ended. -NSH_NOMEM.
+ *
+ * One thread at a time for each program: the first text that meets a literal pattern builds the
+ * pattern's automaton.
  */
 int cel_eval(const struct cel_program *program, const struct cel_inputs *inputs,
              struct arena *arena, struct cel_value *ret_value, struct nsh_error *err);
