@@ -15,6 +15,7 @@
 #include "base/assert.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -31,6 +32,8 @@
 #define CONNECTION_AGE_S 600L /* A connection idle for longer is not trusted. */
 #define AUTHORITIES_AGE_S 60L /* Then a changed ca_file is read. */
 #define HOST_CONNECTIONS_MAX 4L
+#define BURST_LEAST 256    /* So many requests at once leave memory to give back, */
+#define BURST_OVER_MS 1000 /* so long after the last of them began to end. */
 
 static void shard_timeout(void *arg);
 static void shard_collect(struct http_shard *shard);
@@ -506,11 +509,32 @@ int service_http(struct nsh_services *services, const struct nsh_http_request *f
     }
     request->shard->requests = request;
     http->running++;
+    http->running_most = http->running > http->running_most ? http->running : http->running_most;
     loop->figures.http_requests++;
     if (ret_http != NULL) {
         *ret_http = request;
     }
     return 0;
+}
+
+/* A burst of handshakes leaves holes between the connections that are kept, some 40 KB for each:
+ * the pages go back to the kernel, else they are ours for ever. */
+static void burst_over(void *arg)
+{
+    struct http *http = arg;
+    http->running_most = http->running;
+    http->burst_waits = false;
+    malloc_trim(0);
+}
+
+static void burst_look(struct loop *loop)
+{
+    struct http *http = loop->http;
+    if (http->running_most >= BURST_LEAST && http->running <= http->running_most / 8 &&
+        !http->burst_waits) {
+        http->burst_waits =
+            loop_timer_start(loop, &http->burst, BURST_OVER_MS, burst_over, http) == 0;
+    }
 }
 
 static void request_end(struct nsh_http *request)
@@ -523,6 +547,7 @@ static void request_end(struct nsh_http *request)
         request->next->previous = request->previous;
     }
     request->shard->loop->http->running--;
+    burst_look(request->shard->loop);
 }
 
 void service_http_cancel(struct nsh_services *services, struct nsh_http *request)
@@ -698,6 +723,8 @@ void http_done(struct loop *loop)
     if (http == NULL) {
         return;
     }
+    http->burst_waits = true; /* No more of them. */
+    loop_timer_stop(loop, &http->burst);
     for (unsigned i = 0; i < http->shards_count; i++) {
         struct http_shard *shard = &http->shards[i];
         while (shard->requests != NULL) {

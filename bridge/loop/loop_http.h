@@ -39,7 +39,9 @@ struct http_socket {
 struct http {
     struct http_shard *shards;
     unsigned shards_count;
-    size_t running;
+    size_t running, running_most; /* The most since memory was given back. */
+    struct nsh_timer burst;
+    bool burst_waits;
     uv_idle_t idle;                         /* Active while handshakes wait. */
     struct http_queue beginning, under_way; /* TLS handshakes with an event. */
     uint8_t *fds;                           /* By descriptor: HTTP_FD bits. */

@@ -5,7 +5,7 @@
  *
  *   fanout SPAWN-HELPER DRIVERS-FOLDER INVENTORY DRIVER CREDENTIALS-FOLDER [WARM-ROUNDS]
  *
- * One JSON line a round:
+ * One JSON line a round, the last one after a pause ("idle", with what is held then):
  * {"round":"cold","hosts":1000,"ok":1000,"failed":0,"wall_ms":..,"cpu_ms":..,"rss_kib":..}
  */
 
@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
+
+#define IDLE_MS 4000
 
 struct bench {
     struct drivers *drivers;
@@ -121,6 +123,26 @@ static int round_run(struct bench *bench, const struct inventory *inventory, con
     return bench->failed > 0 ? 1 : 0;
 }
 
+static void idle_over(uv_timer_t *timer)
+{
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* What is held while nothing is asked, once what a burst left was given back. */
+static void idle_look(struct bench *bench, const struct inventory *inventory)
+{
+    uv_timer_t timer;
+    uv_timer_init(loop_uv(bench->loop), &timer);
+    uv_timer_start(&timer, idle_over, IDLE_MS, 0);
+    while (!uv_is_closing((uv_handle_t *)&timer)) {
+        uv_run(loop_uv(bench->loop), UV_RUN_ONCE);
+    }
+    uv_run(loop_uv(bench->loop), UV_RUN_NOWAIT); /* It is closed. */
+    printf("{\"round\":\"idle\",\"hosts\":%zu,\"ok\":%zu,\"rss_kib\":%ld}\n",
+           inventory->hosts_count, bench->ok, rss_kib());
+    fflush(stdout);
+}
+
 static int fail(const struct nsh_error *err)
 {
     fprintf(stderr, "fanout: %s\n", err->text);
@@ -163,6 +185,7 @@ int main(int argc, char **argv)
     for (unsigned i = 1; i <= rounds; i++) {
         result |= round_run(&bench, inventory, argv[4], "warm", i);
     }
+    idle_look(&bench, inventory);
     drivers_stop(bench.drivers);
     while (drivers_running(bench.drivers) > 0) {
         uv_run(loop_uv(bench.loop), UV_RUN_ONCE);
