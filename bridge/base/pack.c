@@ -21,6 +21,10 @@ static void put(struct pack_writer *writer, const void *bytes, size_t count)
 
 void pack_u8(struct pack_writer *writer, uint8_t value)
 {
+    if (writer->at != NULL && !writer->failed && writer->count < writer->room) {
+        writer->at[writer->count++] = value; /* Most of all that is packed: without a call. */
+        return;
+    }
     put(writer, &value, 1);
 }
 
@@ -44,6 +48,10 @@ void pack_u64(struct pack_writer *writer, uint64_t value)
 
 void pack_varint(struct pack_writer *writer, uint64_t value)
 {
+    if (value <= 0x7f) {
+        pack_u8(writer, (uint8_t)value);
+        return;
+    }
     uint8_t bytes[10];
     size_t count = 0;
     do {

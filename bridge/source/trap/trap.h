@@ -59,6 +59,7 @@ struct trap {
     enum trap_version version;
     bool inform; /* Wants an answer, once it is durable: reply. */
     bool has_agent;
+    bool by_library;           /* trap_decoder_by_library() */
     uint8_t level;             /* v3: 1 authenticated, 3 and encrypted; 0 neither */
     uint8_t agent[4];          /* v1 agent-addr, or snmpTrapAddress.0 */
     int32_t generic, specific; /* v1 */
@@ -70,8 +71,8 @@ struct trap {
     struct trap_oid enterprise; /* v1, or snmpTrapEnterprise.0; count 0: not said */
     size_t varbinds_count;      /* Without sysUpTime.0, snmpTrapOID.0 and the RFC 3584 ones. */
     struct trap_varbind varbinds[TRAP_VARBINDS_MAX];
-    struct text payload; /* The variable bindings as sent: with source and request id the identity
-                            of an inform. */
+    struct text payload; /* The variable bindings as sent, behind a leading sysUpTime: part of
+                            trap_identity(). */
     /* What to send back: for an inform the response, after the commit; for a refused v3 message the
      * report, at once. */
     const uint8_t *reply;
@@ -106,6 +107,9 @@ int trap_decoder_new(const struct trap_user *users, size_t users_count,
                      struct nsh_error *err);
 void trap_decoder_free(struct trap_decoder *decoder); /* Wipes the keys. */
 
+/* From now on all is read by net-snmp: so that tests and fuzzing compare the short way with it. */
+void trap_decoder_by_library(struct trap_decoder *decoder);
+
 /*
  * Decode one datagram. now_s is a clock that never goes back.
  *
@@ -124,6 +128,7 @@ size_t trap_oid_write(struct trap_oid oid, char *chars,
 int trap_oid_read(const char *chars, uint32_t arcs[TRAP_OID_ARCS_MAX],
                   uint32_t *ret_count); /* 0 or -NSH_INVALID */
 bool trap_oid_equal(struct trap_oid a, struct trap_oid b);
+bool trap_varbind_equal(const struct trap_varbind *a, const struct trap_varbind *b);
 bool trap_oid_starts(struct trap_oid oid, struct trap_oid prefix);
 uint64_t trap_hash_arcs(uint64_t hash, const uint32_t *arcs, size_t count);
 uint64_t trap_hash_bytes(uint64_t hash, const void *bytes, size_t count);

@@ -3,11 +3,12 @@
  * Bytes -> struct trap. Pure: no clock, no file, no allocation after trap_decoder_new().
  *
  * The BER is read by net-snmp's own primitives (asn_parse_*, snmp_parse_var_op), the ones snmptrapd
- * stands on; its session layer is left out: it allocates 1.2 KB a varbind, and reads configuration
- * and MIB files when initialised.
+ * stands on, but for varbinds in the form that nearly all have (trap_short.c); its session layer is
+ * left out: it allocates 1.2 KB a varbind, and reads configuration and MIB files when initialised.
  */
 
 #include "trap.h"
+#include "trap_short.h"
 #include "trap_usm.h"
 
 #include "base/assert.h"
@@ -23,6 +24,7 @@
 
 struct trap_decoder {
     struct usm *usm;
+    bool by_library;
     uint8_t reply[TRAP_DATAGRAM_BYTES_MAX];
 };
 
@@ -257,36 +259,53 @@ static bool take_special(struct trap *trap, const struct trap_varbind *varbind, 
     return OID_IS(varbind->oid, oid_community); /* A secret of a kind: not for the journal. */
 }
 
+static int take_varbind(struct trap *trap, struct cursor *list, struct trap_varbind *ret_varbind,
+                        struct nsh_error *err)
+{
+    oid arcs[MAX_OID_LEN];
+    size_t count = MAX_OID_LEN;
+    u_char type = 0;
+    struct cursor value = {0};
+    u_char *next =
+        snmp_parse_var_op(list->at, arcs, &count, &type, &value.left, &value.at, &list->left);
+    if (next == NULL) {
+        return nsh_fail(err, NSH_PROTOCOL, "varbind %zu is no name and value",
+                        trap->varbinds_count + 1);
+    }
+    list->at = next;
+    value.left = (size_t)(next - value.at); /* With its header. */
+    if (!keep_oid(trap, arcs, count, &ret_varbind->oid)) {
+        return nsh_fail(err, NSH_LIMIT, "more than %d sub-identifiers", TRAP_ARCS_MAX);
+    }
+    if (!take_value(trap, ret_varbind, type, value)) {
+        return nsh_fail(err, NSH_PROTOCOL, "varbind %zu: value of type 0x%02x is wrong",
+                        trap->varbinds_count + 1, type);
+    }
+    return 0;
+}
+
 static int decode_varbinds(struct trap *trap, struct cursor list, bool is_v1, struct nsh_error *err)
 {
     bool has_trap = is_v1;
+    bool first = true;
     while (list.left > 0) {
-        oid arcs[MAX_OID_LEN];
-        size_t count = MAX_OID_LEN;
-        u_char type = 0;
-        struct cursor value = {0};
-        struct trap_varbind scratch;
         if (trap->varbinds_count == TRAP_VARBINDS_MAX) {
             return nsh_fail(err, NSH_LIMIT, "more than %d varbinds", TRAP_VARBINDS_MAX);
         }
-        u_char *next =
-            snmp_parse_var_op(list.at, arcs, &count, &type, &value.left, &value.at, &list.left);
-        if (next == NULL) {
-            return nsh_fail(err, NSH_PROTOCOL, "varbind %zu is no name and value",
-                            trap->varbinds_count + 1);
+        struct trap_varbind *varbind = &trap->varbinds[trap->varbinds_count];
+        size_t used = trap->by_library ? 0 : trap_short_varbind(trap, list.at, list.left, varbind);
+        list.at += used;
+        list.left -= used;
+        int r = used > 0 ? 0 : take_varbind(trap, &list, varbind, err);
+        if (r < 0) {
+            return r;
         }
-        list.at = next;
-        value.left = (size_t)(next - value.at); /* With its header. */
-        if (!keep_oid(trap, arcs, count, &scratch.oid)) {
-            return nsh_fail(err, NSH_LIMIT, "more than %d sub-identifiers", TRAP_ARCS_MAX);
+        if (!take_special(trap, varbind, &has_trap)) {
+            trap->varbinds_count++;
+        } else if (first) {
+            trap->payload = text_at(list); /* Behind sysUpTime, where it belongs. */
         }
-        if (!take_value(trap, &scratch, type, value)) {
-            return nsh_fail(err, NSH_PROTOCOL, "varbind %zu: value of type 0x%02x is wrong",
-                            trap->varbinds_count + 1, type);
-        }
-        if (!take_special(trap, &scratch, &has_trap)) {
-            trap->varbinds[trap->varbinds_count++] = scratch;
-        }
+        first = false;
     }
     return has_trap ? 0 : nsh_fail(err, NSH_PROTOCOL, "no snmpTrapOID.0");
 }
@@ -611,6 +630,11 @@ int trap_decoder_new(const struct trap_user *users, size_t users_count,
     return 0;
 }
 
+void trap_decoder_by_library(struct trap_decoder *decoder)
+{
+    decoder->by_library = true;
+}
+
 void trap_decoder_free(struct trap_decoder *decoder)
 {
     if (decoder != NULL) {
@@ -627,6 +651,7 @@ int trap_decode(struct trap_decoder *decoder, const uint8_t *bytes, size_t bytes
     struct cursor message;
     long version = -1;
     memset(ret_trap, 0, offsetof(struct trap, varbinds));
+    ret_trap->by_library = decoder->by_library;
     ret_trap->payload = (struct text){0};
     ret_trap->reply = NULL;
     ret_trap->reply_bytes = 0;

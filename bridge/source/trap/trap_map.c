@@ -13,8 +13,18 @@
 #define RESOURCE_BYTES_MAX 128
 #define VALUE_IN_TEXT_BYTES_MAX 256 /* Of one value inside a resource or message. */
 
+/* Traps repeat themselves: which object an identifier belongs to is looked up once. */
+#define FOUND_SLOTS 256 /* A power of two. */
+#define FOUND_ARCS_MAX 24
+struct found {
+    uint32_t count; /* 0: empty */
+    uint32_t arcs[FOUND_ARCS_MAX];
+    const struct trap_object *object; /* NULL: of none. */
+};
+
 struct trap_mapper {
     const struct trap_tables *tables;
+    struct found found[FOUND_SLOTS];
     uint32_t *seen; /* By object: the run in which it last named a member. */
     uint32_t run;
     const struct trap_object *objects[TRAP_VARBINDS_MAX];
@@ -151,7 +161,15 @@ static bool is_plain(struct text octets)
 {
     uint8_t high = 0;
     bool control = false;
-    for (uint32_t i = 0; i < octets.count; i++) {
+    uint32_t i = 0;
+    for (uint64_t word; i + sizeof word <= octets.count; i += sizeof word) {
+        memcpy(&word, octets.at + i, sizeof word);
+        /* A high bit, or one that is borrowed: something other than printable ASCII. */
+        if (((word | (word - 0x2020202020202020u)) & 0x8080808080808080u) != 0) {
+            break;
+        }
+    }
+    for (; i < octets.count; i++) {
         uint8_t c = (uint8_t)octets.at[i];
         high |= c & 0x80;
         control = control || (c < 0x20 && c != '\t' && c != '\n' && c != '\r');
@@ -313,6 +331,22 @@ static bool member_replace(struct trap_mapper *mapper, const char *name, struct 
     return false;
 }
 
+static const struct trap_object *object_find(struct trap_mapper *mapper, struct trap_oid oid)
+{
+    if (mapper->tables == NULL || oid.count < 4 || oid.count > FOUND_ARCS_MAX) {
+        return mapper->tables == NULL ? NULL : trap_tables_find_object(mapper->tables, oid);
+    }
+    uint32_t hash = oid.arcs[oid.count - 1] * 31 + oid.arcs[oid.count - 2];
+    hash = (hash * 31 + oid.arcs[oid.count - 3]) * 31 + oid.count;
+    struct found *found = &mapper->found[hash * 0x9e3779b1u >> 24];
+    if (!trap_oid_equal(oid, (struct trap_oid){found->count, found->arcs})) {
+        found->object = trap_tables_find_object(mapper->tables, oid);
+        found->count = oid.count;
+        memcpy(found->arcs, oid.arcs, oid.count * sizeof *oid.arcs);
+    }
+    return found->object;
+}
+
 static void map_varbinds(struct trap_mapper *mapper, const struct trap *trap)
 {
     mapper->run++;
@@ -322,8 +356,7 @@ static void map_varbinds(struct trap_mapper *mapper, const struct trap *trap)
     mapper->objects[0] = NULL;
     for (size_t i = first; i < trap->varbinds_count; i++) {
         const struct trap_varbind *varbind = &trap->varbinds[i];
-        const struct trap_object *object =
-            mapper->tables == NULL ? NULL : trap_tables_find_object(mapper->tables, varbind->oid);
+        const struct trap_object *object = object_find(mapper, varbind->oid);
         mapper->objects[i] = object;
         const char *name = member_name(mapper, varbind, object);
         struct nsh_value value = value_of(mapper, varbind, object);
@@ -618,20 +651,11 @@ uint64_t trap_identity(const struct trap *trap, struct text source)
 {
     uint64_t hash = trap_hash_bytes(TRAP_HASH_SEED, source.at, source.count);
     hash = trap_hash_arcs(hash, trap->trap_oid.arcs, trap->trap_oid.count);
-    /* Without sysUpTime, which differs between repetitions: the varbinds after it. */
-    for (size_t i = 0; i < trap->varbinds_count; i++) {
-        const struct trap_varbind *varbind = &trap->varbinds[i];
-        hash = trap_hash_arcs(hash, varbind->oid.arcs, varbind->oid.count);
-        if (varbind->type == TRAP_OCTETS || varbind->type == TRAP_OPAQUE ||
-            varbind->type == TRAP_IPADDRESS) {
-            hash = trap_hash_bytes(hash, varbind->octets.at, varbind->octets.count);
-        } else if (varbind->type == TRAP_OID) {
-            hash = trap_hash_arcs(hash, varbind->objid.arcs, varbind->objid.count);
-        } else if (varbind->type != TRAP_NULL) {
-            hash = trap_hash_bytes(hash, &varbind->natural, sizeof varbind->natural);
-        }
+    if (trap->has_agent) { /* A proxy sends for many. */
+        hash = trap_hash_bytes(hash, trap->agent, sizeof trap->agent);
     }
-    return hash;
+    /* Without sysUpTime, which differs between repetitions. */
+    return trap_hash_bytes(hash, trap->payload.at, trap->payload.count);
 }
 
 static void pack_data(struct trap_mapper *mapper, struct event *event)

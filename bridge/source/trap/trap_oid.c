@@ -62,6 +62,34 @@ bool trap_oid_equal(struct trap_oid a, struct trap_oid b)
     return a.count == b.count && memcmp(a.arcs, b.arcs, a.count * sizeof *a.arcs) == 0;
 }
 
+bool trap_varbind_equal(const struct trap_varbind *a, const struct trap_varbind *b)
+{
+    if (a->type != b->type || !trap_oid_equal(a->oid, b->oid)) {
+        return false;
+    }
+    switch (a->type) {
+    case TRAP_OCTETS:
+    case TRAP_OPAQUE:
+    case TRAP_IPADDRESS:
+        return text_equal(a->octets, b->octets);
+    case TRAP_OID:
+        return trap_oid_equal(a->objid, b->objid);
+    case TRAP_REAL:
+        return memcmp(&a->real, &b->real, sizeof a->real) == 0;
+    case TRAP_NULL:
+        return true;
+    case TRAP_INTEGER:
+    case TRAP_UNSIGNED:
+    case TRAP_COUNTER32:
+    case TRAP_COUNTER64:
+    case TRAP_TIMETICKS:
+    case TRAP_UINT64:
+    case TRAP_INT64:
+        break;
+    }
+    return a->natural == b->natural;
+}
+
 bool trap_oid_starts(struct trap_oid oid, struct trap_oid prefix)
 {
     return oid.count >= prefix.count &&

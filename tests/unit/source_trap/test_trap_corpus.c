@@ -20,9 +20,9 @@
 
 struct world {
     struct trap_tables *tables;
-    struct trap_decoder *decoder;
+    struct trap_decoder *decoder, *by_library;
     struct trap_mapper *mapper;
-    struct trap *trap;
+    struct trap *trap, *other;
     size_t records, packets, compared, unmatched;
 };
 
@@ -49,8 +49,11 @@ static int setup(void **state)
     if (trap_decoder_new(users, 2, NULL, &world->decoder, &err) < 0) {
         fail_msg("%s", err.text);
     }
+    assert_int_equal(trap_decoder_new(users, 2, NULL, &world->by_library, NULL), 0);
+    trap_decoder_by_library(world->by_library);
     world->mapper = trap_mapper_new(world->tables);
     world->trap = malloc(sizeof *world->trap);
+    world->other = malloc(sizeof *world->other);
     *state = world;
     return 0;
 }
@@ -60,10 +63,29 @@ static int teardown(void **state)
     struct world *world = *state;
     trap_mapper_free(world->mapper);
     trap_decoder_free(world->decoder);
+    trap_decoder_free(world->by_library);
+    free(world->other);
     trap_tables_free(world->tables);
     free(world->trap);
     free(world);
     return 0;
+}
+
+/* Decoded twice, once by net-snmp alone: the short way must see the same. */
+static int decode(struct world *world, const uint8_t *bytes, size_t count, struct nsh_error *err)
+{
+    int r = trap_decode(world->decoder, bytes, count, 1, world->trap, err);
+    assert_int_equal(trap_decode(world->by_library, bytes, count, 1, world->other, NULL), r);
+    if (r < 0) {
+        return r;
+    }
+    assert_int_equal(world->trap->varbinds_count, world->other->varbinds_count);
+    assert_true(trap_oid_equal(world->trap->trap_oid, world->other->trap_oid));
+    assert_true(text_equal(world->trap->payload, world->other->payload));
+    for (size_t i = 0; i < world->trap->varbinds_count; i++) {
+        assert_true(trap_varbind_equal(&world->trap->varbinds[i], &world->other->varbinds[i]));
+    }
+    return r;
 }
 
 static size_t unhex(const char *hex, uint8_t *bytes)
@@ -190,7 +212,7 @@ static void try_packet(struct world *world, const struct nsh_value *record, cons
         return;
     }
     size_t count = unhex(hex, bytes);
-    if (trap_decode(world->decoder, bytes, count, 1, world->trap, &err) < 0) {
+    if (decode(world, bytes, count, &err) < 0) {
         fail_msg("%s: %s", id, err.text);
     }
     world->packets++;
@@ -252,6 +274,8 @@ static void test_instances(void **state)
     struct world *world = *state;
     *world = (struct world){.tables = world->tables,
                             .decoder = world->decoder,
+                            .by_library = world->by_library,
+                            .other = world->other,
                             .mapper = world->mapper,
                             .trap = world->trap};
     each_record(world, DATA "instances.jsonl", visit_trap);
@@ -265,6 +289,8 @@ static void test_vendor_instances(void **state)
     struct world *world = *state;
     *world = (struct world){.tables = world->tables,
                             .decoder = world->decoder,
+                            .by_library = world->by_library,
+                            .other = world->other,
                             .mapper = world->mapper,
                             .trap = world->trap};
     each_record(world, DATA "vendor-instances-apc-dell.jsonl", visit_trap);
@@ -280,7 +306,7 @@ static void visit_hostile(struct world *world, const struct nsh_value *record, c
     uint8_t *exact = malloc(count); /* So that the sanitizer sees every byte read beyond it. */
     memcpy(exact, bytes, count);
     struct nsh_error err = {0};
-    int r = trap_decode(world->decoder, exact, count, 1, world->trap, &err);
+    int r = decode(world, exact, count, &err);
     if (r != -NSH_PROTOCOL && r != -NSH_UNSUPPORTED && r != -NSH_AUTH && r != -NSH_LIMIT) {
         fail_msg("%s: %d", id, r);
     }
@@ -305,7 +331,7 @@ static void visit_cut(struct world *world, const struct nsh_value *record, const
     for (size_t cut = 0; cut < count; cut++) {
         uint8_t *exact = malloc(cut + 1);
         memcpy(exact, bytes, cut);
-        if (trap_decode(world->decoder, exact, cut, 1, world->trap, NULL) == 0) {
+        if (decode(world, exact, cut, NULL) == 0) {
             fail_msg("%s cut to %zu bytes decodes", id, cut);
         }
         free(exact);
@@ -317,6 +343,30 @@ static void test_cut(void **state)
     each_record(*state, DATA "traps.jsonl", visit_cut);
 }
 
+/* Every byte of every real datagram replaced by those where forms of BER part: read in short or by
+ * net-snmp, what is seen is the same. */
+static void visit_damaged(struct world *world, const struct nsh_value *record, const char *id)
+{
+    static const uint8_t others[] = {0,    1,    2,    4,    5,    6,    0x27, 0x30, 0x40,
+                                     0x41, 0x42, 0x43, 0x44, 0x46, 0x4f, 0x50, 0x7f, 0x80,
+                                     0x81, 0x82, 0x84, 0x85, 0x88, 0x9f, 0xa7, 0xfe, 0xff};
+    static uint8_t bytes[DATAGRAM_MAX];
+    size_t count = unhex(nsh_get_text(record, "udp_hex", ""), bytes);
+    for (size_t at = 0; at < count; at++) {
+        uint8_t was = bytes[at];
+        for (size_t i = 0; i < sizeof others; i++) {
+            bytes[at] = others[i];
+            (void)decode(world, bytes, count, NULL);
+        }
+        bytes[at] = was;
+    }
+}
+
+static void test_damaged(void **state)
+{
+    each_record(*state, DATA "traps.jsonl", visit_damaged);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_vendor_instances),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_damaged),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

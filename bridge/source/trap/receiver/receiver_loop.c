@@ -22,6 +22,8 @@
 #include <unistd.h>
 
 #define RECEIVE_COUNT 64
+/* Not a multiple of 4096: else the heads of all share a few lines of the caches. */
+#define DATAGRAM_STRIDE (TRAP_DATAGRAM_BYTES_MAX + 832)
 #define RECEIVE_ROUNDS_MAX 8 /* Of RECEIVE_COUNT, of one socket, before the daemon is served. */
 #define CONTROL_BYTES 128
 #define FLIGHTS_MAX 32
@@ -87,7 +89,7 @@ int receiver_loop_prepare(struct nsh_error *err)
 {
     struct sigaction action = {.sa_handler = on_signal};
     running = calloc(1, sizeof *running);
-    datagrams = malloc((size_t)RECEIVE_COUNT * TRAP_DATAGRAM_BYTES_MAX);
+    datagrams = malloc((size_t)RECEIVE_COUNT * DATAGRAM_STRIDE);
     if (running == NULL || datagrams == NULL) {
         return nsh_fail(err, NSH_NOMEM, "no memory for datagrams");
     }
@@ -305,8 +307,7 @@ static int receive_some(struct running *run, size_t index)
 {
     int socket = run->loop->sockets[index];
     for (size_t i = 0; i < RECEIVE_COUNT; i++) {
-        vectors[i] =
-            (struct iovec){datagrams + i * TRAP_DATAGRAM_BYTES_MAX, TRAP_DATAGRAM_BYTES_MAX};
+        vectors[i] = (struct iovec){datagrams + i * DATAGRAM_STRIDE, TRAP_DATAGRAM_BYTES_MAX};
         messages[i].msg_hdr = (struct msghdr){
             .msg_name = &peers[i],
             .msg_namelen = sizeof peers[i],
