@@ -37,6 +37,10 @@ for file in "$dir"/*.md.*.policy; do
         { cat "$dir/out"; bad=1; }
 done
 [ "$tests" -ge 1 ] || { echo "no file of tests is shown anywhere"; bad=1; }
+# Functions that the architecture names are there.
+while read -r name; do
+    grep -rqw "$name" bridge drivers --include='*.[ch]' || { echo "bridge/ARCHITECTURE.md: no function $name"; bad=1; }
+done < <(grep -oE '`[a-z]+_[a-z_]+[(`]' bridge/ARCHITECTURE.md | tr -d '`(' | sort -u)
 # Every `nightshift NOUN` that is shown is a command.
 while read -r noun; do
     "$NS_BUILD"/bin/nightshift help "$noun" >/dev/null 2>&1 || { echo "no command: nightshift $noun"; bad=1; }
