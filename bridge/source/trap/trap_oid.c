@@ -59,7 +59,8 @@ int trap_oid_read(const char *chars, uint32_t arcs[TRAP_OID_ARCS_MAX], uint32_t 
 
 bool trap_oid_equal(struct trap_oid a, struct trap_oid b)
 {
-    return a.count == b.count && memcmp(a.arcs, b.arcs, a.count * sizeof *a.arcs) == 0;
+    return a.count == b.count &&
+           (a.count == 0 || memcmp(a.arcs, b.arcs, a.count * sizeof *a.arcs) == 0);
 }
 
 bool trap_varbind_equal(const struct trap_varbind *a, const struct trap_varbind *b)
