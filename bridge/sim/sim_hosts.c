@@ -164,7 +164,7 @@ void sim_call_start(struct sim_world *world, const struct engine_call *from)
     call->host = host;
     call->verb = verb;
     call->life = world->life;
-    call->interrupts = verb->effect >= NSH_INTERRUPTS;
+    call->interrupts = host != NULL && verb->effect >= NSH_INTERRUPTS;
     call_forget(world, from->action);
     call->refused = host != NULL && sim_chance(world, world->options->refused_permille);
     call->lost = !call->refused && host != NULL && sim_chance(world, world->options->lost_permille);

@@ -122,7 +122,8 @@ await 30 eval '[ "$(lab stats | jq .traps.waiting)" = 0 ]' || fail "informs of t
 # A fault whose policy still waited (settle) when the kill came is not acted on because of a restart: it must be seen
 # again. Its alarm stands meanwhile, none is missing. BMCs say once more that they are ill; with NS_ALL only every other
 # one does, and the others become a person's after five minutes.
-settling() { records pending | jq -r 'select(.state | IN("pending", "settling", "deferred")) | .subject'; }
+settling() { records pending | jq -r 'select(.state | IN("pending", "settling")) | .subject'; }
+waiting() { records pending | jq -r 'select(.state == "deferred") | .subject'; }
 await 30 eval '[ "$(open_actions)" = 0 ]' || true
 lab state | jq -r 'select(.faults != []) | .host' | sort >"$dir/ill"
 records alarm | jq -r 'select(.state == "raised") | .host' | sort -u >"$dir/raised"
@@ -135,6 +136,7 @@ await 10 eval '[ -z "$(settling | sort | comm -12 - "$dir/again")" ]' || fail "s
 await 330 eval '[ -z "$(settling)" ]' || fail "not seen again, and still waiting: $(settling | xargs)"
 records decision | jq -r 'select(.outcome == "refused" and (.reason | contains("not seen again"))) | .host' | sort >"$dir/refused"
 is "hosts not seen again that are nobody's" "$(comm -23 "$dir/unseen" "$dir/refused" | xargs)" ""
+await 330 eval '[ -z "$(waiting)" ]' || fail "still waiting for their turn: $(waiting | xargs)"
 settled() { [ "$(open_actions)" = 0 ] && [ "$(open_runs)" = 0 ]; }
 await 90 settled || fail "in doubt: $(records action | jq -c 'select(.state | IN("intended", "sent", "unknown", "verifying"))' | head -3) $(records run | jq -c 'select(.state | IN("waiting", "running", "verifying"))' | head -3)"
 "$bin/nightshift" audit verify >"$dir/audit" 2>&1 && ok "the audit trail's chain" || fail "audit: $(cat "$dir/audit")"
