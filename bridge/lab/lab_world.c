@@ -135,10 +135,10 @@ void lab_world_free(struct lab *lab)
     for (size_t i = 0; i < lab->bmcs_count; i++) {
         free(lab->bmcs[i].sel);
     }
+    heap_done(&lab->timers); /* First: what is still due stands in BMCs and hosts. */
     map_done(&lab->names);
     free(lab->bmcs);
     free(lab->hosts);
-    heap_done(&lab->timers);
 }
 
 struct lab_host *lab_world_host(const struct lab *lab, struct text name)

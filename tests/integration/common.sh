@@ -67,7 +67,7 @@ lab_start() { # OPTION...: state in $dir/lab, ledger in $dir/ledger.jsonl
 }
 lab_stop() {
     lab quit >/dev/null
-    wait "$lab_pid"
+    wait "$lab_pid" || { cat "$dir/lab.log"; fail "the lab ended with $?"; }
 }
 lab() { "$bin/nightshift-lab" ctl "$dir/lab/ctl" "$@"; }
 lab_is() { # HOST FIELD VALUE

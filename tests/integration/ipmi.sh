@@ -192,11 +192,14 @@ if [ "$(ulimit -n)" -lt 12000 ] && [ "$(ulimit -n)" != unlimited ]; then
     skip "10,000 lab BMCs want 12,000 descriptors, this shell may have $(ulimit -n)"
 fi
 base=127.$((100 + $$ % 50)).0.0
-lab_start --racks 40 --hosts 250 --redfish-share 0 --write-inventory "$dir/many.conf"
+racks=40 # With sanitizers both sides are several times slower: a tenth shows the same.
+[ "$(basename "$NS_BUILD")" != debug ] || racks=4
+many=$((racks * 250))
+lab_start --racks $racks --hosts 250 --redfish-share 0 --write-inventory "$dir/many.conf"
 started=$(date +%s%3N)
 drive_on "$dir/many.conf" <<<"* power.status timeout=60000" >"$dir/many.json"
-echo "10,000 BMCs: $(($(date +%s%3N) - started)) ms, with reading the inventory"
-is "10,000 BMCs: every host reported, once" "$(jq -r .host "$dir/many.json" | sort -u | wc -l)" 10000
-is "10,000 BMCs: how" "$(jq -r .code "$dir/many.json" | sort | uniq -c | xargs)" "10000 ok"
+echo "$many BMCs: $(($(date +%s%3N) - started)) ms, with reading the inventory"
+is "$many BMCs: every host reported, once" "$(jq -r .host "$dir/many.json" | sort -u | wc -l)" $many
+is "$many BMCs: how" "$(jq -r .code "$dir/many.json" | sort | uniq -c | xargs)" "$many ok"
 lab_stop
 verdict
