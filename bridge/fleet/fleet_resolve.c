@@ -6,7 +6,6 @@
 #include "fleet/fleet_private.h"
 
 #include <ctype.h>
-#include <stdio.h>
 
 /* Strongest first. `as` is what the inventory calls it. */
 static const struct {
@@ -22,11 +21,15 @@ static const struct host *resolve_key(const struct inventory *inventory, const c
                                       const char *value)
 {
     char key[EVENT_TEXT_BYTES_MAX + 16];
-    int count = snprintf(key, sizeof key, "%s=%s", name, value);
-    if (count < 0 || (size_t)count >= sizeof key) {
+    size_t name_bytes = strlen(name), value_bytes = strlen(value);
+    if (name_bytes + 1 + value_bytes > sizeof key) {
         return NULL;
     }
-    return map_get(&inventory->by_hint, text_of(key));
+    memcpy(key, name, name_bytes); /* For every event: without printf. */
+    key[name_bytes] = '=';
+    memcpy(key + name_bytes + 1, value, value_bytes);
+    return map_get(&inventory->by_hint,
+                   (struct text){key, (uint32_t)(name_bytes + 1 + value_bytes)});
 }
 
 static const struct host *resolve_uuid(const struct inventory *inventory, struct text value)

@@ -13,6 +13,8 @@
 #include "base/assert.h"
 #include "base/pack.h"
 
+#include <endian.h>
+
 #define TEXTS_COUNT 10
 #define HEAD_BYTES (4 + 8 + 8 + 8 + 4 + 2 * TEXTS_COUNT + 4)
 
@@ -82,21 +84,19 @@ size_t event_packed_bytes(const struct event *event)
     return bytes;
 }
 
-static uint8_t *put_le(uint8_t *at, uint64_t value, unsigned bytes)
+/* Of every event, several times: the compiler makes single loads and stores of these. */
+static inline uint8_t *put_le(uint8_t *at, uint64_t value, unsigned bytes)
 {
-    for (unsigned i = 0; i < bytes; i++) {
-        at[i] = (uint8_t)(value >> (8 * i));
-    }
+    uint64_t little = htole64(value);
+    memcpy(at, &little, bytes);
     return at + bytes;
 }
 
-static uint64_t get_le(const uint8_t *at, unsigned bytes)
+static inline uint64_t get_le(const uint8_t *at, unsigned bytes)
 {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) {
-        value |= (uint64_t)at[i] << (8 * i);
-    }
-    return value;
+    uint64_t little = 0;
+    memcpy(&little, at, bytes);
+    return le64toh(little);
 }
 
 size_t event_pack(const struct event *event, uint8_t *bytes, size_t room)
