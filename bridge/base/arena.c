@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BLOCK_BYTES_MIN 4096
+#define BLOCK_BYTES_MIN 512 /* Every device has an arena: 10,000 of them are common. */
 #define BLOCK_BYTES_MAX (1u << 20)
 #define ARENA_BYTES_MAX_DEFAULT (256u << 20)
 #define ALIGN 16
