@@ -3,15 +3,17 @@
 /*
  * Power status of every host of an inventory through the real driver host: cold once, then warm.
  *
- *   fanout SPAWN-HELPER DRIVERS-FOLDER INVENTORY DRIVER CREDENTIALS-FOLDER [WARM-ROUNDS]
+ *   fanout SPAWN-HELPER DRIVERS-FOLDER INVENTORY DRIVER CREDENTIALS-FOLDER [WARM-ROUNDS [AT-ONCE]]
  *
- * One JSON line a round, the last one after a pause ("idle", with what is held then):
+ * One JSON line a round, the last one after a pause ("idle", with what is held then, and
+ * "descriptors": the connections that are kept, and a few):
  * {"round":"cold","hosts":1000,"ok":1000,"failed":0,"wall_ms":..,"cpu_ms":..,"rss_kib":..}
  */
 
 #include "fleet/fleet.h"
 #include "loop/drivers.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -23,6 +25,7 @@ struct bench {
     struct drivers *drivers;
     struct loop *loop;
     size_t waiting, ok, failed;
+    size_t at_once; /* So many calls under way, at most. */
     const char *folder;
     char first_failure[256];
 };
@@ -47,7 +50,7 @@ static void ended(void *arg, const char *action, const struct nsh_outcome *outco
     struct bench *bench = arg;
     (void)trace;
     bench->waiting--;
-    if (bench->waiting == 0) {
+    if (bench->waiting == 0 || bench->waiting == bench->at_once - 1) {
         uv_stop(
             loop_uv(bench->loop)); /* Else a turn whose timers ended the last call would block. */
     }
@@ -74,6 +77,19 @@ static long rss_kib(void)
     return resident * 4;
 }
 
+static size_t descriptors_count(void)
+{
+    size_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (folder != NULL && readdir(folder) != NULL) {
+        count++;
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    return count;
+}
+
 static int round_run(struct bench *bench, const struct inventory *inventory, const char *driver,
                      const char *name, unsigned number)
 {
@@ -91,6 +107,9 @@ static int round_run(struct bench *bench, const struct inventory *inventory, con
         snprintf(action, sizeof action, "%s-%u", host->name, number);
         snprintf(device, sizeof device, "%s/bmc", host->name);
         struct nsh_error err = {0};
+        while (bench->waiting >= bench->at_once) {
+            uv_run(loop_uv(bench->loop), UV_RUN_ONCE);
+        }
         hosts++;
         bench->waiting++;
         if (drivers_start(bench->drivers,
@@ -138,8 +157,8 @@ static void idle_look(struct bench *bench, const struct inventory *inventory)
         uv_run(loop_uv(bench->loop), UV_RUN_ONCE);
     }
     uv_run(loop_uv(bench->loop), UV_RUN_NOWAIT); /* It is closed. */
-    printf("{\"round\":\"idle\",\"hosts\":%zu,\"ok\":%zu,\"rss_kib\":%ld}\n",
-           inventory->hosts_count, bench->ok, rss_kib());
+    printf("{\"round\":\"idle\",\"hosts\":%zu,\"ok\":%zu,\"rss_kib\":%ld,\"descriptors\":%zu}\n",
+           inventory->hosts_count, bench->ok, rss_kib(), descriptors_count());
     fflush(stdout);
 }
 
@@ -152,9 +171,10 @@ static int fail(const struct nsh_error *err)
 int main(int argc, char **argv)
 {
     if (argc < 6) {
-        fprintf(stderr,
-                "usage: %s SPAWN-HELPER DRIVERS INVENTORY DRIVER CREDENTIALS [WARM-ROUNDS]\n",
-                argv[0]);
+        fprintf(
+            stderr,
+            "usage: %s SPAWN-HELPER DRIVERS INVENTORY DRIVER CREDENTIALS [WARM-ROUNDS [AT-ONCE]]\n",
+            argv[0]);
         return 2;
     }
     struct bench bench = {.folder = argv[5]};
@@ -180,6 +200,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s", out.at == NULL ? "" : out.at);
         return 2;
     }
+    bench.at_once = argc > 7 ? strtoul(argv[7], NULL, 10) : 0;
+    bench.at_once = bench.at_once == 0 ? SIZE_MAX : bench.at_once;
     int result = round_run(&bench, inventory, argv[4], "cold", 0);
     unsigned rounds = argc > 6 ? (unsigned)strtoul(argv[6], NULL, 10) : 3;
     for (unsigned i = 1; i <= rounds; i++) {
