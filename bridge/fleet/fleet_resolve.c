@@ -21,15 +21,16 @@ static const struct host *resolve_key(const struct inventory *inventory, const c
                                       const char *value)
 {
     char key[EVENT_TEXT_BYTES_MAX + 16];
-    size_t name_bytes = strlen(name), value_bytes = strlen(value);
-    if (name_bytes + 1 + value_bytes > sizeof key) {
-        return NULL;
+    const struct text parts[] = {text_of(name), TEXT("="), text_of(value)};
+    uint32_t used = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) { /* Of every event: no printf. */
+        if (parts[i].count > sizeof key - used) {
+            return NULL;
+        }
+        memcpy(key + used, parts[i].at, parts[i].count);
+        used += parts[i].count;
     }
-    memcpy(key, name, name_bytes); /* For every event: without printf. */
-    key[name_bytes] = '=';
-    memcpy(key + name_bytes + 1, value, value_bytes);
-    return map_get(&inventory->by_hint,
-                   (struct text){key, (uint32_t)(name_bytes + 1 + value_bytes)});
+    return map_get(&inventory->by_hint, (struct text){key, used});
 }
 
 static const struct host *resolve_uuid(const struct inventory *inventory, struct text value)

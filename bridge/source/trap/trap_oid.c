@@ -75,8 +75,6 @@ bool trap_varbind_equal(const struct trap_varbind *a, const struct trap_varbind 
         return text_equal(a->octets, b->octets);
     case TRAP_OID:
         return trap_oid_equal(a->objid, b->objid);
-    case TRAP_REAL:
-        return memcmp(&a->real, &b->real, sizeof a->real) == 0;
     case TRAP_NULL:
         return true;
     case TRAP_INTEGER:
@@ -86,6 +84,7 @@ bool trap_varbind_equal(const struct trap_varbind *a, const struct trap_varbind 
     case TRAP_TIMETICKS:
     case TRAP_UINT64:
     case TRAP_INT64:
+    case TRAP_REAL: /* Bit by bit, as all numbers. */
         break;
     }
     return a->natural == b->natural;
