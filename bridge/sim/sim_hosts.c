@@ -169,7 +169,7 @@ void sim_call_start(struct sim_world *world, const struct engine_call *from)
     call->refused = host != NULL && sim_chance(world, world->options->refused_permille);
     call->lost = !call->refused && host != NULL && sim_chance(world, world->options->lost_permille);
     NSH_ASSERT(map_set(&world->calls, text_of(call->action), call) == 0);
-    if (call->interrupts) {
+    if (call->interrupts && host != NULL) {
         host->interrupting = call;
         if (!call->refused && host->interrupts_count < SIM_INTERRUPTS_KEPT) {
             host->interrupts[host->interrupts_count++] = world->now_ms;

@@ -46,8 +46,7 @@ void sim_store_take(struct sim_world *world, const struct engine_output *output)
     for (size_t i = 0; i < output->records_count; i++) {
         if (world->pending_count == world->pending_room) {
             world->pending_room = world->pending_room * 2 + 64;
-            world->pending =
-                realloc(world->pending, world->pending_room * sizeof world->pending[0]);
+            world->pending = realloc(world->pending, world->pending_room * sizeof(void *));
             NSH_ASSERT(world->pending != NULL);
         }
         world->pending[world->pending_count++] = row_new(&output->records[i], ++number);
@@ -91,8 +90,7 @@ void sim_store_committed(struct sim_world *world)
         row_commit(world, world->pending[taken++]);
     }
     world->pending_count -= taken;
-    memmove(world->pending, world->pending + taken,
-            world->pending_count * sizeof world->pending[0]);
+    memmove(world->pending, world->pending + taken, world->pending_count * sizeof(void *));
     world->durable = world->writing;
     world->writing = 0;
 }
