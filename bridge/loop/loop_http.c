@@ -35,6 +35,7 @@
 #define BURST_LEAST 256    /* So many requests at once leave memory to give back, */
 #define BURST_OVER_MS 1000 /* so long after the last of them began to end. */
 
+static void socket_event(uv_poll_t *poll, int status, int events);
 static void shard_timeout(void *arg);
 static void shard_collect(struct http_shard *shard);
 
@@ -85,6 +86,7 @@ static void handshakes_run(uv_idle_t *idle)
         http_fd_set(http, sock->fd, http_fd_bits(http, sock->fd) & ~HTTP_FD_WAITS);
         sock->pending = 0;
         sock->begun = true;
+        uv_poll_start(&sock->poll, sock->events, socket_event);
         socket_act(sock, bits);
     }
 }
@@ -103,6 +105,7 @@ static void socket_event(uv_poll_t *poll, int status, int events)
     }
     http_fd_set(http, sock->fd, fresh | HTTP_FD_HEARD | HTTP_FD_WAITS);
     sock->pending |= bits;
+    uv_poll_stop(poll); /* Else the loop is told again each turn until its turn comes. */
     if (sock->queue == NULL) {
         queue_add(sock->begun ? &http->under_way : &http->beginning, sock);
         uv_idle_start(&http->idle, handshakes_run);
@@ -139,9 +142,9 @@ static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void
         sock->poll.data = sock;
         curl_multi_assign(shard->multi, fd, sock);
     }
-    int events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
-                 ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
-    uv_poll_start(&sock->poll, events, socket_event);
+    sock->events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                   ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
+    uv_poll_start(&sock->poll, sock->events, socket_event);
     return 0;
 }
 

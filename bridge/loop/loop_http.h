@@ -30,6 +30,7 @@ struct http_socket {
     uv_poll_t poll;
     struct http_shard *shard;
     int fd;
+    int events;  /* What libcurl wants of it. */
     int pending; /* Events that wait in a queue. */
     bool begun;  /* Its TLS handshake had a first step. */
     struct http_queue *queue;
