@@ -56,6 +56,7 @@ int shell_step(struct shell *shell, struct engine_input *input, struct nsh_error
     struct engine_output *output = &shell->output;
     for (size_t i = 0; i < output->records_count; i++) {
         shell_store_record(shell, &output->records[i]);
+        shell_metrics_record(shell, &output->records[i]);
     }
     shell->collected_through = output->records_through;
     shell->wake_ms = output->wake_ms;
@@ -232,6 +233,8 @@ static void shell_release(struct shell *shell)
     shell_retire(shell);
     engine_output_done(&shell->output);
     intake_free(shell->intake);
+    shell_calls_done(shell);
+    figures_done(&shell->labelled);
     generation_unref(shell->generation);
     arena_done(&shell->scratch);
     textbuf_done(&shell->shared.metrics);

@@ -12,15 +12,72 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #define DEVICE_BYTES_MAX 320
 #define SERVICE_PREFIX "service/"
+#define LABELS_BYTES_MAX 320
 
 int shell_secret(void *arg, const char *reference, struct arena *arena, const char **ret_secret,
                  struct nsh_error *err)
 {
     const struct shell *shell = arg;
     return config_secret(shell->generation->config, reference, arena, ret_secret, err);
+}
+
+/* ---- figures ---- */
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void call_forget(struct shell_call *call)
+{
+    free(call->action);
+    free(call);
+}
+
+/* Without memory a call is not counted, and goes its way. */
+static void call_begin(struct shell *shell, const struct drivers_call *start)
+{
+    char labels[LABELS_BYTES_MAX];
+    snprintf(labels, sizeof labels, "driver=\"%s\",action=\"%s\"", start->driver, start->verb);
+    struct shell_call *call = calloc(1, sizeof *call + strlen(labels) + 1);
+    if (call == NULL) {
+        return;
+    }
+    memcpy(call->labels, labels, strlen(labels) + 1);
+    call->begun_ns = now_ns();
+    call->action = strdup(start->action);
+    if (call->action == NULL || map_set(&shell->calls, text_of(call->action), call) < 0) {
+        call_forget(call);
+    }
+}
+
+static void call_count(struct shell *shell, const char *action, int code)
+{
+    struct shell_call *call = map_remove(&shell->calls, text_of(action));
+    if (call == NULL) {
+        return;
+    }
+    char labels[LABELS_BYTES_MAX + 64];
+    snprintf(labels, sizeof labels, "%s,outcome=\"%s\"", call->labels, nsh_code_word(code));
+    figures_count(&shell->labelled, "actions_total", labels);
+    figures_observe(&shell->labelled, "action_seconds", call->labels,
+                    (now_ns() - call->begun_ns) / 1000);
+    call_forget(call);
+}
+
+void shell_calls_done(struct shell *shell)
+{
+    MAP_EACH (&shell->calls, entry) {
+        call_forget(entry->value);
+    }
+    map_done(&shell->calls);
 }
 
 /* ---- results ---- */
@@ -71,6 +128,7 @@ void shell_call_done(void *arg, const char *action, const struct nsh_outcome *ou
         shell_doctor_done(shell, action, outcome);
         return;
     }
+    call_count(shell, action, outcome->code);
     if (shell->stopping) {
         return; /* Cancelled because the daemon ends: in doubt, its state is read at the start. */
     }
@@ -179,7 +237,12 @@ static int call_start(struct shell *shell, const struct engine_call *call, const
     }
     LOG(CALL_STARTED, {"action", nsh_text(action)}, {"verb", nsh_text(start.verb)},
         {"host", nsh_text(start.host)}, {"driver", nsh_text(start.driver)});
-    return drivers_start(shell->drivers, &start, err);
+    call_begin(shell, &start); /* Before: it may end within. */
+    result = drivers_start(shell->drivers, &start, err);
+    if (result < 0) {
+        call_count(shell, action, -result);
+    }
+    return result;
 }
 
 void shell_call(struct shell *shell, const struct engine_call *call)

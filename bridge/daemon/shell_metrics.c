@@ -5,10 +5,13 @@
 
 #include "loop/drivers.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define METRICS_AGE_MS 1000 /* Not made anew before. */
 #define METRICS_WAIT_MS 1000
+#define LABELS_BYTES_MAX 320
 
 struct metrics {
     const struct shell *shell;
@@ -29,12 +32,6 @@ static void add_metric(struct textbuf *out, const char *type, const char *name, 
 {
     add_head(out, type, name, help);
     textbuf_addf(out, "nightshift_%s %llu\n", name, (unsigned long long)value);
-}
-
-static void add_seconds(struct textbuf *out, const char *name, uint64_t us)
-{
-    textbuf_addf(out, "nightshift_%s %llu.%06llu\n", name, (unsigned long long)(us / 1000000),
-                 (unsigned long long)(us % 1000000));
 }
 
 static void add_traps(struct textbuf *out, const struct trap_counters *counters)
@@ -91,11 +88,14 @@ static void metrics_write(struct shell *shell, struct textbuf *out)
     add_refused(out, &all.intake);
     add_traps(out, &all.traps.counters);
     add_drivers(out, shell->drivers);
-    add_head(out, "summary", "store_commit_seconds",
-             "from handing a batch over until it is durable");
-    add_seconds(out, "store_commit_seconds_sum", shell->figures.commit_us);
-    textbuf_addf(out, "nightshift_store_commit_seconds_count %llu\n",
-                 (unsigned long long)shell->figures.commits);
+    figures_add(&shell->labelled, "store_commit_seconds",
+                "from handing a batch over until it is durable", out);
+    figures_add(&shell->labelled, "decisions_total",
+                "decisions, each kept with its reason, by policy and result", out);
+    figures_add(&shell->labelled, "actions_total",
+                "calls of driver functions that ended, by driver, function and outcome", out);
+    figures_add(&shell->labelled, "action_seconds",
+                "from the start of a driver function to its end", out);
     add_head(out, "gauge", "uptime_seconds", "since the start");
     textbuf_addf(out, "nightshift_uptime_seconds %lld\n",
                  (long long)((shell_now(shell) - shell->started_ms) / 1000));
@@ -103,6 +103,25 @@ static void metrics_write(struct shell *shell, struct textbuf *out)
     textbuf_addf(out, "nightshift_last_heartbeat_timestamp_seconds %lld\n", (long long)time(NULL));
     add_head(out, "gauge", "build_info", "what runs");
     textbuf_addf(out, "nightshift_build_info{version=\"%s\"} 1\n", NIGHTSHIFT_VERSION);
+}
+
+/* The engine writes a decision's members in this order; a policy's name needs no escapes. */
+void shell_metrics_record(struct shell *shell, const struct record *record)
+{
+    static const char member[] = "\"policy\":\"";
+    if (record->kind != RECORD_DECISION) {
+        return;
+    }
+    const char *name = memmem(record->body.at, record->body.count, member, strlen(member));
+    if (name == NULL) {
+        return;
+    }
+    name += strlen(member);
+    const char *end = memchr(name, '"', (size_t)(record->body.at + record->body.count - name));
+    char labels[LABELS_BYTES_MAX];
+    snprintf(labels, sizeof labels, "policy=\"%.*s\",result=\"%.*s\"",
+             end == NULL ? 0 : (int)(end - name), name, (int)record->state.count, record->state.at);
+    figures_count(&shell->labelled, "decisions_total", labels);
 }
 
 void shell_metrics_make(struct shell *shell)

@@ -6,6 +6,7 @@
  * `shared`. */
 
 #include "engine/engine.h"
+#include "figures.h"
 #include "log.h"
 #include "loop/intake_owner.h"
 #include "shell_life.h"
@@ -73,6 +74,13 @@ struct shell_job {
     int result;
 };
 
+/* A call under way: what its end is counted as. */
+struct shell_call {
+    uint64_t begun_ns;
+    char *action;
+    char labels[]; /* driver="ipmi",action="power.on" */
+};
+
 struct shell_figures {
     uint64_t commits, commit_us, commit_us_max, records, damaged, conflicts, calls_started,
         calls_refused, results, requests, requests_refused, reloads, reloads_refused, events_lost,
@@ -114,6 +122,7 @@ struct shell {
 
     /* Calls. */
     struct shell_result *results_first, *results_last;
+    struct map calls;      /* Action -> struct shell_call, until its end. */
     struct doctor *doctor; /* NULL: none runs. */
     uint64_t doctors;
 
@@ -133,6 +142,7 @@ struct shell {
     char reload_text[NSH_ERROR_TEXT_MAX]; /* What was wrong with the last one, or empty. */
 
     struct shell_figures figures;
+    struct figures labelled;
     struct event events[SHELL_STEP_EVENTS_MAX];
 
     /* Shared with other threads. */
@@ -184,6 +194,7 @@ void shell_call(struct shell *shell, const struct engine_call *call);
 void shell_call_done(void *arg, const char *action, const struct nsh_outcome *outcome,
                      const char *trace);
 void shell_results_take(struct shell *shell);
+void shell_calls_done(struct shell *shell);
 int shell_secret(void *arg, const char *reference, struct arena *arena, const char **ret_secret,
                  struct nsh_error *err);
 const struct nsh_value *shell_device_settings(void *arg, const char *device);
@@ -224,6 +235,7 @@ void shell_drivers(struct shell *shell, struct shell_request *request);
 void shell_freezes(struct shell *shell, struct shell_request *request);
 void shell_status(struct shell *shell, struct shell_request *request);
 void shell_metrics_make(struct shell *shell);
+void shell_metrics_record(struct shell *shell, const struct record *record);
 
 /* ---- shell_health.c ---- */
 

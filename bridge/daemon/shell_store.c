@@ -188,6 +188,7 @@ static void commit_count(struct shell *shell)
 {
     uint64_t us = (now_ns() - shell->writing_ns) / 1000;
     shell->figures.commits++;
+    figures_observe(&shell->labelled, "store_commit_seconds", "", us);
     shell->figures.commit_us += us;
     shell->figures.commit_us_max =
         us > shell->figures.commit_us_max ? us : shell->figures.commit_us_max;

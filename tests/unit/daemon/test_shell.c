@@ -321,6 +321,27 @@ static void metrics(void **state)
     has(text.at, "\nnightshift_intake_events_total 1\n");
     has(text.at, "# TYPE nightshift_store_commits_total counter\n");
     has(text.at, "nightshift_driver_devices{driver=\"probe\"} 0\n");
+    has(text.at, "# TYPE nightshift_store_commit_seconds histogram\n");
+}
+
+static bool metrics_tell_of_the_call(struct shell_rig *rig, void *arg)
+{
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    shell_metrics_make(rig->shell);
+    return strstr(shell_metrics(rig->shell, &arena).at,
+                  "nightshift_actions_total{driver=\"probe\",action=\"power.cycle\","
+                  "outcome=\"ok\"} 1\n") != NULL;
+}
+
+static void metrics_by_policy_and_driver(void **state)
+{
+    struct shell_rig *rig = *state;
+    rig_send(rig, &memory_h1);
+    assert_true(rig_until(rig, metrics_tell_of_the_call, NULL));
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    struct text text = shell_metrics(rig->shell, &arena);
+    has(text.at, "nightshift_decisions_total{policy=\"heal\",result=\"run\"} 1\n");
+    has(text.at, "nightshift_action_seconds_count{driver=\"probe\",action=\"power.cycle\"} 1\n");
 }
 
 /* ---- reload ---- */
@@ -478,6 +499,7 @@ int main(void)
         TEST(requests_are_bounded),
         TEST(followers),
         TEST(metrics),
+        TEST(metrics_by_policy_and_driver),
         TEST(a_reload_with_a_mistake_keeps_the_old_set),
         TEST(a_signal_during_a_reload_reads_again),
         TEST(a_restart_keeps_state_sequence_and_time),
