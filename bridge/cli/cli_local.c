@@ -57,11 +57,12 @@ struct policy_check {
     bool json;
 };
 
-static void check_path(struct cli *cli, const char *path, const struct policy_defaults *defaults,
-                       struct policy_check *check)
+/* All paths as one set: policies are judged by what they do to each other, too. */
+static void check_paths(struct cli *cli, const struct policy_defaults *defaults,
+                        struct policy_check *check)
 {
     struct diags diags = {0};
-    struct policy_set *set = policy_load(path, defaults, NULL, 0, &diags);
+    struct policy_set *set = policy_load_files(cli->args, cli->args_count, defaults, &diags);
     for (size_t i = 0; check->json && i < diags.count; i++) {
         textbuf_add_chars(&check->items, check->items.count > 0 ? "," : "");
         cli_diag_json(&check->items, &diags.items[i]);
@@ -93,9 +94,7 @@ enum cli_exit cli_policy_check(struct cli *cli)
     if (cli_site_defaults(cli, &defaults) != CLI_OK) {
         return CLI_NO;
     }
-    for (size_t i = 0; i < cli->args_count; i++) {
-        check_path(cli, cli->args[i], &defaults, &check);
-    }
+    check_paths(cli, &defaults, &check);
     if (check.json) {
         cli_print_line("{\"apiVersion\":\"nightshift/v1\",\"kind\":\"PolicyCheck\",\"policies\":"
                        "%zu,\"errors\":%zu,\"warnings\":%zu,\"items\":[%s]}",

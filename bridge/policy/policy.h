@@ -99,6 +99,9 @@ struct policy {
     size_t steps_count;
     const struct policy_step *otherwise; /* `else` */
     size_t otherwise_count;
+    struct policy_places {
+        struct nsh_place name, settle, within; /* Of the values; file NULL: not written. */
+    } places;
     uint64_t revision; /* Hash of the canonical text. */
     uint32_t index;
 };

@@ -36,6 +36,8 @@ struct policy_loader {
     struct map programs;     /* Environment and source -> struct cel_program of the set. */
     struct policy *policies;
     size_t policies_count, policies_room;
+    struct policy_mention *mentions; /* Event types that no trap table gives; newest first. */
+    size_t mentions_count;
     bool no_memory;
 
     /* The policy that is read. */
@@ -66,8 +68,17 @@ void policy_value_read(struct policy_loader *loader, struct conf *setting,
 void policy_template_read(struct policy_loader *loader, struct conf *setting,
                           struct policy_template *template);
 
-/* event_type_nearest(), asked once for each type. */
-const char *policy_type_nearest(struct policy_loader *loader, struct text type);
+/* ---- policy_lint.c: what is allowed, and probably not meant ---- */
+
+/* Types named where; kept until the whole set is known, since a policy may raise them. */
+#define POLICY_MENTIONS_MAX 20000
+void policy_type_mention(struct policy_loader *loader, struct nsh_place at, struct text type);
+/* Of one policy, while its settings are there; and where its values stand. */
+void policy_lint_read(struct policy_loader *loader, struct conf *group);
+
+/* ---- policy_lint_set.c: what policies are to each other ---- */
+
+void policy_lint_set(struct policy_loader *loader);
 
 /* ---- policy_steps.c ---- */
 

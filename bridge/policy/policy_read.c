@@ -223,18 +223,6 @@ static void read_raises(struct policy_loader *loader, struct conf *setting, void
     policy->raises = read_type(loader, setting, false);
 }
 
-/* A type that no trap table gives, but one that is nearly the same. */
-static void lint_type(struct policy_loader *loader, const struct conf *setting, const char *type)
-{
-    const char *nearest = policy_type_nearest(loader, text_of(type));
-    if (nearest != NULL && strpbrk(type, "*?") == NULL) {
-        CLEANUP(textbuf_donep) struct textbuf remedy = {0};
-        textbuf_addf(&remedy, "did you mean \"%s\"?", nearest);
-        diag_add(loader->diags, DIAG_WARNING, setting->value_at, remedy.at,
-                 "no trap table gives \"%.80s\"", type);
-    }
-}
-
 /* Adds one type unless it is there. */
 static void event_add(struct policy_loader *loader, struct conf *setting, const char **events,
                       size_t *count)
@@ -248,7 +236,7 @@ static void event_add(struct policy_loader *loader, struct conf *setting, const 
         }
     }
     if (type != NULL) {
-        lint_type(loader, setting, type);
+        policy_type_mention(loader, setting->value_at, text_of(type));
         events[(*count)++] = type;
     }
 }
@@ -360,35 +348,6 @@ static void lint_mode(struct policy_loader *loader, struct conf *group)
     }
 }
 
-/* What a policy that takes hosts down should say; it works without. */
-static void lint_interrupting(struct policy_loader *loader, struct conf *group)
-{
-    const struct conf *action = loader->interrupts;
-    if (action == NULL) {
-        return;
-    }
-    if (!loader->verified) {
-        diag_add(loader->diags, DIAG_WARNING, action->at,
-                 "add { step = \"verify\"; check = \"cleared\"; within = \"10m\"; }",
-                 "%s takes the host down, and no step behind it checks that it helped",
-                 action->text);
-    }
-    static const char *const wanted[] = {"unless", "owner", "summary"};
-    CLEANUP(textbuf_donep) struct textbuf missing = {0};
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        if (conf_get(group, wanted[i]) == NULL) {
-            textbuf_addf(&missing, "%s'%s'", missing.count == 0 ? "" : ", ", wanted[i]);
-        }
-    }
-    if (missing.count > 0) {
-        bool unless = conf_get(group, "unless") == NULL;
-        diag_add(loader->diags, DIAG_WARNING, group->value_at,
-                 unless ? "unless = ( \"host.maintenance\" ), or unless = () when that is meant"
-                        : "for the person who reads it at 3 a.m.",
-                 "a policy that takes hosts down should have %s", missing.at);
-    }
-}
-
 /* A hash of names and values in their order: layout and comments do not change a policy. */
 static uint64_t conf_hash(const struct conf *conf, uint64_t hash)
 {
@@ -425,7 +384,7 @@ void policy_read(struct policy_loader *loader, struct conf *group)
         policy_else_read(loader, otherwise, policy);
     }
     lint_mode(loader, group);
-    lint_interrupting(loader, group);
+    policy_lint_read(loader, group);
     policy->at = policy_keep_place(loader, group->value_at);
     policy->file = policy->at.file;
     policy->revision = conf_hash(group, 0xcbf29ce484222325u);

@@ -8,6 +8,9 @@
 #include "policy/policy_private.h"
 
 #include "base/assert.h"
+#include "cel/cel_reason.h"
+
+#define POLICY_CALLS_MAX 32 /* active() in one condition. */
 
 /* A source inside a setting: the whole of it, or one ${...} of a template. */
 struct policy_source {
@@ -135,37 +138,18 @@ static struct cel_program *compile(struct policy_loader *loader, const struct po
 
 /* ---- conditions --------------------------------------------------------------------------- */
 
-const char *policy_type_nearest(struct policy_loader *loader, struct text type)
+/* The types that active() names. */
+static void mention_active(struct policy_loader *loader, const struct conf *setting,
+                           const struct cel_program *program)
 {
-    const char *known = map_get(&loader->types, type);
-    if (known == NULL) {
-        const char *key = arena_copy(&loader->keys, type.at, type.count);
-        const char *nearest = event_type_nearest(type);
-        known = nearest == NULL ? key : nearest;
-        if (key == NULL || map_set(&loader->types, text_of(key), (void *)(uintptr_t)known) < 0) {
-            loader->no_memory = true;
-            return NULL;
-        }
-    }
-    return text_is(type, known) ? NULL : known;
-}
-
-/* active('TYPE') whose type is nearly a known one. A look at the text, not at the program: what is
- * odd is not warned of. */
-static void lint_active(struct policy_loader *loader, const struct conf *setting)
-{
-    static const char call[] = "active('";
-    for (const char *at = strstr(setting->text, call); at != NULL; at = strstr(at + 1, call)) {
-        const char *type = at + sizeof call - 1;
-        uint32_t count = (uint32_t)strcspn(type, "'");
-        const char *nearest = policy_type_nearest(loader, (struct text){type, count});
-        if (nearest != NULL && strcspn(type, "*?") >= count) {
-            CLEANUP(textbuf_donep) struct textbuf remedy = {0};
-            textbuf_addf(&remedy, "did you mean '%s'?", nearest);
-            diag_add(loader->diags, DIAG_WARNING,
-                     conf_text_place(setting, (uint32_t)(type - setting->text), count), remedy.at,
-                     "no trap table gives '%.*s'", (int)(count < 80 ? count : 80), type);
-        }
+    struct cel_call calls[POLICY_CALLS_MAX];
+    size_t count = cel_program_calls(program, "active", calls, POLICY_CALLS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t quotes = calls[i].length > 2 ? 1 : 0;
+        policy_type_mention(
+            loader,
+            conf_text_place(setting, calls[i].offset + quotes, calls[i].length - 2 * quotes),
+            text_of(calls[i].literal));
     }
 }
 
@@ -193,7 +177,7 @@ static void read_program(struct policy_loader *loader, struct conf *setting,
         .source = policy_keep(loader, canonical.at == NULL ? text : canonical.at),
         .at = policy_keep_place(loader, setting->value_at),
     };
-    lint_active(loader, setting);
+    mention_active(loader, setting, program);
 }
 
 void policy_condition_read(struct policy_loader *loader, struct conf *setting,
