@@ -85,6 +85,10 @@ static void print_pending(struct cli *cli, const struct nsh_value *pending)
            cli_color_of(cli, "held"), cli_color_end(cli), nsh_get_text(pending, "policy", "-"),
            nsh_get_text(pending, "subject", "-"), since.at == NULL ? "-" : since.at,
            nsh_get_text(pending, "alarm", "-"));
+    const struct nsh_value *waits = nsh_get(pending, "waits");
+    for (uint32_t i = 0; waits != NULL && waits->type == NSH_LIST && i < waits->count; i++) {
+        printf("    %s\n", waits->items[i].type == NSH_STRING ? waits->items[i].text : "");
+    }
 }
 
 static enum cli_exit explain(struct cli *cli, const char *kind)

@@ -309,6 +309,7 @@ static int policies_take(struct engine *engine, const struct policy_set *set, st
     }
     if (engine->ready) {
         instances_reload(engine);
+        operators_expect(engine);
     }
     engine_trace(engine, "policies %zu", set->policies_count);
     return 0;
@@ -327,10 +328,14 @@ bool engine_policies_in_use(const struct engine *engine, const struct policy_set
 static void health_take(struct engine *engine, const struct engine_health *health)
 {
     bool recovered = health->store_ok && !engine->store_ok;
+    bool was_blind = engine->blind[0] != 0;
     engine->store_ok = health->store_ok;
     snprintf(engine->blind, sizeof engine->blind, "%.*s", PT(health->blind));
     engine_trace(engine, "health store %s%s%s", health->store_ok ? "ok" : "failing",
                  engine->blind[0] == 0 ? "" : ", blind: ", engine->blind);
+    if (was_blind != (engine->blind[0] != 0)) {
+        operators_blind(engine, !was_blind);
+    }
     if (recovered) {
         decide_again(engine, &engine->waiting_store);
     }
@@ -363,6 +368,9 @@ static int input_take(struct engine *engine, const struct engine_input *input,
     case INPUT_INVENTORY:
         engine->inventory = input->inventory;
         fleet_take(engine, input->inventory);
+        if (engine->ready) {
+            operators_expect(engine);
+        }
         break;
     case INPUT_POLICIES:
         result = policies_take(engine, input->policies, err);
@@ -396,7 +404,8 @@ static int input_take(struct engine *engine, const struct engine_input *input,
 /* Somebody waits for time: then a heartbeat tells, after a crash, how long we were watching. */
 static bool heartbeat_wanted(const struct engine *engine)
 {
-    return engine->ready && (engine->waiting_count > 0 || engine->runs_first != NULL);
+    return engine->ready &&
+           (engine->waiting_count > 0 || engine->operators_armed > 0 || engine->runs_first != NULL);
 }
 
 static int64_t wake_ms(const struct engine *engine)

@@ -38,7 +38,8 @@ static void lines_to_json(struct textbuf *lines, struct textbuf *json)
     }
 }
 
-static const char *explain(struct engine *engine, struct scope *scope)
+static const char *explain(struct engine *engine, const struct instance *instance,
+                           struct scope *scope)
 {
     CLEANUP(textbuf_donep) struct textbuf lines = {0};
     CLEANUP(textbuf_donep) struct textbuf json = {0};
@@ -49,6 +50,8 @@ static const char *explain(struct engine *engine, struct scope *scope)
                      severity_word(scope->event->severity));
     }
     eval_explain(scope, &policy->when.condition, &lines);
+    textbuf_add_chars(&lines, lines.count > 0 && lines.at[lines.count - 1] != '\n' ? "\n" : "");
+    why_trigger(engine, instance, &lines);
     for (size_t i = 0; i < policy->unless_count; i++) {
         textbuf_add_chars(&lines, lines.count > 0 && lines.at[lines.count - 1] != '\n' ? "\n" : "");
         CLEANUP(textbuf_donep) struct textbuf unless = {0};
@@ -155,7 +158,7 @@ static void judge(struct engine *engine, struct instance *instance, struct scope
         judgement->reason = reason_of(engine, instance->policy, &verdict, judgement->outcome);
     }
     judgement->guards = scratch_printf(engine, "%s", guards.at == NULL ? "" : guards.at);
-    judgement->conditions = explain(engine, scope);
+    judgement->conditions = explain(engine, instance, scope);
 }
 
 static void decision_record(struct engine *engine, struct instance *instance,
@@ -239,10 +242,7 @@ static void decided(struct engine *engine, struct instance *instance,
         start(engine, instance, judgement, event);
     }
     if (instance->pulse && instance->state == INST_ACTIVE) {
-        instance_raising(engine, instance, false);
-        instance_state_set(engine, instance, INST_IDLE); /* True for one instant only. */
-        instance->level = LEVEL_FALSE;
-        instance->pulse = false;
+        instance_pulse_over(engine, instance);
     }
 }
 

@@ -3,7 +3,7 @@
  * One policy on one subject: idle -> pending (for) -> settling -> decision -> active -> idle.
  *
  * A level is true, false or unknown. Time that is not known to be true does not count: it freezes
- * `for` and `settle`, and after ENGINE_STALE_MS the state is dropped. When that is because nobody
+ * `for` and `settle`, and after `stale_after` the state is dropped. When that is because nobody
  * said it again after a restart or a sleep, a person is told: what was raised is never lost without
  * a decision. One activation gives one decision; the subject must become idle before there is
  * another.
@@ -75,7 +75,7 @@ void instance_touch(struct engine *engine, struct instance *instance)
     engine->dirty_instances_last = instance;
 }
 
-static uint64_t order_of(const struct instance *instance)
+uint64_t instance_order(const struct instance *instance)
 {
     return (uint64_t)instance->policy->index << 32 | (instance->number & UINT32_MAX);
 }
@@ -106,7 +106,6 @@ struct instance *instance_find(struct engine *engine, const struct policy *polic
 
 static void phase_fire(struct engine *engine, void *owner);
 static void keep_fire(struct engine *engine, void *owner);
-static void window_fire(struct engine *engine, void *owner);
 
 static void forget_fire(struct engine *engine, void *owner)
 {
@@ -157,7 +156,7 @@ bool instance_forgettable(const struct engine *engine, const struct instance *in
         instance->once_ms != INT64_MIN &&
         engine->now_ms - instance->once_ms < policy_once_within(engine, instance->policy);
     return instance->state == INST_IDLE && instance->links == NULL && instance->run == NULL &&
-           instance->window_count == 0 && !remembered;
+           instance->window_count == 0 && operator_idle(instance) && !remembered;
 }
 
 void instance_free(struct engine *engine, struct instance *instance)
@@ -171,6 +170,7 @@ void instance_free(struct engine *engine, struct instance *instance)
     engine_timer_stop(engine, &instance->keep_timer);
     engine_timer_stop(engine, &instance->window_timer);
     engine_timer_stop(engine, &instance->forget_timer);
+    operator_free(engine, instance);
     free(instance->window);
     free(instance->event);
     char *key = NULL;
@@ -183,7 +183,7 @@ void instance_arm_forget(struct engine *engine, struct instance *instance)
 {
     engine_timer_set(engine, &instance->forget_timer,
                      instance->once_ms + policy_once_within(engine, instance->policy),
-                     order_of(instance));
+                     instance_order(instance));
 }
 
 void instance_wait(struct instance *instance, struct waiting *waiting, bool front)
@@ -289,7 +289,7 @@ static void phase_arm(struct engine *engine, struct instance *instance)
     while (waits(instance)) {
         int64_t due = instance->since_ms + (phase_ms(engine, instance) - instance->held_ms);
         if (due > engine->now_ms) {
-            engine_timer_set(engine, &instance->timer, due, order_of(instance));
+            engine_timer_set(engine, &instance->timer, due, instance_order(instance));
             return;
         }
         engine_timer_stop(engine, &instance->timer);
@@ -304,6 +304,13 @@ static void phase_arm(struct engine *engine, struct instance *instance)
 }
 
 #define WHY_ENDED "ended"
+
+static int64_t stale_ms(const struct engine *engine, const struct instance *instance)
+{
+    int64_t own_ms = instance->policy->when.stale_after_ms;
+    int64_t set_ms = engine->set->defaults.stale_after_ms;
+    return own_ms > 0 ? own_ms : set_ms > 0 ? set_ms : ENGINE_STALE_MS;
+}
 
 static void fall(struct engine *engine, struct instance *instance, const char *why)
 {
@@ -339,6 +346,13 @@ static void fall(struct engine *engine, struct instance *instance, const char *w
     }
 }
 
+void instance_drop(struct engine *engine, struct instance *instance)
+{
+    if (instance->state != INST_IDLE) {
+        fall(engine, instance, WHY_ENDED);
+    }
+}
+
 /* It was raised before a restart or a sleep, and nobody said it again: it becomes a person's. */
 static void lose(struct engine *engine, struct instance *instance)
 {
@@ -363,12 +377,12 @@ static void lose(struct engine *engine, struct instance *instance)
 /* Nobody watched since then. A pulse cannot be seen again; all else has its time for it. */
 static void unwatched(struct engine *engine, struct instance *instance)
 {
-    int64_t stale_ms = instance->unknown_ms + ENGINE_STALE_MS;
+    int64_t dropped_ms = instance->unknown_ms + stale_ms(engine, instance);
     int64_t again_ms = engine->now_ms + ENGINE_AGAIN_MS;
-    int64_t due_ms = stale_ms > again_ms ? stale_ms : again_ms;
+    int64_t due_ms = dropped_ms > again_ms ? dropped_ms : again_ms;
     instance->unwatched = true;
     engine_timer_set(engine, &instance->timer, instance->pulse ? engine->now_ms : due_ms,
-                     order_of(instance));
+                     instance_order(instance));
 }
 
 static void phase_fire(struct engine *engine, void *owner)
@@ -402,7 +416,8 @@ static void level_true(struct engine *engine, struct instance *instance)
         instance_state_set(engine, instance, INST_PENDING);
         phase_arm(engine, instance);
     } else if (unknown && waits(instance)) {
-        if (instance->unwatched && instance->unknown_ms + ENGINE_STALE_MS <= engine->now_ms) {
+        if (instance->unwatched &&
+            instance->unknown_ms + stale_ms(engine, instance) <= engine->now_ms) {
             instance->held_ms = 0; /* Too long ago: all of it again. */
             state_put(engine, instance, INST_PENDING);
         }
@@ -424,10 +439,34 @@ static void level_unknown(struct engine *engine, struct instance *instance, int6
             instance->held_ms += since_ms - instance->since_ms;
         }
         instance->unknown_ms = since_ms;
-        engine_timer_set(engine, &instance->timer, since_ms + ENGINE_STALE_MS, order_of(instance));
+        engine_timer_set(engine, &instance->timer, since_ms + stale_ms(engine, instance),
+                         instance_order(instance));
         instance_touch(engine, instance);
     }
     instance->level = LEVEL_UNKNOWN;
+}
+
+/* It ended, and counts as true for a while. */
+static void keep_begin(struct engine *engine, struct instance *instance)
+{
+    instance->keeping = true;
+    instance->keep_until_ms = engine->now_ms + instance->policy->when.keep_ms;
+    engine_timer_set(engine, &instance->keep_timer, instance->keep_until_ms,
+                     instance_order(instance));
+    instance_touch(engine, instance);
+}
+
+/* A pulse was decided: it was true for one instant, and is kept as others are. */
+void instance_pulse_over(struct engine *engine, struct instance *instance)
+{
+    instance->level = LEVEL_FALSE;
+    instance->pulse = false;
+    if (instance->policy->when.keep_ms > 0) {
+        keep_begin(engine, instance);
+        return;
+    }
+    instance_raising(engine, instance, false);
+    instance_state_set(engine, instance, INST_IDLE);
 }
 
 static void level_false(struct engine *engine, struct instance *instance)
@@ -435,16 +474,14 @@ static void level_false(struct engine *engine, struct instance *instance)
     int64_t keep_ms = instance->policy->when.keep_ms;
     if (keep_ms > 0 && instance->state != INST_IDLE && instance->level == LEVEL_TRUE) {
         if (!instance->keeping) {
-            instance->keeping = true;
-            engine_timer_set(engine, &instance->keep_timer, engine->now_ms + keep_ms,
-                             order_of(instance));
+            keep_begin(engine, instance);
         }
         return;
     }
     fall(engine, instance, WHY_ENDED);
 }
 
-static enum level links_level(const struct instance *instance)
+enum level instance_links_level(const struct instance *instance)
 {
     enum level level = LEVEL_FALSE;
     for (const struct link *link = instance->links; link != NULL; link = link->instance_next) {
@@ -456,7 +493,7 @@ static enum level links_level(const struct instance *instance)
     return level;
 }
 
-static void level_set(struct engine *engine, struct instance *instance, enum level level)
+void instance_level_set(struct engine *engine, struct instance *instance, enum level level)
 {
     switch (level) {
     case LEVEL_TRUE:
@@ -473,156 +510,23 @@ static void level_set(struct engine *engine, struct instance *instance, enum lev
 
 void instance_level(struct engine *engine, struct instance *instance)
 {
-    level_set(engine, instance, links_level(instance));
+    if (instance->policy->when.branches_count > 0) {
+        operator_level(engine, instance);
+    } else {
+        instance_level_set(engine, instance, instance_links_level(instance));
+    }
 }
 
 void instance_pulse(struct engine *engine, struct instance *instance)
 {
+    if (instance->keeping && instance->state == INST_ACTIVE) {
+        keep_begin(engine, instance);
+    }
     if (instance->state != INST_IDLE || instance->policy->when.for_ms > 0) {
         return; /* One instant is never held for a while. */
     }
     instance->pulse = true;
     level_true(engine, instance);
-}
-
-/* ---- counting ------------------------------------------------------------------------------- */
-
-static uint32_t window_need(const struct instance *instance)
-{
-    uint32_t count = instance->policy->when.count;
-    return count > WINDOW_EVENTS_MAX ? WINDOW_EVENTS_MAX : count;
-}
-
-/* "Exactly w old" is outside. */
-static void window_prune(struct engine *engine, struct instance *instance)
-{
-    int64_t oldest = engine->now_ms - instance->policy->when.within_ms;
-    uint32_t gone = 0;
-    while (gone < instance->window_count && instance->window[gone].at <= oldest) {
-        gone++;
-    }
-    if (gone > 0) {
-        instance->window_count -= gone;
-        memmove(instance->window, instance->window + gone,
-                instance->window_count * sizeof *instance->window);
-    }
-}
-
-static void window_insert(struct engine *engine, struct instance *instance,
-                          struct window_entry entry)
-{
-    uint32_t need = window_need(instance);
-    if (instance->window_room == 0) {
-        instance->window = engine_alloc(engine, (need + 1) * sizeof *instance->window);
-        instance->window_room = instance->window == NULL ? 0 : need + 1;
-    }
-    if (instance->window_room == 0) {
-        return;
-    }
-    for (uint32_t i = 0; entry.distinct != 0 && i < instance->window_count; i++) {
-        if (instance->window[i].distinct == entry.distinct) {
-            if (instance->window[i].at >= entry.at) {
-                return;
-            }
-            instance->window_count--;
-            memmove(instance->window + i, instance->window + i + 1,
-                    (instance->window_count - i) * sizeof *instance->window);
-            break;
-        }
-    }
-    uint32_t at = instance->window_count;
-    while (at > 0 && instance->window[at - 1].at > entry.at) {
-        instance->window[at] = instance->window[at - 1];
-        at--;
-    }
-    instance->window[at] = entry;
-    instance->window_count++;
-    if (instance->window_count > need) {
-        instance->window_count--; /* Only the newest ones can decide. */
-        memmove(instance->window, instance->window + 1,
-                instance->window_count * sizeof *instance->window);
-    }
-}
-
-static void window_level(struct engine *engine, struct instance *instance, bool occurred)
-{
-    window_prune(engine, instance);
-    bool full = instance->window_count >= window_need(instance);
-    if (instance->window_count > 0) {
-        engine_timer_set(engine, &instance->window_timer,
-                         instance->window[0].at + instance->policy->when.within_ms,
-                         order_of(instance));
-    } else {
-        engine_timer_stop(engine, &instance->window_timer);
-    }
-    if (full && occurred) {
-        level_true(engine, instance);
-    } else if (!full && instance->state != INST_IDLE && !instance->unwatched) {
-        level_false(engine, instance);
-    }
-    instance_touch(engine, instance);
-}
-
-static void window_fire(struct engine *engine, void *owner)
-{
-    window_level(engine, owner, false);
-}
-
-/* The value that makes occurrences distinct; 0: none is asked for. */
-static bool distinct_of(struct engine *engine, struct instance *instance, const struct event *event,
-                        uint64_t *ret_distinct)
-{
-    const struct policy_condition *distinct = &instance->policy->when.distinct;
-    *ret_distinct = 0;
-    if (distinct->program == NULL) {
-        return true;
-    }
-    struct scope scope = {.engine = engine,
-                          .event = event,
-                          .host = map_get(&engine->hosts, event->host),
-                          .domain = instance->domain,
-                          .subject = instance->subject.at,
-                          .policy = instance->policy,
-                          .alarm_id = instance->alarm};
-    struct nsh_value value;
-    if (eval_value(&scope, distinct->program, &value, NULL) < 0) {
-        engine->counters.conditions_unknown++;
-        return false; /* Not known to be another one. */
-    }
-    CLEANUP(textbuf_donep) struct textbuf text = {0};
-    json_write(&value, &text);
-    *ret_distinct = text_hash((struct text){text.at, (uint32_t)text.count}) | 1;
-    return !text.failed;
-}
-
-void instance_count(struct engine *engine, struct instance *instance, const struct event *event)
-{
-    uint64_t distinct = 0;
-    if (!distinct_of(engine, instance, event, &distinct)) {
-        return;
-    }
-    window_prune(engine, instance);
-    int64_t at = event_at(engine, event);
-    if (at > engine->now_ms - instance->policy->when.within_ms) {
-        window_insert(engine, instance, (struct window_entry){.at = at, .distinct = distinct});
-        window_level(engine, instance, true);
-    }
-}
-
-/* After a restart. */
-void instance_window_arm(struct engine *engine, struct instance *instance)
-{
-    if (instance->window_count > 0) {
-        engine_timer_set(engine, &instance->window_timer,
-                         instance->window[0].at + instance->policy->when.within_ms,
-                         order_of(instance));
-    }
-}
-
-void instance_window_restore(struct engine *engine, struct instance *instance,
-                             struct window_entry entry)
-{
-    window_insert(engine, instance, entry);
 }
 
 /* As it was, but not known since unknown_ms: what waited must be seen again. */
@@ -635,8 +539,13 @@ void instance_restore(struct engine *engine, struct instance *instance, enum ins
         instance->unknown_ms = unknown_ms;
         unwatched(engine, instance);
     } else if (state != INST_IDLE) {
-        instance->level = LEVEL_TRUE;
+        instance->level = instance->keep_until_ms > 0 ? LEVEL_FALSE : LEVEL_TRUE;
         instance_raising(engine, instance, state == INST_ACTIVE);
+    }
+    if (state == INST_ACTIVE && instance->keep_until_ms > 0) {
+        instance->keeping = true;
+        engine_timer_set(engine, &instance->keep_timer, instance->keep_until_ms,
+                         instance_order(instance));
     }
 }
 
@@ -644,6 +553,7 @@ void instance_restore(struct engine *engine, struct instance *instance, enum ins
 
 static void gap_instance(struct engine *engine, struct instance *instance, int64_t since_ms)
 {
+    operator_gap(engine, instance);
     if (!waits(instance)) {
         return;
     }
@@ -674,30 +584,6 @@ void instances_unknown(struct engine *engine, int64_t since_ms)
     }
 }
 
-static bool chars_same(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool when_same(const struct policy *a, const struct policy *b)
-{
-    const struct policy_when *x = &a->when, *y = &b->when;
-    if (x->events_count != y->events_count || x->severity_min != y->severity_min ||
-        x->for_ms != y->for_ms || x->settle_ms != y->settle_ms || x->keep_ms != y->keep_ms ||
-        x->count != y->count || x->within_ms != y->within_ms ||
-        !chars_same(x->condition.source, y->condition.source) ||
-        !chars_same(x->distinct.source, y->distinct.source) ||
-        !chars_same(a->subject, b->subject)) {
-        return false;
-    }
-    for (size_t i = 0; i < x->events_count; i++) {
-        if (strcmp(x->events[i], y->events[i]) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* A policy that is gone: its instances go too, once their run does. */
 static const struct policy gone_policy = {.name = "(gone)", .subject = "host"};
 
@@ -708,7 +594,8 @@ void instances_reload(struct engine *engine)
         struct text name = {instance->key.at,
                             (uint32_t)(instance->subject.at - instance->key.at) - 1};
         const struct policy *policy = map_get(&engine->set->by_name, name);
-        bool same = policy != NULL && when_same(policy, instance->policy);
+        bool same = policy != NULL && policy_when_same(&policy->when, &instance->policy->when) &&
+                    strcmp(policy->subject, instance->policy->subject) == 0;
         instance_raising(engine, instance, false);
         if (!same) {
             if (instance->run != NULL) { /* It finishes what it began. */
@@ -720,8 +607,8 @@ void instances_reload(struct engine *engine)
             while (instance->links != NULL) {
                 link_drop(engine, instance->links);
             }
-            instance->window_count = 0;
-            engine_timer_stop(engine, &instance->window_timer);
+            window_clear(engine, instance);
+            operator_free(engine, instance);
         }
         instance->policy = policy == NULL ? &gone_policy : policy;
         if (policy == NULL) {

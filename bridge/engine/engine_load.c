@@ -147,12 +147,15 @@ static void instance_windows(struct engine *engine, struct instance *instance,
 {
     for (uint32_t i = 0; window != NULL && window->type == NSH_LIST && i < window->count; i++) {
         const struct nsh_value *pair = &window->items[i];
-        if (pair->type == NSH_LIST && pair->count == 2 && pair->items[0].type == NSH_INT &&
+        if (pair->type == NSH_LIST && pair->count >= 2 && pair->items[0].type == NSH_INT &&
             pair->items[1].type == NSH_STRING) {
+            bool group = pair->count > 2 && pair->items[2].type == NSH_STRING;
             instance_window_restore(
                 engine, instance,
                 (struct window_entry){.at = pair->items[0].integer,
-                                      .distinct = strtoull(pair->items[1].text, NULL, 16)});
+                                      .distinct = strtoull(pair->items[1].text, NULL, 16),
+                                      .group =
+                                          group ? strtoull(pair->items[2].text, NULL, 16) : 0});
         }
     }
     instance_window_arm(engine, instance);
@@ -185,8 +188,9 @@ static void instance_gone(struct engine *engine, const struct nsh_value *value)
 }
 
 static void instance_links(struct engine *engine, struct instance *instance,
-                           const struct nsh_value *alarms, bool known)
+                           const struct nsh_value *value, bool known)
 {
+    const struct nsh_value *alarms = nsh_get(value, "alarms");
     for (uint32_t i = 0; alarms != NULL && alarms->type == NSH_LIST && i < alarms->count; i++) {
         struct alarm *alarm = alarms->items[i].type == NSH_STRING
                                   ? map_get(&engine->alarm_ids, text_of(alarms->items[i].text))
@@ -195,6 +199,7 @@ static void instance_links(struct engine *engine, struct instance *instance,
             alarm == NULL || !alarm->raised ? NULL : link_add(engine, alarm, instance);
         if (link != NULL) {
             link->known = known;
+            operator_load_link(link, value, i);
         }
     }
 }
@@ -208,6 +213,16 @@ static void instance_last_event(struct engine *engine, struct instance *instance
         instance_event(engine, instance, &event,
                        map_get(&engine->alarm_ids, text_of(instance->alarm)));
     }
+}
+
+/* Without an alarm that is raised it is still what it was: silence, or what is kept for a while. */
+static bool stands_alone(const struct instance *instance, enum instance_state state)
+{
+    const struct policy_when *when = &instance->policy->when;
+    bool decided = state == INST_ACTIVE || state == INST_DEFERRED;
+    return (when->trigger == TRIGGER_ABSENT && decided) ||
+           (when->trigger == TRIGGER_WITHOUT && state != INST_IDLE) ||
+           (state == INST_ACTIVE && instance->keep_until_ms > 0);
 }
 
 static void load_pending(struct engine *engine, const struct nsh_value *value)
@@ -236,11 +251,12 @@ static void load_pending(struct engine *engine, const struct nsh_value *value)
     if (known && engine->known_ms > instance->since_ms) {
         instance->held_ms += engine->known_ms - instance->since_ms;
     }
-    instance_links(engine, instance, nsh_get(value, "alarms"),
-                   state == INST_ACTIVE || state == INST_DEFERRED);
+    instance->keep_until_ms = nsh_get_int(value, "keep_until_ms", 0);
+    instance_links(engine, instance, value, state == INST_ACTIVE || state == INST_DEFERRED);
     if (policy->when.count > 0) {
         instance_windows(engine, instance, nsh_get(value, "window"));
-    } else if (state != INST_IDLE && instance->links == NULL && !instance->pulse) {
+    } else if (!stands_alone(instance, (enum instance_state)state) && instance->links == NULL &&
+               !instance->pulse) {
         state = INST_IDLE; /* What it was about is over. */
     }
     instance_last_event(engine, instance, nsh_get(value, "event"));
@@ -248,6 +264,7 @@ static void load_pending(struct engine *engine, const struct nsh_value *value)
         nsh_get_int(value, "lag_ms", instance->lag_ms); /* Downtime is not its age. */
     instance_restore(engine, instance, (enum instance_state)state,
                      known ? engine->known_ms : nsh_get_int(value, "unknown_ms", 0));
+    operator_load(engine, instance, value);
 }
 
 /* ---- all of them
@@ -287,6 +304,7 @@ void load_finish(struct engine *engine)
     load_kind(engine, RECORD_BRAKE, brake_restore);
     load_kind(engine, RECORD_PENDING, load_pending);
     load_runs(engine);
+    operators_expect(engine);
     deferred_again(engine);
     size_t count = 0;
     for (const struct loaded *loaded = engine->loaded_first; loaded != NULL;

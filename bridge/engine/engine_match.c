@@ -152,13 +152,11 @@ static struct link *link_find(struct alarm *alarm, const struct instance *instan
     return link;
 }
 
-enum level match_condition(struct engine *engine, const struct policy *policy,
-                           const struct event *event, struct alarm *alarm)
+enum level match_program(struct engine *engine, const struct policy *policy,
+                         const struct policy_condition *condition, const struct event *event,
+                         struct alarm *alarm)
 {
-    if (event->severity < policy->when.severity_min) {
-        return LEVEL_FALSE;
-    }
-    if (policy->when.condition.program == NULL) {
+    if (condition->program == NULL) {
         return LEVEL_TRUE;
     }
     struct scope scope = {.engine = engine,
@@ -172,11 +170,19 @@ enum level match_condition(struct engine *engine, const struct policy *policy,
     scope.subject = scope.domain != NULL ? scope.domain->key.at
                     : scope.host != NULL ? scope.host->name
                                          : "";
-    enum level level = eval_condition(&scope, &policy->when.condition, NULL);
+    enum level level = eval_condition(&scope, condition, NULL);
     if (level == LEVEL_UNKNOWN) {
         engine->counters.conditions_unknown++;
     }
     return level;
+}
+
+enum level match_condition(struct engine *engine, const struct policy *policy,
+                           const struct event *event, struct alarm *alarm)
+{
+    return event->severity < policy->when.severity_min
+               ? LEVEL_FALSE
+               : match_program(engine, policy, &policy->when.condition, event, alarm);
 }
 
 void match_subjects(struct engine *engine, const struct policy *policy, struct host_state *host,
@@ -201,6 +207,7 @@ struct matching {
     struct alarm *alarm;
     enum level level;
     bool fresh, pulse;
+    bool stays; /* `if` is false, but `clear` is not true: what was true stays so. */
 };
 
 static void subject_matched(struct engine *engine, const struct policy *policy,
@@ -235,6 +242,8 @@ static void subject_matched(struct engine *engine, const struct policy *policy,
         }
         link->known = true;
         instance_event(engine, instance, matching->event, matching->alarm);
+    } else if (link != NULL && matching->stays) {
+        link->known = true;
     } else if (link != NULL && matching->level == LEVEL_UNKNOWN) {
         link->known = false;
     } else if (link != NULL) {
@@ -265,7 +274,11 @@ void match_raise(struct engine *engine, struct alarm *alarm, const struct event 
     const struct type_state *type = type_ready(engine, alarm->type_state, alarm->type);
     for (uint32_t i = 0; i < type->policies_count; i++) {
         const struct policy *policy = type->policies[i];
-        if (policy->when.count > 0 && !fresh) {
+        if (policy->when.branches_count > 0) {
+            operator_event(engine, policy, event, alarm, fresh);
+            continue;
+        }
+        if (policy->when.count > 0 && !fresh && !policy->when.updates) {
             continue; /* An update is no new occurrence. */
         }
         const struct link *link = fresh || changed ? NULL : link_of_policy(alarm, policy);
@@ -273,8 +286,12 @@ void match_raise(struct engine *engine, struct alarm *alarm, const struct event 
             link->instance->state != INST_IDLE && !condition_moves(policy)) {
             continue; /* The same event again, and it is already acted upon. */
         }
-        struct matching matching = {.event = event, .alarm = alarm, .fresh = fresh};
+        struct matching matching = {
+            .event = event, .alarm = alarm, .fresh = fresh || policy->when.updates};
         matching.level = match_condition(engine, policy, event, alarm);
+        matching.stays =
+            matching.level == LEVEL_FALSE && policy->when.clear.program != NULL &&
+            match_program(engine, policy, &policy->when.clear, event, alarm) != LEVEL_TRUE;
         match_subjects(engine, policy, alarm->host, subject_matched, &matching);
     }
 }
@@ -295,6 +312,10 @@ bool match_pulse(struct engine *engine, const struct event *event)
     bool wanted = false;
     for (uint32_t i = 0; i < type->policies_count; i++) {
         const struct policy *policy = type->policies[i];
+        if (policy->when.branches_count > 0) {
+            wanted = operator_event(engine, policy, event, NULL, true) || wanted;
+            continue;
+        }
         struct matching matching = {.event = event, .fresh = true, .pulse = true};
         matching.level = match_condition(engine, policy, event, NULL);
         wanted = wanted || matching.level == LEVEL_TRUE;

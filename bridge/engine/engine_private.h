@@ -34,8 +34,11 @@
     (10 * SECOND_MS)    /* Counts of repeats are written at most so often. */
 #define STAMPS_MAX 2048 /* Interrupts a domain remembers; limits are below. */
 #define HOST_STAMPS_MAX 64
-#define WINDOW_EVENTS_MAX 4096 /* Entries of one counting window. */
-#define TYPES_MAX 100000       /* Event types whose candidates are remembered. */
+#define WINDOW_EVENTS_MAX 4096      /* Entries of one counting window. */
+#define ALL_TRIES_MAX 256           /* Alarms of one `all` that are tried as the oldest. */
+#define WINDOW_GROUPS_MAX 16        /* Kept by groups (`by`): so many times what one needs ... */
+#define WINDOW_GROUP_EVENTS_MAX 512 /* ... but no more than this, or than one needs. */
+#define TYPES_MAX 100000            /* Event types whose candidates are remembered. */
 #define INSTANCES_MAX 1000000
 #define FREEZES_MAX 1000
 #define READ_TIMEOUT_MS (20 * SECOND_MS) /* One reading of a state. */
@@ -129,7 +132,9 @@ struct type_state {
 struct link {
     struct alarm *alarm;
     struct instance *instance;
-    bool known; /* The condition gave true; otherwise it could not be told. */
+    bool known;       /* The condition gave true; otherwise it could not be told. */
+    uint8_t branch;   /* Of a trigger that has several. */
+    int64_t since_ms; /* True since, by the source's time. */
     struct link *alarm_next, *instance_next;
 };
 
@@ -156,7 +161,7 @@ enum level { LEVEL_FALSE, LEVEL_UNKNOWN, LEVEL_TRUE };
 
 struct window_entry {
     int64_t at;
-    uint64_t distinct;
+    uint64_t distinct, group; /* 0: not asked for. */
 };
 
 /* One policy on one subject. */
@@ -179,9 +184,11 @@ struct instance {
     int64_t once_ms; /* Last run or refusal; INT64_MIN: never. */
     int64_t lag_ms;  /* How old the newest matching event was when it came. */
     int64_t decided_ms;
+    int64_t keep_until_ms; /* keeping: until then. */
     struct window_entry *window;
     uint32_t window_count, window_room;
-    uint8_t *event; /* Packed: the last one that matched. */
+    struct operator_state *op; /* engine_operator.h; NULL: nothing to remember. */
+    uint8_t *event;            /* Packed: the last one that matched. */
     size_t event_bytes, event_room;
     char alarm[ID_BYTES];
     char decision[ID_BYTES];
@@ -376,6 +383,7 @@ struct engine {
     int64_t now_ms, clock_ms; /* clock_ms: the newest time that a record tells. */
     int64_t promised_ms;      /* When the last step asked to be woken. */
     uint64_t waiting_count;   /* Activations that wait for time or for their turn. */
+    uint64_t operators_armed; /* Triggers that wait for what may not come. */
     bool loaded, ready, nomem;
     struct engine_output *output;
     const struct inventory *inventory;
@@ -502,6 +510,9 @@ struct link *link_add(struct engine *engine, struct alarm *alarm, struct instanc
 void link_drop(struct engine *engine, struct link *link);
 enum level match_condition(struct engine *engine, const struct policy *policy,
                            const struct event *event, struct alarm *alarm);
+enum level match_program(struct engine *engine, const struct policy *policy,
+                         const struct policy_condition *condition, const struct event *event,
+                         struct alarm *alarm);
 typedef void (*match_subject_fn)(struct engine *engine, const struct policy *policy,
                                  struct host_state *host, struct domain_state *domain, void *arg);
 void match_subjects(struct engine *engine, const struct policy *policy, struct host_state *host,
@@ -518,7 +529,11 @@ void instance_event(struct engine *engine, struct instance *instance, const stru
                     const struct alarm *alarm);
 void instance_level(struct engine *engine, struct instance *instance); /* Links changed. */
 void instance_pulse(struct engine *engine, struct instance *instance);
-void instance_count(struct engine *engine, struct instance *instance, const struct event *event);
+void instance_level_set(struct engine *engine, struct instance *instance, enum level level);
+void instance_pulse_over(struct engine *engine, struct instance *instance);
+enum level instance_links_level(const struct instance *instance);
+uint64_t instance_order(const struct instance *instance);             /* Of its timers. */
+void instance_drop(struct engine *engine, struct instance *instance); /* Idle, without a word. */
 void instance_touch(struct engine *engine, struct instance *instance);
 bool instance_forgettable(const struct engine *engine, const struct instance *instance);
 void instance_free(struct engine *engine, struct instance *instance);
@@ -531,9 +546,6 @@ const char *instance_state_word(enum instance_state state);
 int instance_state_of(const char *word);
 void instance_unwait(struct instance *instance);
 void instance_wait(struct instance *instance, struct waiting *waiting, bool front);
-void instance_window_arm(struct engine *engine, struct instance *instance);
-void instance_window_restore(struct engine *engine, struct instance *instance,
-                             struct window_entry entry);
 void instance_restore(struct engine *engine, struct instance *instance, enum instance_state state,
                       int64_t unknown_ms);
 void instance_arm_forget(struct engine *engine, struct instance *instance);
@@ -770,5 +782,7 @@ void load_finish(struct engine *engine);
 int command_run(struct engine *engine, const struct engine_command *command, struct nsh_error *err);
 void plan_reply(struct engine *engine, struct textbuf *json);
 void status_reply(struct engine *engine, struct textbuf *json);
+
+#include "engine_operator.h"
 
 #endif

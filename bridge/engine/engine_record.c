@@ -300,6 +300,23 @@ static void instance_event_json(struct textbuf *json, const struct instance *ins
     }
 }
 
+/* What it waits for, for people. */
+static void instance_waits(struct engine *engine, struct textbuf *json,
+                           const struct instance *instance)
+{
+    CLEANUP(textbuf_donep) struct textbuf lines = {0};
+    why_trigger(engine, instance, &lines);
+    json_comma(json);
+    textbuf_add_chars(json, "\"waits\":[");
+    for (const char *at = lines.at; at != NULL && *at != 0;) {
+        size_t count = strcspn(at, "\n");
+        json_comma(json);
+        textbuf_add_json(json, (struct text){at, (uint32_t)count});
+        at += count + (at[count] == '\n');
+    }
+    textbuf_add_char(json, ']');
+}
+
 static void write_instance(struct engine *engine, struct instance *instance)
 {
     bool gone = instance_forgettable(engine, instance);
@@ -324,16 +341,25 @@ static void write_instance(struct engine *engine, struct instance *instance)
     json_chars(json, "alarm", instance->alarm);
     json_chars(json, "decision", instance->decision);
     json_int(json, "decided_ms", instance->decided_ms);
+    json_int(json, "keep_until_ms", instance->keeping ? instance->keep_until_ms : 0);
     instance_event_json(json, instance);
     instance_alarms(json, instance);
     json_raw(json, "window");
     textbuf_add_char(json, '[');
     for (uint32_t i = 0; i < instance->window_count; i++) {
-        textbuf_addf(json, "%s[%lld,\"%016llx\"]", i == 0 ? "" : ",",
+        textbuf_addf(json, "%s[%lld,\"%016llx\"", i == 0 ? "" : ",",
                      (long long)instance->window[i].at,
                      (unsigned long long)instance->window[i].distinct);
+        if (instance->window[i].group != 0) {
+            textbuf_addf(json, ",\"%016llx\"", (unsigned long long)instance->window[i].group);
+        }
+        textbuf_add_char(json, ']');
     }
     textbuf_add_char(json, ']');
+    operator_record(json, instance);
+    if (!gone) {
+        instance_waits(engine, json, instance);
+    }
     instance->stored =
         body_end(engine,
                  &(struct envelope){.kind = RECORD_PENDING,

@@ -59,15 +59,46 @@ struct policy_step {
     struct nsh_place at;
 };
 
-struct policy_when {
+/* What makes a trigger true. */
+enum policy_trigger {
+    TRIGGER_EVENT,    /* `event`, `if`, `count`: when->events and condition. */
+    TRIGGER_ABSENT,   /* No event of the first branch for absent_ms. */
+    TRIGGER_ALL,      /* Every branch, no more than within_ms apart. */
+    TRIGGER_ANY,      /* Some branch. */
+    TRIGGER_SEQUENCE, /* The branches in their order, in less than within_ms; none that ends it. */
+    TRIGGER_WITHOUT,  /* The first branch, and none that ends it within within_ms. */
+};
+
+/* One condition of a trigger that has several. */
+struct policy_branch {
     const char *const *events; /* Type names or globs. */
     size_t events_count;
     enum severity severity_min;
     struct policy_condition condition; /* `if` */
+    bool ends;                         /* `unless` of a sequence, `without`. */
+    struct nsh_place at;
+};
+
+#define POLICY_BRANCHES_MAX 16
+
+struct policy_when {
+    enum policy_trigger trigger;
+    const char *const *events; /* Type names or globs; those of all branches. */
+    size_t events_count;
+    enum severity severity_min;
+    struct policy_condition condition; /* `if` */
+    struct policy_condition clear;     /* Once true: until `if` is false and this is true. */
     int64_t for_ms, settle_ms, keep_ms;
     uint32_t count; /* 0: not counted. */
     int64_t within_ms;
     struct policy_condition distinct; /* Counted once per value; program NULL: every event. */
+    struct policy_condition by;       /* Counted apart per value; program NULL: together. */
+    bool updates;                     /* A repeated raise occurs again. */
+    int64_t absent_ms;
+    struct policy_condition expect; /* TRIGGER_ABSENT: armed where this is true. */
+    int64_t stale_after_ms;         /* Unknown for so long: dropped. -1: the default. */
+    const struct policy_branch *branches;
+    size_t branches_count; /* 0: TRIGGER_EVENT. */
 };
 
 /* Limits a policy sets for itself; -1 or NULL: the site's. */
@@ -130,6 +161,7 @@ struct policy_defaults {
     enum policy_mode mode;   /* POLICY_OBSERVE: new policies start there. */
     int64_t step_timeout_ms; /* Already in the steps that say nothing. 0: the driver's, by verb. */
     int64_t settle_ms;
+    int64_t stale_after_ms; /* What waits and is not known for so long is dropped: 5 min. */
     struct policy_guards guards;
 };
 
@@ -182,6 +214,9 @@ void policy_add_json(struct textbuf *out, const struct policy *policy, bool deta
  * an end, or no memory.
  */
 bool policy_format(const char *text, struct textbuf *out);
+
+/* The same trigger: what it remembers is kept over a reload. */
+bool policy_when_same(const struct policy_when *x, const struct policy_when *y);
 
 const char *policy_mode_word(enum policy_mode mode);
 int policy_mode_of(struct text word); /* enum policy_mode, or -1 */

@@ -43,6 +43,12 @@ static const struct policy_key defaults_rows[] = {
      .offset = offsetof(struct policy_defaults, guards.queue_ms),
      .max = DAY_MS,
      .help = "How long a run may wait for others before a person is asked."},
+    {.name = "stale_after",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_defaults, stale_after_ms),
+     .min = SECOND_MS,
+     .max = 30 * DAY_MS,
+     .help = "What waits is dropped when it was not known for so long."},
     {.name = "step",
      .kind = KEY_READ,
      .read = read_step,
@@ -146,6 +152,7 @@ struct policy_defaults policy_defaults_builtin(void)
 {
     return (struct policy_defaults){
         .mode = POLICY_OBSERVE,
+        .stale_after_ms = 5 * MINUTE_MS,
         .guards =
             {
                 .host_interrupts_max = 2,

@@ -66,6 +66,46 @@ static void add_steps(struct textbuf *out, const char *name, const struct policy
     textbuf_add_char(out, ']');
 }
 
+static void add_branches(struct textbuf *out, const struct policy_when *when)
+{
+    textbuf_add_chars(out, ",\"branches\":[");
+    for (size_t i = 0; i < when->branches_count; i++) {
+        const struct policy_branch *branch = &when->branches[i];
+        textbuf_addf(out, "%s{\"ends\":%s,\"severity\":\"%s\",\"events\":[", i == 0 ? "" : ",",
+                     branch->ends ? "true" : "false", severity_word(branch->severity_min));
+        for (size_t e = 0; e < branch->events_count; e++) {
+            textbuf_add_chars(out, e == 0 ? "" : ",");
+            textbuf_add_json(out, text_of(branch->events[e]));
+        }
+        textbuf_add_char(out, ']');
+        add_text(out, "condition", branch->condition.source);
+        textbuf_add_char(out, '}');
+    }
+    textbuf_add_char(out, ']');
+}
+
+/* What makes it true, beyond one event. */
+static void add_trigger(struct textbuf *out, const struct policy_when *when)
+{
+    static const char *const words[] = {
+        [TRIGGER_EVENT] = "event",       [TRIGGER_ABSENT] = "absent",
+        [TRIGGER_ALL] = "all",           [TRIGGER_ANY] = "any",
+        [TRIGGER_SEQUENCE] = "sequence", [TRIGGER_WITHOUT] = "without",
+    };
+    add_text(out, "trigger", words[when->trigger]);
+    add_text(out, "clear", when->clear.source);
+    add_text(out, "distinct", when->distinct.source);
+    add_text(out, "by", when->by.source);
+    add_text(out, "expect", when->expect.source);
+    add_ms(out, "keep_ms", when->keep_ms);
+    add_ms(out, "within_ms", when->within_ms);
+    add_ms(out, "absent_ms", when->absent_ms);
+    add_ms(out, "stale_after_ms", when->stale_after_ms);
+    textbuf_addf(out, ",\"count\":%u,\"updates\":%s", when->count,
+                 when->updates ? "true" : "false");
+    add_branches(out, when);
+}
+
 static void policy_details(struct textbuf *out, const struct policy *policy)
 {
     textbuf_add_chars(out, ",\"events\":[");
@@ -77,6 +117,7 @@ static void policy_details(struct textbuf *out, const struct policy *policy)
     add_text(out, "condition", policy->when.condition.source);
     add_ms(out, "for_ms", policy->when.for_ms);
     add_ms(out, "settle_ms", policy->when.settle_ms);
+    add_trigger(out, &policy->when);
     add_ms(out, "once_within_ms", policy->limits.once_within_ms);
     textbuf_add_chars(out, ",\"unless\":[");
     for (size_t i = 0; i < policy->unless_count; i++) {

@@ -5,10 +5,8 @@
 
 /* Where a key may have been meant to stand. */
 static const struct policy_keys *const policy_places[] = {
-    &policy_keys_policy,
-    &policy_keys_when,
-    &policy_keys_limits,
-    &policy_keys_step,
+    &policy_keys_policy, &policy_keys_when, &policy_keys_branch,
+    &policy_keys_limits, &policy_keys_step,
 };
 
 #define POLICY_KEYS_MAX 40 /* Rows of one table. */

@@ -164,6 +164,9 @@ static void note(const struct set_lint *lint, const struct policy *policy, const
 static void lint_pair(struct set_lint *lint, const struct policy *a, const struct policy *b,
                       const char *type)
 {
+    if (a->when.branches_count > 0 || b->when.branches_count > 0) {
+        return; /* Sharing one condition of several says little. */
+    }
     const struct policy *first = shadows(lint, a, b) ? a : shadows(lint, b, a) ? b : NULL;
     CLEANUP(textbuf_donep) struct textbuf text = {0};
     if (first != NULL) {
@@ -242,7 +245,9 @@ static void lint_pairs(struct set_lint *lint, const struct policy *policy)
 static void lint_settle_with(struct set_lint *lint, const struct policy *policy,
                              const struct policy *other)
 {
-    if (other->when.count < 2 || other->when.within_ms <= delay_ms(policy)) {
+    bool gathers = other->when.count > 1 || other->when.trigger == TRIGGER_ALL ||
+                   other->when.trigger == TRIGGER_SEQUENCE;
+    if (!gathers || other->when.within_ms <= delay_ms(policy)) {
         return;
     }
     CLEANUP(textbuf_donep) struct textbuf window = {0}, text = {0}, remedy = {0};

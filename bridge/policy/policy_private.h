@@ -106,6 +106,12 @@ struct policy_rates {
 void policy_rates_read(struct conf *group, const char *const *kinds, struct policy_rates *rates,
                        struct diags *diags);
 
+/* ---- policy_when.c ---- */
+
+void policy_when_read(struct policy_loader *loader, struct conf *group, void *policy);
+/* A type of events: dotted words, globs when allowed. NULL after a diagnostic. */
+const char *policy_type_read(struct policy_loader *loader, struct conf *setting, bool globs);
+
 /* ---- policy_read.c ---- */
 
 void policy_read(struct policy_loader *loader, struct conf *group);

@@ -3,14 +3,9 @@
 
 #include "policy/policy_private.h"
 
-#define WHEN_MS_MAX (30LL * 24 * 3600 * 1000)
-#define WHEN_COUNT_MAX 10000
-
-static void read_when(struct policy_loader *loader, struct conf *group, void *object);
 static void read_unless(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_subject(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_raises(struct policy_loader *loader, struct conf *setting, void *object);
-static void read_events(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_do(struct policy_loader *loader, struct conf *list, void *object);
 static void read_else(struct policy_loader *loader, struct conf *list, void *object);
 
@@ -19,13 +14,6 @@ const char *const policy_mode_words[] = {"observe", "suggest", "approve", "enfor
 
 static const char *const subject_words[] = {"host", "rack", "feed",   "pool", "site", "room",
                                             "row",  "pdu",  "switch", "zone", NULL};
-
-static const char *const severity_words[] = {
-#define SEVERITY(NAME, word) word,
-#include "model/severity.def"
-#undef SEVERITY
-    NULL,
-};
 
 static const struct policy_key policy_rows[] = {
     {.name = "name",
@@ -69,7 +57,7 @@ static const struct policy_key policy_rows[] = {
     {.name = "when",
      .kind = KEY_READ,
      .flags = KEY_REQUIRED,
-     .read = read_when,
+     .read = policy_when_read,
      .example = "when = { event = \"memory.uncorrectable\"; }",
      .help = "The trigger."},
     {.name = "unless",
@@ -93,63 +81,8 @@ static const struct policy_key policy_rows[] = {
      .help = "The steps when one of do fails."},
 };
 
-static const struct policy_key when_rows[] = {
-    {.name = "event",
-     .kind = KEY_READ,
-     .flags = KEY_REQUIRED,
-     .read = read_events,
-     .example = "event = \"memory.uncorrectable\"",
-     .help = "A type, or several; '*' and '?' match."},
-    {.name = "severity",
-     .kind = KEY_WORD,
-     .offset = offsetof(struct policy_when, severity_min),
-     .words = severity_words,
-     .help = "At least this severe."},
-    {.name = "if",
-     .kind = KEY_CONDITION,
-     .offset = offsetof(struct policy_when, condition),
-     .help = "And this is true."},
-    {.name = "for",
-     .kind = KEY_DURATION,
-     .offset = offsetof(struct policy_when, for_ms),
-     .min = 0,
-     .max = WHEN_MS_MAX,
-     .help = "And stays so for this long."},
-    {.name = "keep",
-     .kind = KEY_DURATION,
-     .offset = offsetof(struct policy_when, keep_ms),
-     .min = 0,
-     .max = WHEN_MS_MAX,
-     .help = "Counts as true for this long after it ended."},
-    {.name = "count",
-     .kind = KEY_COUNT,
-     .offset = offsetof(struct policy_when, count),
-     .min = 1,
-     .max = WHEN_COUNT_MAX,
-     .help = "At least so many events ..."},
-    {.name = "within",
-     .kind = KEY_DURATION,
-     .offset = offsetof(struct policy_when, within_ms),
-     .min = 1000,
-     .max = WHEN_MS_MAX,
-     .help = "... in this long."},
-    {.name = "distinct",
-     .kind = KEY_VALUE,
-     .offset = offsetof(struct policy_when, distinct),
-     .help = "Each value of this expression counts once."},
-    {.name = "settle",
-     .kind = KEY_DURATION,
-     .offset = offsetof(struct policy_when, settle_ms),
-     .min = 0,
-     .max = WHEN_MS_MAX,
-     .help = "Wait this long before deciding, so that others can speak first."},
-};
-
 const struct policy_keys policy_keys_policy = {"a policy", policy_rows,
                                                sizeof policy_rows / sizeof policy_rows[0]};
-const struct policy_keys policy_keys_when = {"when", when_rows,
-                                             sizeof when_rows / sizeof when_rows[0]};
-
 const char *policy_mode_word(enum policy_mode mode)
 {
     return policy_mode_words[mode];
@@ -190,81 +123,10 @@ static void read_subject(struct policy_loader *loader, struct conf *setting, voi
     }
 }
 
-/* A type of events: dotted words, globs when allowed. NULL after a diagnostic. */
-static const char *read_type(struct policy_loader *loader, struct conf *setting, bool globs)
-{
-    const char *type = conf_text(setting, NULL, loader->diags);
-    if (type == NULL) {
-        return NULL;
-    }
-    const char *allowed = globs ? "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                  "._-/:*?"
-                                : "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                  "._-/:";
-    size_t good = strspn(type, allowed);
-    if (setting->text_bytes == 0 || good < setting->text_bytes) {
-        diag_add(loader->diags, DIAG_ERROR, conf_text_place(setting, (uint32_t)good, 1),
-                 globs ? "such as \"memory.uncorrectable\" or \"memory.*\""
-                       : "such as \"rack.correlated-loss\"",
-                 "this is no event type");
-        return NULL;
-    }
-    if (setting->text_bytes > EVENT_TEXT_BYTES_MAX) {
-        diag_add(loader->diags, DIAG_ERROR, setting->value_at, NULL,
-                 "an event type has at most %d bytes", EVENT_TEXT_BYTES_MAX);
-        return NULL;
-    }
-    return policy_keep(loader, type);
-}
-
 static void read_raises(struct policy_loader *loader, struct conf *setting, void *object)
 {
     struct policy *policy = object;
-    policy->raises = read_type(loader, setting, false);
-}
-
-/* Adds one type unless it is there. */
-static void event_add(struct policy_loader *loader, struct conf *setting, const char **events,
-                      size_t *count)
-{
-    const char *type = read_type(loader, setting, true);
-    for (size_t i = 0; type != NULL && i < *count; i++) {
-        if (strcmp(events[i], type) == 0) {
-            diag_add(loader->diags, DIAG_WARNING, setting->value_at, "remove it",
-                     "\"%s\" is there already", type);
-            return;
-        }
-    }
-    if (type != NULL) {
-        policy_type_mention(loader, setting->value_at, text_of(type));
-        events[(*count)++] = type;
-    }
-}
-
-static void read_events(struct policy_loader *loader, struct conf *setting, void *object)
-{
-    struct policy_when *when = object;
-    bool several = setting->type == CONF_ARRAY || setting->type == CONF_LIST;
-    size_t room = several ? setting->children_count : 1, count = 0;
-    if (several && (room == 0 || room > POLICY_EVENTS_MAX)) {
-        diag_add(loader->diags, DIAG_ERROR, setting->value_at, "such as [\"fan.failed\"]",
-                 room == 0 ? "a trigger needs at least one event type"
-                           : "a trigger has at most %d event types",
-                 POLICY_EVENTS_MAX);
-        return;
-    }
-    const char **events = policy_alloc(loader, room, sizeof *events);
-    if (events == NULL) {
-        return;
-    }
-    if (!several) {
-        event_add(loader, setting, events, &count);
-    }
-    for (struct conf *item = several ? setting->first : NULL; item != NULL; item = item->next) {
-        event_add(loader, item, events, &count);
-    }
-    when->events = events;
-    when->events_count = count;
+    policy->raises = policy_type_read(loader, setting, false);
 }
 
 static void read_unless(struct policy_loader *loader, struct conf *setting, void *object)
@@ -291,34 +153,6 @@ static void read_unless(struct policy_loader *loader, struct conf *setting, void
     }
     policy->unless = unless;
     policy->unless_count = room;
-}
-
-/* ---- when --------------------------------------------------------------------------------- */
-
-static void check_counting(struct policy_loader *loader, struct conf *group)
-{
-    struct conf *count = conf_get(group, "count"), *within = conf_get(group, "within");
-    struct conf *distinct = conf_get(group, "distinct");
-    if (count != NULL && within == NULL) {
-        diag_add(loader->diags, DIAG_ERROR, count->at, "such as within = \"10m\"",
-                 "'count' needs 'within'");
-    }
-    struct conf *lonely = count == NULL ? (within != NULL ? within : distinct) : NULL;
-    if (lonely != NULL) {
-        diag_add(loader->diags, DIAG_ERROR, lonely->at, "such as count = 3", "'%s' needs 'count'",
-                 lonely->name);
-    }
-}
-
-static void read_when(struct policy_loader *loader, struct conf *group, void *object)
-{
-    struct policy *policy = object;
-    if (!policy_is(loader, group, CONF_GROUP, "when = { event = \"memory.uncorrectable\"; }")) {
-        return;
-    }
-    loader->scope = SCOPE_WHEN;
-    policy_keys_read(loader, group, &policy_keys_when, &policy->when);
-    check_counting(loader, group);
 }
 
 /* ---- do and else -------------------------------------------------------------------------- */
@@ -375,6 +209,7 @@ void policy_read(struct policy_loader *loader, struct conf *group)
         .owner = "",
         .mode = defaults->mode,
         .when.settle_ms = defaults->settle_ms,
+        .when.stale_after_ms = -1,
         .limits.once_within_ms = -1,
     };
     policy_keys_read(loader, group, &policy_keys_policy, policy);
