@@ -88,9 +88,8 @@ static void add_branches(struct textbuf *out, const struct policy_when *when)
 static void add_trigger(struct textbuf *out, const struct policy_when *when)
 {
     static const char *const words[] = {
-        [TRIGGER_EVENT] = "event",       [TRIGGER_ABSENT] = "absent",
-        [TRIGGER_ALL] = "all",           [TRIGGER_ANY] = "any",
-        [TRIGGER_SEQUENCE] = "sequence", [TRIGGER_WITHOUT] = "without",
+        [TRIGGER_EVENT] = "event", [TRIGGER_ABSENT] = "absent",     [TRIGGER_ALL] = "all",
+        [TRIGGER_ANY] = "any",     [TRIGGER_SEQUENCE] = "sequence", [TRIGGER_WITHOUT] = "without",
     };
     add_text(out, "trigger", words[when->trigger]);
     add_text(out, "clear", when->clear.source);
