@@ -32,7 +32,13 @@ static void check_policy(const struct policy_set *set, const struct policy *poli
     NSH_ASSERT(policy->subject != NULL && policy->summary != NULL && policy->owner != NULL);
     NSH_ASSERT(policy->when.events_count > 0 && policy->steps_count > 0);
     NSH_ASSERT(policy->when.severity_min < SEVERITIES_COUNT && policy->mode <= POLICY_ENFORCE);
-    NSH_ASSERT((policy->when.count > 0) == (policy->when.within_ms > 0));
+    const struct policy_when *when = &policy->when;
+    bool timed = when->count > 0 || when->trigger == TRIGGER_ALL ||
+                 when->trigger == TRIGGER_SEQUENCE || when->trigger == TRIGGER_WITHOUT;
+    NSH_ASSERT(timed == (when->within_ms > 0));
+    NSH_ASSERT((when->trigger == TRIGGER_EVENT) == (when->branches_count == 0));
+    NSH_ASSERT(when->trigger == TRIGGER_EVENT || when->branches_count > 1 ||
+               when->trigger == TRIGGER_ABSENT);
     for (size_t i = 0; i < policy->unless_count; i++) {
         NSH_ASSERT(policy->unless[i].program != NULL && policy->unless[i].source != NULL);
     }

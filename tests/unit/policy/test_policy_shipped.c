@@ -175,9 +175,9 @@ static void test_manual_is_whole(void **state)
 {
     (void)state;
     static const struct policy_keys *const tables[] = {
-        &policy_keys_policy,   &policy_keys_when,          &policy_keys_limits, &policy_keys_step,
-        &policy_keys_branch,
-        &policy_keys_defaults, &policy_keys_defaults_step, &policy_keys_guards, &policy_keys_brake,
+        &policy_keys_policy,        &policy_keys_when,   &policy_keys_limits,
+        &policy_keys_step,          &policy_keys_branch, &policy_keys_defaults,
+        &policy_keys_defaults_step, &policy_keys_guards, &policy_keys_brake,
     };
     char *manual = read_all(TEST_SOURCE_DIR "/policies/LANGUAGE.md");
     size_t missing = 0;
