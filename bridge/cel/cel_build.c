@@ -135,6 +135,10 @@ static cel_run_fn *run_of_call(const struct cel_ast *ast)
             return operator_rows[i].run;
         }
     }
+    if (ast->overloads_count == 1 && ast->overloads->params[0] != NULL &&
+        ast->overloads->params[0]->kind == CEL_OPTIONAL && ast->count == 2) {
+        return cel_run_or_else; /* or, orValue: all that optionals have with an argument. */
+    }
     return ast->overloads_count == 0 ? cel_run_unknown : cel_run_call;
 }
 

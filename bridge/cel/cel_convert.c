@@ -158,7 +158,11 @@ CEL_IMPL(cel_to_string)
         }
         return;
     case CEL_DOUBLE:
-        cel_print_double(args[0].real, &buf);
+        if (isinf(args[0].real)) { /* The reference's spelling; format() has another. */
+            textbuf_add_chars(&buf, args[0].real > 0 ? "+Inf" : "-Inf");
+        } else {
+            cel_print_double(args[0].real, &buf);
+        }
         break;
     case CEL_UINT:
         textbuf_addf(&buf, "%" PRIu64, args[0].unsigned_integer);

@@ -91,17 +91,33 @@ CEL_IMPL(cel_regex_extract)
     cel_make_optional(run, there ? &found : NULL, out);
 }
 
-/* Where the search goes on after a match: never at the same place twice. */
-static uint32_t after(struct text text, const int32_t *spans)
+/* All matches of a text from left to right; an empty one right behind another is none. */
+struct search {
+    const struct cel_regex *regex;
+    struct text text;
+    uint32_t at;
+    int32_t end; /* Of the last match; -1: there was none. */
+};
+
+static bool search_next(struct cel_run *run, struct search *search,
+                        int32_t spans[2 * CEL_REGEX_GROUPS_MAX])
 {
-    uint32_t end = (uint32_t)spans[1], length = 1;
-    if (spans[1] > spans[0]) {
-        return end;
+    while (search->at <= search->text.count && run->stop == 0) {
+        if (!cel_regex_find(run, search->regex, search->text, search->at, spans)) {
+            return false;
+        }
+        uint32_t end = (uint32_t)spans[1], length = 1;
+        bool empty = spans[1] == spans[0];
+        if (empty && end < search->text.count) {
+            cel_decode(search->text.at + end, search->text.count - end, &length);
+        }
+        search->at = empty ? end + length : end;
+        if (!empty || spans[1] != search->end) {
+            search->end = spans[1];
+            return true;
+        }
     }
-    if (end < text.count) {
-        cel_decode(text.at + end, text.count - end, &length);
-    }
-    return end + length;
+    return false;
 }
 
 CEL_IMPL(cel_regex_extract_all)
@@ -118,15 +134,48 @@ CEL_IMPL(cel_regex_extract_all)
         }
         return;
     }
-    for (uint32_t at = 0; at <= text.count && count < room;) {
-        if (!cel_regex_find(run, regex, text, at, spans)) {
-            break;
-        }
+    struct search search = {.regex = regex, .text = text, .end = -1};
+    while (count < room && search_next(run, &search, spans)) {
         struct cel_value found;
         if (extracted(regex, &args[0], spans, &found) && found.count > 0) {
             items[count++] = found;
         }
-        at = after(text, spans);
+    }
+    list.count = count;
+    *out = list;
+}
+
+static struct cel_value matched_part(const struct cel_value *text, const int32_t *spans)
+{
+    return cel_of_text((struct text){text->text + spans[0], (uint32_t)(spans[1] - spans[0])});
+}
+
+/* find(): the first match; the empty text when there is none. */
+CEL_IMPL(cel_regex_find_first)
+{
+    int32_t spans[2 * CEL_REGEX_GROUPS_MAX];
+    const struct cel_regex *regex = cel_regex_of(run, code, cel_text(&args[1]), out);
+    if (regex != NULL) {
+        bool there = cel_regex_find(run, regex, cel_text(&args[0]), 0, spans);
+        *out = there ? matched_part(&args[0], spans) : cel_of_text(TEXT(""));
+    }
+}
+
+CEL_IMPL(cel_regex_find_all)
+{
+    int32_t spans[2 * CEL_REGEX_GROUPS_MAX];
+    const struct cel_regex *regex = cel_regex_of(run, code, cel_text(&args[1]), out);
+    int64_t most = code->count > 2 && args[2].integer >= 0 ? args[2].integer : EXTRACTED_MAX;
+    uint32_t room = args[0].count < EXTRACTED_MAX ? args[0].count + 1 : EXTRACTED_MAX, count = 0;
+    struct cel_value list = {.kind = CEL_NULL};
+    struct cel_value *items = regex == NULL ? NULL : cel_make_list(run, room, &list);
+    if (items == NULL) {
+        *out = regex == NULL ? *out : list;
+        return;
+    }
+    struct search search = {.regex = regex, .text = cel_text(&args[0]), .end = -1};
+    while (count < room && count < most && search_next(run, &search, spans)) {
+        items[count++] = matched_part(&args[0], spans);
     }
     list.count = count;
     *out = list;
@@ -166,11 +215,9 @@ CEL_IMPL(cel_regex_replace)
     int64_t left = code->count > 3 ? args[3].integer : -1;
     int32_t spans[2 * CEL_REGEX_GROUPS_MAX];
     CLEANUP(textbuf_donep) struct textbuf buf = {.count_max = REPLACED_BYTES_MAX};
+    struct search search = {.regex = regex, .text = text, .end = -1};
     uint32_t copied = 0;
-    for (uint32_t at = 0; regex != NULL && at <= text.count && left != 0;) {
-        if (!cel_regex_find(run, regex, text, at, spans)) {
-            break;
-        }
+    while (regex != NULL && left != 0 && search_next(run, &search, spans)) {
         textbuf_add(&buf, (struct text){text.at + copied, (uint32_t)spans[0] - copied});
         if (!add_replacement(regex, text, spans, by, &buf)) {
             cel_error(run, code, out,
@@ -178,7 +225,6 @@ CEL_IMPL(cel_regex_replace)
             return;
         }
         copied = (uint32_t)spans[1];
-        at = after(text, spans);
         left -= left > 0;
     }
     if (regex == NULL) {

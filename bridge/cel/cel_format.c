@@ -18,81 +18,100 @@ struct clause {
     int precision;
 };
 
-static void add_string(struct cel_run *run, const struct cel_value *value, struct textbuf *out);
+static bool add_string(struct cel_run *run, const struct cel_value *value, struct textbuf *out);
 
 struct map_entry_text {
-    char *text;
+    struct text key, value;
 };
 
-static int by_text(const void *a, const void *b)
+static int by_key(const void *a, const void *b)
 {
-    return strcmp(((const struct map_entry_text *)a)->text,
-                  ((const struct map_entry_text *)b)->text);
+    return text_compare(((const struct map_entry_text *)a)->key,
+                        ((const struct map_entry_text *)b)->key);
+}
+
+/* A value as a text of its own, in the arena of the run. */
+static bool text_of_value(struct cel_run *run, const struct cel_value *value, struct text *ret_text)
+{
+    struct textbuf text = {.count_max = FORMATTED_BYTES_MAX};
+    struct cel_value copy = {.kind = CEL_NULL};
+    bool good = add_string(run, value, &text) && !text.failed;
+    if (good) {
+        cel_make_text(run, (struct text){text.at, (uint32_t)text.count}, &copy);
+    }
+    textbuf_done(&text);
+    *ret_text = cel_text(&copy);
+    return good && copy.kind == CEL_STRING;
 }
 
 /* Maps are written in the order of their keys' texts, so that equal maps look equal. */
-static void add_map(struct cel_run *run, const struct cel_value *map, struct textbuf *out)
+static bool add_map(struct cel_run *run, const struct cel_value *map, struct textbuf *out)
 {
     struct cel_value ignored, key, value;
-    struct map_entry_text *entries = cel_room(run, map->count * sizeof *entries, &ignored);
+    struct map_entry_text *entries = cel_room(run, (map->count + 1) * sizeof *entries, &ignored);
     for (uint32_t i = 0; entries != NULL && i < map->count; i++) {
-        struct textbuf text = {.count_max = FORMATTED_BYTES_MAX};
         cel_map_at(run, map, i, &key, &value);
-        add_string(run, &key, &text);
-        textbuf_add_chars(&text, ": ");
-        add_string(run, &value, &text);
-        char *copy = text.at == NULL ? NULL : cel_room(run, text.count + 1, &ignored);
-        entries[i].text = copy;
-        if (copy != NULL) {
-            memcpy(copy, text.at, text.count + 1);
-        }
-        textbuf_done(&text);
-        if (copy == NULL) {
-            return;
+        if (!text_of_value(run, &key, &entries[i].key) ||
+            !text_of_value(run, &value, &entries[i].value)) {
+            return false;
         }
     }
-    if (entries != NULL) {
-        qsort(entries, map->count, sizeof *entries, by_text);
+    if (entries == NULL) {
+        return false;
     }
+    qsort(entries, map->count, sizeof *entries, by_key);
     textbuf_add_char(out, '{');
-    for (uint32_t i = 0; entries != NULL && i < map->count; i++) {
-        textbuf_addf(out, "%s%s", i == 0 ? "" : ", ", entries[i].text);
+    for (uint32_t i = 0; i < map->count; i++) {
+        textbuf_add_chars(out, i == 0 ? "" : ", ");
+        textbuf_add(out, entries[i].key);
+        textbuf_add_chars(out, ": ");
+        textbuf_add(out, entries[i].value);
     }
     textbuf_add_char(out, '}');
+    return true;
 }
 
-static void add_string(struct cel_run *run, const struct cel_value *value, struct textbuf *out)
+static bool add_list(struct cel_run *run, const struct cel_value *list, struct textbuf *out)
+{
+    bool good = true;
+    textbuf_add_char(out, '[');
+    for (uint32_t i = 0; i < list->count && good && !out->failed && run->stop == 0; i++) {
+        struct cel_value item;
+        cel_list_at(run, list, i, &item);
+        textbuf_add_chars(out, i == 0 ? "" : ", ");
+        good = add_string(run, &item, out);
+    }
+    textbuf_add_char(out, ']');
+    return good;
+}
+
+/* False: some part of the value has no text. */
+static bool add_string(struct cel_run *run, const struct cel_value *value, struct textbuf *out)
 {
     if (!cel_spend(run, 1, NULL)) {
-        return;
+        return true;
     }
     switch (value->kind) {
     case CEL_STRING:
     case CEL_BYTES:
         textbuf_add(out, cel_text(value));
-        break;
+        return true;
     case CEL_UINT:
         textbuf_addf(out, "%" PRIu64, value->unsigned_integer);
-        break;
+        return true;
     case CEL_DOUBLE:
-        cel_print_double(value->real, out);
-        break;
+        cel_print_plain_double(value->real, out);
+        return true;
     case CEL_LIST:
-        textbuf_add_char(out, '[');
-        for (uint32_t i = 0; i < value->count && !out->failed && run->stop == 0; i++) {
-            struct cel_value item;
-            cel_list_at(run, value, i, &item);
-            textbuf_add_chars(out, i == 0 ? "" : ", ");
-            add_string(run, &item, out);
-        }
-        textbuf_add_char(out, ']');
-        break;
+        return add_list(run, value, out);
     case CEL_MAP:
-        add_map(run, value, out);
-        break;
+        return add_map(run, value, out);
+    case CEL_OPTIONAL:
+    case CEL_OPAQUE:
+        return false;
     default:
         cel_value_print(value, out);
-        break;
+        return true;
     }
 }
 
@@ -162,14 +181,9 @@ static bool add_clause(struct cel_run *run, const struct clause *clause,
 {
     switch (clause->verb) {
     case 's':
-        add_string(run, value, out);
-        return true;
+        return add_string(run, value, out);
     case 'd':
-        if (is_integer(value) || value->kind == CEL_DOUBLE) {
-            add_string(run, value, out);
-            return true;
-        }
-        return false;
+        return (is_integer(value) || value->kind == CEL_DOUBLE) && add_string(run, value, out);
     case 'f':
     case 'e':
         return add_real(value, clause, out);

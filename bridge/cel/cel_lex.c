@@ -131,8 +131,7 @@ static void take_integer(struct cel_lexer *lexer, struct cel_token *token, uint3
 static void lex_number(struct cel_lexer *lexer, struct cel_token *token)
 {
     token->kind = CEL_TOKEN_LITERAL;
-    if (peek(lexer, 0) == '0' && (peek(lexer, 1) == 'x' || peek(lexer, 1) == 'X') &&
-        hex_of(peek(lexer, 2)) >= 0) {
+    if (peek(lexer, 0) == '0' && peek(lexer, 1) == 'x' && hex_of(peek(lexer, 2)) >= 0) {
         lexer->at += 2;
         while (hex_of(peek(lexer, 0)) >= 0) {
             lexer->at++;

@@ -195,6 +195,56 @@ CEL_IMPL(cel_list_max)
     extreme(run, code, &args[0], 1, out);
 }
 
+CEL_IMPL(cel_list_is_sorted)
+{
+    struct cel_value before = {.kind = CEL_NULL}, item;
+    for (uint32_t i = 0; i < args[0].count; i++) {
+        cel_list_at(run, &args[0], i, &item);
+        int order = i == 0 ? cel_compare(&item, &item) : cel_compare(&before, &item);
+        if (order == 3) {
+            cel_error(run, code, out, "only values that have an order can be sorted");
+            return;
+        }
+        if (!cel_spend(run, 1, out)) {
+            return;
+        }
+        if (i > 0 && order != -1 && order != 0) {
+            *out = cel_of_bool(false);
+            return;
+        }
+        before = item;
+    }
+    *out = cel_of_bool(true);
+}
+
+static void index_of(struct cel_run *run, const struct cel_value *args, bool last,
+                     struct cel_value *out)
+{
+    for (uint32_t i = 0; i < args[0].count; i++) {
+        struct cel_value item;
+        uint32_t at = last ? args[0].count - 1 - i : i;
+        cel_list_at(run, &args[0], at, &item);
+        if (!cel_spend(run, 1, out)) {
+            return;
+        }
+        if (cel_equal(run, &item, &args[1])) {
+            *out = cel_of_int(at);
+            return;
+        }
+    }
+    *out = cel_of_int(-1);
+}
+
+CEL_IMPL(cel_list_index_of)
+{
+    index_of(run, args, false, out);
+}
+
+CEL_IMPL(cel_list_last_index_of)
+{
+    index_of(run, args, true, out);
+}
+
 /* --- sets ---------------------------------------------------------------------------------- */
 
 /* How many items of few stand in all. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Optionals: the right answer to fields that may be missing. */
 
-#include "cel/cel_private.h"
+#include "cel/cel_eval.h"
 
 CEL_IMPL(cel_optional_of)
 {
@@ -32,14 +32,26 @@ CEL_IMPL(cel_optional_value)
     }
 }
 
-CEL_IMPL(cel_optional_or)
+/* or(), orValue(): what stands in for an empty optional is evaluated only then. */
+CEL_NODE(cel_run_or_else)
 {
-    *out = args[cel_optional_empty(&args[0]) ? 1 : 0];
-}
-
-CEL_IMPL(cel_optional_or_value)
-{
-    *out = cel_optional_empty(&args[0]) ? args[1] : *(const struct cel_value *)args[0].pointer;
+    struct cel_value value;
+    bool whole = text_is(code->ast->name, "or");
+    cel_eval_code(run, code->args[0], &value);
+    if (value.kind == CEL_ERROR) {
+        *out = value;
+    } else if (value.kind != CEL_OPTIONAL) {
+        cel_error(run, code, out, "%s() belongs to optionals, and this is a %s", code->ast->name.at,
+                  cel_type_name(&value));
+    } else if (!cel_optional_empty(&value)) {
+        *out = whole ? value : *(const struct cel_value *)value.pointer;
+    } else {
+        cel_eval_code(run, code->args[1], out);
+        if (whole && out->kind != CEL_OPTIONAL && out->kind != CEL_ERROR) {
+            cel_error(run, code, out, "or() takes an optional, and this is a %s",
+                      cel_type_name(out));
+        }
+    }
 }
 
 CEL_IMPL(cel_optional_unwrap)

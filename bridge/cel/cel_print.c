@@ -35,23 +35,24 @@ static int shortest(double real, char digits[32])
     return *at == 'e' ? (int)strtol(at + 1, NULL, 10) : 0;
 }
 
-void cel_print_double(double real, struct textbuf *out)
+static bool print_special(double real, struct textbuf *out)
 {
     if (isnan(real) || isinf(real)) {
         textbuf_add_chars(out, isnan(real) ? "NaN" : real > 0 ? "Infinity" : "-Infinity");
-        return;
+        return true;
     }
-    char digits[32];
-    if (signbit(real)) {
-        textbuf_add_char(out, '-');
-        real = -real;
-    }
-    int exponent = shortest(real, digits), count = (int)strlen(digits);
-    if (exponent < -4 || exponent >= 21) {
-        textbuf_addf(out, "%c%s%se%c%02d", digits[0], count > 1 ? "." : "", digits + 1,
-                     exponent < 0 ? '-' : '+', abs(exponent));
-    } else if (exponent < 0) {
-        textbuf_addf(out, "0.%.*s%s", -exponent - 1, "0000", digits);
+    return false;
+}
+
+static void print_digits(const char *digits, int exponent, struct textbuf *out)
+{
+    int count = (int)strlen(digits);
+    if (exponent < 0) {
+        textbuf_add_chars(out, "0.");
+        for (int i = -1; i > exponent; i--) {
+            textbuf_add_char(out, '0');
+        }
+        textbuf_add_chars(out, digits);
     } else if (count <= exponent + 1) {
         textbuf_add_chars(out, digits);
         for (int i = count; i <= exponent; i++) {
@@ -59,6 +60,32 @@ void cel_print_double(double real, struct textbuf *out)
         }
     } else {
         textbuf_addf(out, "%.*s.%s", exponent + 1, digits, digits + exponent + 1);
+    }
+}
+
+void cel_print_double(double real, struct textbuf *out)
+{
+    char digits[32];
+    if (print_special(real, out)) {
+        return;
+    }
+    textbuf_add_chars(out, signbit(real) ? "-" : "");
+    int exponent = shortest(fabs(real), digits), count = (int)strlen(digits);
+    if (exponent < -4 || exponent >= 21) {
+        textbuf_addf(out, "%c%s%se%c%02d", digits[0], count > 1 ? "." : "", digits + 1,
+                     exponent < 0 ? '-' : '+', abs(exponent));
+    } else {
+        print_digits(digits, exponent, out);
+    }
+}
+
+void cel_print_plain_double(double real, struct textbuf *out)
+{
+    char digits[32];
+    if (!print_special(real, out)) {
+        textbuf_add_chars(out, signbit(real) ? "-" : "");
+        int exponent = shortest(fabs(real), digits);
+        print_digits(digits, exponent, out);
     }
 }
 

@@ -307,6 +307,8 @@ bool cel_fits(const struct cel_value *value, const struct cel_ty *type);
 /* --- texts --------------------------------------------------------------------------------- */
 
 void cel_print_double(double real, struct textbuf *out);
+/* Never with an exponent: 1e21 is 1000000000000000000000. */
+void cel_print_plain_double(double real, struct textbuf *out);
 void cel_print_quoted(struct text text, bool bytes, struct textbuf *out);
 void cel_print_duration(const struct cel_value *value, struct textbuf *out);
 void cel_print_timestamp(const struct cel_value *value, struct textbuf *out);

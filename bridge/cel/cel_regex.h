@@ -13,8 +13,9 @@
 #define REGEX_DEPTH_MAX 64
 #define REGEX_REPEAT_MAX 1000
 #define REGEX_PROGRAM_MAX 4000 /* Instructions. */
-#define REGEX_RANGES_MAX 400   /* Of one character class. */
-#define REGEX_STATES_MAX 160   /* Of the automaton; more: it is left out. */
+#define REGEX_RANGES_MAX 2400  /* Of one character class; letters of all scripts have 1,900. */
+#define REGEX_CODE_POINT_MAX 0x10ffff
+#define REGEX_STATES_MAX 160 /* Of the automaton; more: it is left out. */
 
 enum regex_node_kind {
     REGEX_EMPTY,
@@ -37,6 +38,12 @@ enum {
 
 struct regex_range {
     uint32_t low, high;
+};
+
+struct regex_ranges {
+    struct regex_range at[REGEX_RANGES_MAX];
+    uint32_t count;
+    bool full; /* More than REGEX_RANGES_MAX were added. */
 };
 
 struct regex_node {
@@ -76,6 +83,14 @@ struct cel_regex {
     bool anchored;                     /* Begins with the start of the text. */
     struct regex_automaton *automaton; /* NULL: the pattern does without. */
 };
+
+void regex_add_range(struct regex_ranges *ranges, uint32_t low, uint32_t high);
+void regex_sort_ranges(struct regex_ranges *ranges);
+void regex_negate_ranges(struct regex_ranges *ranges);
+/* Add every other case of what is in ranges (Unicode's simple foldings). */
+void regex_fold_ranges(struct regex_ranges *ranges);
+/* Add a category (L, Lu), a script (Greek) or Any; false: there is none of that name. */
+bool regex_add_unicode(struct regex_ranges *ranges, struct text name);
 
 const struct regex_node *regex_parse(struct arena *arena, struct text pattern, uint32_t *ret_groups,
                                      const char **ret_problem);

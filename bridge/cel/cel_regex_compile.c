@@ -4,11 +4,14 @@
 
 #include "cel/cel_regex.h"
 
+#define SHARED_MAX 1024 /* Byte ranges that may be shared: a power of two. */
+
 struct compiler {
     struct arena *arena;
     struct regex_inst *program;
     uint32_t count;
     bool full;
+    uint32_t shared[SHARED_MAX]; /* Instructions by what they are; 0: none yet. */
 };
 
 static uint32_t emit(struct compiler *compiler, struct regex_inst inst)
@@ -27,6 +30,19 @@ static uint32_t emit_split(struct compiler *compiler, uint32_t a, uint32_t b, bo
                 (struct regex_inst){.op = REGEX_OP_SPLIT, .a = lazy ? b : a, .b = lazy ? a : b});
 }
 
+/* Large classes end in the same few ranges of bytes over and over: those are kept once. */
+static uint32_t emit_range(struct compiler *compiler, uint8_t low, uint8_t high, uint32_t next)
+{
+    uint32_t key = (low * 31u + high) * 257u + next * 7919u;
+    uint32_t *shared = &compiler->shared[key & (SHARED_MAX - 1)];
+    const struct regex_inst *known = &compiler->program[*shared];
+    if (*shared != 0 && known->low == low && known->high == high && known->a == next) {
+        return *shared;
+    }
+    struct regex_inst inst = {.op = REGEX_OP_RANGE, .low = low, .high = high, .a = next};
+    return *shared = emit(compiler, inst);
+}
+
 /* --- code points to bytes ------------------------------------------------------------------ */
 
 /* The alternatives of a class so far; 0 stands for none yet (instruction 0 is the match). */
@@ -39,10 +55,7 @@ static void add_bytes(struct compiler *compiler, uint32_t *choices, const char l
                       const char high[4], uint32_t length, uint32_t next)
 {
     for (uint32_t i = length; i > 0; i--) {
-        next = emit(compiler, (struct regex_inst){.op = REGEX_OP_RANGE,
-                                                  .low = (uint8_t)low[i - 1],
-                                                  .high = (uint8_t)high[i - 1],
-                                                  .a = next});
+        next = emit_range(compiler, (uint8_t)low[i - 1], (uint8_t)high[i - 1], next);
     }
     add_choice(compiler, choices, next);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Patterns -> trees: RE2 syntax without \p classes and \C. */
+/* Patterns -> trees: RE2 syntax without \C (a text is never cut inside a code point). */
 
 #include "cel/cel_regex.h"
 
@@ -14,11 +14,6 @@ struct parser {
     uint32_t at, depth, groups;
     unsigned flags;
     const char *problem;
-};
-
-struct ranges {
-    struct regex_range at[REGEX_RANGES_MAX];
-    uint32_t count;
 };
 
 static const struct regex_node *parse_alternation(struct parser *parser);
@@ -72,91 +67,12 @@ static const struct regex_node *new_node(struct parser *parser, struct regex_nod
 
 /* --- character classes --------------------------------------------------------------------- */
 
-static void add_range(struct parser *parser, struct ranges *ranges, uint32_t low, uint32_t high)
+static const struct regex_node *new_class(struct parser *parser, struct regex_ranges *ranges)
 {
-    if (ranges->count == REGEX_RANGES_MAX) {
-        fail(parser, "a character class has too many ranges");
-        return;
+    regex_sort_ranges(ranges);
+    if (ranges->full) {
+        return fail(parser, "a character class has too many ranges");
     }
-    ranges->at[ranges->count++] = (struct regex_range){low, high};
-}
-
-static int compare_ranges(const void *a, const void *b)
-{
-    uint32_t x = ((const struct regex_range *)a)->low, y = ((const struct regex_range *)b)->low;
-    return (x > y) - (x < y);
-}
-
-static void sort_ranges(struct ranges *ranges)
-{
-    qsort(ranges->at, ranges->count, sizeof *ranges->at, compare_ranges);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < ranges->count; i++) {
-        struct regex_range range = ranges->at[i];
-        if (kept > 0 && range.low <= ranges->at[kept - 1].high + 1) {
-            if (range.high > ranges->at[kept - 1].high) {
-                ranges->at[kept - 1].high = range.high;
-            }
-        } else {
-            ranges->at[kept++] = range;
-        }
-    }
-    ranges->count = kept;
-}
-
-static void negate(struct parser *parser, struct ranges *ranges)
-{
-    struct ranges other;
-    uint32_t next = 0;
-    other.count = 0;
-    sort_ranges(ranges);
-    for (uint32_t i = 0; i < ranges->count; i++) {
-        if (ranges->at[i].low > next) {
-            add_range(parser, &other, next, ranges->at[i].low - 1);
-        }
-        next = ranges->at[i].high + 1;
-    }
-    if (next <= 0x10ffff) {
-        add_range(parser, &other, next, 0x10ffff);
-    }
-    *ranges = other;
-}
-
-/* The other case of a letter: ASCII, Latin-1, Greek and Cyrillic; else itself. */
-static uint32_t other_case(uint32_t c)
-{
-    static const struct {
-        uint32_t low, high, distance;
-    } uppers[] = {{'A', 'Z', 32},     {0xc0, 0xd6, 32},   {0xd8, 0xde, 32},  {0x391, 0x3a1, 32},
-                  {0x3a3, 0x3a9, 32}, {0x410, 0x42f, 32}, {0x400, 0x40f, 80}};
-    for (size_t i = 0; i < sizeof uppers / sizeof *uppers; i++) {
-        if (c >= uppers[i].low && c <= uppers[i].high) {
-            return c + uppers[i].distance;
-        }
-        if (c >= uppers[i].low + uppers[i].distance && c <= uppers[i].high + uppers[i].distance) {
-            return c - uppers[i].distance;
-        }
-    }
-    return c;
-}
-
-static void fold_ranges(struct parser *parser, struct ranges *ranges)
-{
-    uint32_t count = ranges->count;
-    for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t c = ranges->at[i].low; c <= ranges->at[i].high && c < 0x460; c++) {
-            uint32_t other = other_case(c);
-            if (other != c) {
-                add_range(parser, ranges, other, other);
-            }
-        }
-    }
-    sort_ranges(ranges);
-}
-
-static const struct regex_node *new_class(struct parser *parser, struct ranges *ranges)
-{
-    sort_ranges(ranges);
     struct regex_range *copy = arena_array(parser->arena, ranges->count, sizeof *copy);
     if (copy == NULL || parser->problem != NULL) {
         return fail(parser, "out of memory");
@@ -191,20 +107,65 @@ static const struct named_class named_classes[] = {
     {"\\w", "09AZaz__"},
 };
 
-static void add_pairs(struct parser *parser, struct ranges *ranges, const char *pairs)
+static void add_pairs(struct regex_ranges *ranges, const char *pairs)
 {
     for (; pairs[0] != '\0'; pairs += 2) {
         uint32_t low = (unsigned char)pairs[0] == 1 ? 0 : (unsigned char)pairs[0];
-        add_range(parser, ranges, low, (unsigned char)pairs[1]);
+        regex_add_range(ranges, low, (unsigned char)pairs[1]);
     }
 }
 
+/* The name of \pN or \p{Greek}, with what it says about negation; the \p is taken. */
+static bool take_property_name(struct parser *parser, struct text *ret_name, bool *negated)
+{
+    bool braces = take(parser, "{");
+    if (braces && take(parser, "^")) {
+        *negated = !*negated;
+    }
+    uint32_t start = parser->at;
+    while (more(parser) && (braces ? peek(parser) != '}' : parser->at == start)) {
+        parser->at++;
+    }
+    *ret_name = (struct text){parser->pattern.at + start, parser->at - start};
+    return ret_name->count > 0 && (!braces || take(parser, "}"));
+}
+
+static __attribute__((noinline)) bool take_property(struct parser *parser,
+                                                    struct regex_ranges *ranges)
+{
+    struct regex_ranges own;
+    struct text name;
+    own.count = 0;
+    own.full = false;
+    bool negated = take(parser, "\\P");
+    if (!negated && !take(parser, "\\p")) {
+        return false;
+    }
+    if (!take_property_name(parser, &name, &negated) || !regex_add_unicode(&own, name)) {
+        fail(parser, "\\p needs a category (\\pL, \\p{Lu}) or a script (\\p{Greek})");
+        return false;
+    }
+    if ((parser->flags & FLAG_FOLD) != 0) {
+        regex_fold_ranges(&own);
+    }
+    if (negated) {
+        regex_negate_ranges(&own);
+    }
+    for (uint32_t i = 0; i < own.count; i++) {
+        regex_add_range(ranges, own.at[i].low, own.at[i].high);
+    }
+    return true;
+}
+
 /* \d, [:alpha:], [:^alpha:], \D ... at the parser's place. */
-static bool take_named(struct parser *parser, struct ranges *ranges, bool in_brackets)
+static bool take_named(struct parser *parser, struct regex_ranges *ranges, bool in_brackets)
 {
     struct text rest = {parser->pattern.at + parser->at, parser->pattern.count - parser->at};
     if (rest.count == 0 || (rest.at[0] != '[' && rest.at[0] != '\\')) {
         return false;
+    }
+    if (text_starts(rest, "\\p") || text_starts(rest, "\\P")) {
+        return take_property(parser, ranges);
     }
     for (size_t i = 0; i < sizeof named_classes / sizeof *named_classes; i++) {
         const char *name = named_classes[i].name;
@@ -220,14 +181,15 @@ static bool take_named(struct parser *parser, struct ranges *ranges, bool in_bra
             continue;
         }
         parser->at += (uint32_t)strlen(plain ? name : negated);
-        struct ranges own;
+        struct regex_ranges own;
         own.count = 0;
-        add_pairs(parser, &own, named_classes[i].ranges);
+        own.full = false;
+        add_pairs(&own, named_classes[i].ranges);
         if (!plain) {
-            negate(parser, &own);
+            regex_negate_ranges(&own);
         }
         for (uint32_t r = 0; r < own.count; r++) {
-            add_range(parser, ranges, own.at[r].low, own.at[r].high);
+            regex_add_range(ranges, own.at[r].low, own.at[r].high);
         }
         return true;
     }
@@ -288,8 +250,7 @@ static uint32_t take_escape(struct parser *parser)
     }
     bool letter = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (letter) {
-        fail(parser, c == 'p' || c == 'P' ? "\\p classes are not supported; write the ranges"
-                                          : "this escape is not known");
+        fail(parser, "this escape is not known");
     }
     return take_code_point(parser);
 }
@@ -299,9 +260,9 @@ static uint32_t take_class_char(struct parser *parser)
     return take(parser, "\\") ? take_escape(parser) : take_code_point(parser);
 }
 
-static void take_class_item(struct parser *parser, struct ranges *ranges)
+static void take_class_item(struct parser *parser, struct regex_ranges *ranges)
 {
-    if (take_named(parser, ranges, true)) {
+    if (take_named(parser, ranges, true) || parser->problem != NULL) {
         return;
     }
     uint32_t low = take_class_char(parser), high = low;
@@ -314,14 +275,15 @@ static void take_class_item(struct parser *parser, struct ranges *ranges)
     if (high < low) {
         fail(parser, "a range of a class runs backwards");
     } else {
-        add_range(parser, ranges, low, high);
+        regex_add_range(ranges, low, high);
     }
 }
 
 static __attribute__((noinline)) const struct regex_node *parse_class(struct parser *parser)
 {
-    struct ranges ranges;
+    struct regex_ranges ranges;
     ranges.count = 0;
+    ranges.full = false;
     bool negated = take(parser, "^"), first = true;
     while (parser->problem == NULL && (first || peek(parser) != ']')) {
         if (!more(parser)) {
@@ -332,10 +294,10 @@ static __attribute__((noinline)) const struct regex_node *parse_class(struct par
     }
     parser->at++;
     if ((parser->flags & FLAG_FOLD) != 0) {
-        fold_ranges(parser, &ranges);
+        regex_fold_ranges(&ranges);
     }
     if (negated) {
-        negate(parser, &ranges);
+        regex_negate_ranges(&ranges);
     }
     return new_class(parser, &ranges);
 }
@@ -343,23 +305,25 @@ static __attribute__((noinline)) const struct regex_node *parse_class(struct par
 static __attribute__((noinline)) const struct regex_node *char_node(struct parser *parser,
                                                                     uint32_t c)
 {
-    struct ranges ranges;
+    struct regex_ranges ranges;
     ranges.count = 0;
-    add_range(parser, &ranges, c, c);
+    ranges.full = false;
+    regex_add_range(&ranges, c, c);
     if ((parser->flags & FLAG_FOLD) != 0) {
-        fold_ranges(parser, &ranges);
+        regex_fold_ranges(&ranges);
     }
     return new_class(parser, &ranges);
 }
 
 static __attribute__((noinline)) const struct regex_node *dot_node(struct parser *parser)
 {
-    struct ranges ranges;
+    struct regex_ranges ranges;
     ranges.count = 0;
+    ranges.full = false;
     if ((parser->flags & FLAG_DOT_ALL) == 0) {
-        add_range(parser, &ranges, '\n', '\n');
+        regex_add_range(&ranges, '\n', '\n');
     }
-    negate(parser, &ranges);
+    regex_negate_ranges(&ranges);
     return new_class(parser, &ranges);
 }
 
@@ -452,8 +416,9 @@ static const struct regex_node *assert_node(struct parser *parser, unsigned asse
 
 static __attribute__((noinline)) const struct regex_node *named_node(struct parser *parser)
 {
-    struct ranges ranges;
+    struct regex_ranges ranges;
     ranges.count = 0;
+    ranges.full = false;
     return take_named(parser, &ranges, false) ? new_class(parser, &ranges) : NULL;
 }
 
@@ -500,7 +465,7 @@ static const struct regex_node *parse_atom(struct parser *parser)
     if (take(parser, "\\Q")) {
         return parse_quoted(parser);
     }
-    if (strchr("*+?", peek(parser)) != NULL) {
+    if (peek(parser) != '\0' && strchr("*+?", peek(parser)) != NULL) {
         return fail(parser, "nothing to repeat before '*', '+' or '?'");
     }
     uint32_t c = take(parser, "\\") ? take_escape(parser) : take_code_point(parser);
