@@ -236,6 +236,8 @@ void engine_free(struct engine *engine)
     }
     heap_done(&engine->timers);
     dedup_done(engine);
+    breakers_free(engine);
+    ladder_free(engine);
     arena_done(&engine->scratch);
     arena_done(&engine->load);
     textbuf_done(&engine->key);

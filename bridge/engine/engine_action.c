@@ -361,6 +361,7 @@ static void sent(struct engine *engine, struct action *action)
     run->effects = run->effects || effect >= NSH_CHANGES;
     run->interrupted = run->interrupted || effect >= NSH_INTERRUPTS;
     engine->counters.actions_started++;
+    breaker_sent(engine, action);
     run_touch(engine, run);
 }
 
@@ -544,6 +545,7 @@ void action_result(struct engine *engine, const struct engine_result *result)
     action->out = false;
     engine_timer_stop(engine, &action->timer);
     run->activity_ms = engine->now_ms;
+    breaker_result(engine, action, result->code);
     if (action->reading) {
         action->reading = false;
         verify_result(engine, action, result);

@@ -188,6 +188,15 @@ static int command_status(struct engine *engine, const struct engine_command *co
     return 0;
 }
 
+static int command_breakers(struct engine *engine, const struct engine_command *command,
+                            struct nsh_error *err)
+{
+    textbuf_add_chars(&engine->reply, "{\"breakers\":");
+    breakers_json(engine, &engine->reply);
+    textbuf_add_char(&engine->reply, '}');
+    return 0;
+}
+
 static const struct {
     const char *name;
     command_fn run;
@@ -196,7 +205,7 @@ static const struct {
     {"freeze", command_freeze, true},     {"unfreeze", command_unfreeze, true},
     {"run.cancel", command_cancel, true}, {"brake.release", command_brake, true},
     {"alarm.clear", command_clear, true}, {"plan", command_plan, false},
-    {"status", command_status, false},
+    {"status", command_status, false},    {"breakers", command_breakers, false},
 };
 
 static void command_record(struct engine *engine, const struct engine_command *command, int result,

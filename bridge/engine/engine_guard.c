@@ -197,6 +197,21 @@ static bool check_one_run(struct engine *engine, struct ask *ask, struct textbuf
     return false;
 }
 
+static bool check_breaker(struct engine *engine, struct ask *ask, struct textbuf *text)
+{
+    return breaker_check(engine, ask, text);
+}
+
+static bool check_ladder(struct engine *engine, struct ask *ask, struct textbuf *text)
+{
+    return ladder_check(engine, ask, text);
+}
+
+static bool check_witness(struct engine *engine, struct ask *ask, struct textbuf *text)
+{
+    return witness_check(engine, ask, text);
+}
+
 static bool check_concurrent(struct engine *engine, struct ask *ask, struct textbuf *text)
 {
     return concurrent_check(engine, ask, text);
@@ -246,6 +261,7 @@ void guards_ask(struct engine *engine, struct ask *ask, struct guard_verdict *ve
         textbuf_clear(&text);
         ask->instead = BLOCK_NONE;
         ask->wait_on = NULL;
+        ask->again_ms = 0;
         bool pass = guard->check(engine, ask, &text);
         if (verdict->json != NULL) {
             verdict_json(verdict->json, guard, pass, &text);
@@ -253,6 +269,7 @@ void guards_ask(struct engine *engine, struct ask *ask, struct guard_verdict *ve
         if (!pass) {
             verdict->block = ask->instead != BLOCK_NONE ? ask->instead : guard->block;
             verdict->guard = guard->name;
+            verdict->again_ms = ask->again_ms;
             verdict->text = scratch_printf(engine, "%s", text.at == NULL ? "" : text.at);
             return;
         }

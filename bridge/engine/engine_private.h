@@ -14,6 +14,7 @@
 #include "base/heap.h"
 #include "base/json.h"
 #include "base/pack.h"
+#include "engine/engine_guards.h"
 
 #define ID_BYTES 24
 #define SECOND_MS INT64_C(1000)
@@ -417,6 +418,7 @@ struct engine {
     struct action *queue_first, *queue_last;
     struct waiting waiting_store; /* Activations that wait for the store. */
     struct dedup dedup;
+    struct guards_kept kept;
 
     bool store_ok;
     char blind[256];
@@ -603,6 +605,7 @@ struct ask {
     enum nsh_effect effect;
     struct scope *scope;      /* STAGE_DECIDE */
     struct waiting *wait_on;  /* Set by a guard that defers. */
+    int64_t again_ms;         /* The same: when to ask again; 0: soon. */
     enum guard_block instead; /* Set by a guard that blocks otherwise than its row says. */
 };
 
@@ -610,6 +613,7 @@ struct guard_verdict {
     enum guard_block block;
     const char *guard;    /* The one that blocked. */
     const char *text;     /* In scratch. */
+    int64_t again_ms;     /* Deferred: when to ask again; 0: soon. */
     struct textbuf *json; /* NULL, or every guard asked, as a JSON list without brackets. */
 };
 

@@ -526,6 +526,24 @@ static void flush_instances(struct engine *engine)
     engine->dirty_instances = engine->dirty_instances_last = NULL;
 }
 
+static void flush_chassis(struct engine *engine)
+{
+    struct guards_kept *kept = &engine->kept;
+    for (struct chassis *chassis = kept->dirty_chassis, *next = NULL; chassis != NULL;
+         chassis = next) {
+        next = chassis->dirty_next;
+        chassis->dirty = false;
+        ladder_json(engine, chassis, body_begin(engine));
+        body_end(engine, &(struct envelope){.kind = RECORD_CHASSIS,
+                                            .id = scratch_printf(engine, "%.*s", PT(chassis->key)),
+                                            .host = chassis->host,
+                                            .state = "",
+                                            .live = true});
+        scratch_relax(engine);
+    }
+    kept->dirty_chassis = kept->dirty_chassis_last = NULL;
+}
+
 void records_flush(struct engine *engine)
 {
     uint64_t through = engine->records_through;
@@ -538,6 +556,7 @@ void records_flush(struct engine *engine)
         scratch_relax(engine);
     }
     engine->dirty_hosts = engine->dirty_hosts_last = NULL;
+    flush_chassis(engine);
     flush_runs(engine);
     flush_instances(engine);
     write_meta(engine);

@@ -339,6 +339,7 @@ void run_end(struct engine *engine, struct run *run, enum run_state state, const
     run->ended = true;
     concurrent_return(engine, run);
     host_remember(engine, run);
+    ladder_run_ended(engine, run);
     if (run->instance != NULL) {
         run->instance->run = NULL;
         instance_touch(engine, run->instance);

@@ -109,14 +109,15 @@ void step_blocked(struct engine *engine, struct run *run, const struct guard_ver
     const char *text = scratch_printf(engine, "guard %s: %s", verdict->guard, verdict->text);
     bool fresh = engine->now_ms - run->activity_ms <= engine->guards->intent_max_age_ms;
     if (verdict->block == BLOCK_DEFER && (fresh || run->otherwise)) {
-        current(run)->state = STEP_RUNNING; /* The store: it is asked again. */
+        current(run)->state = STEP_RUNNING; /* The store, an endpoint: asked again. */
         current(run)->attempts--;
-        step_retry(engine, run, STORE_RETRY_MS, text);
+        step_retry(engine, run, verdict->again_ms > 0 ? verdict->again_ms : STORE_RETRY_MS, text);
         return;
     }
     step_close(engine, run, STEP_REFUSED, text);
     bool brake = strcmp(verdict->guard, "brake") == 0;
-    if (run->otherwise || verdict->block == BLOCK_REFUSE || (run->effects && !brake)) {
+    bool breaker = strcmp(verdict->guard, "breaker") == 0; /* Nobody else knows that it is dead. */
+    if (run->otherwise || verdict->block == BLOCK_REFUSE || breaker || (run->effects && !brake)) {
         step_missed(engine, run, text);
         return;
     }

@@ -115,6 +115,7 @@ struct policy_limits {
         int64_t window_ms;
     } rates[12];
     size_t rates_count;
+    uint32_t witnesses; /* 0: the site's. */
 };
 
 struct policy {
@@ -149,12 +150,18 @@ struct policy_guards {
     uint32_t rack_10min_max, rack_1h_max, rack_24h_max; /* 2, 4, 10 */
     uint32_t brake_hosts_min;                           /* 3 */
     uint32_t brake_percent;                             /* 20 */
-    int64_t brake_window_ms;   /* Alarms raised within this long of each other: 5 min. */
-    int64_t brake_hold_ms;     /* Stays on this long after it is no longer true: 10 min. */
-    int64_t intent_max_age_ms; /* 10 min */
-    int64_t event_max_age_ms;  /* 10 min */
-    int64_t cooldown_ms;       /* once_within default: 1 h */
-    int64_t queue_ms;          /* A deferred run waits at most: 10 min. */
+    int64_t brake_window_ms;     /* Alarms raised within this long of each other: 5 min. */
+    int64_t brake_hold_ms;       /* Stays on this long after it is no longer true: 10 min. */
+    int64_t intent_max_age_ms;   /* 10 min */
+    int64_t event_max_age_ms;    /* 10 min */
+    int64_t cooldown_ms;         /* once_within default: 1 h */
+    int64_t queue_ms;            /* A deferred run waits at most: 10 min. */
+    uint32_t witnesses;          /* 2 signs on different paths before off, fence, destroy. */
+    uint32_t ladder_runs_max;    /* 5 interrupting runs of a chassis ... */
+    int64_t ladder_ms;           /* ... in 21 days, then a person. */
+    uint32_t breaker_failures;   /* 5 in a row: the endpoint is left alone ... */
+    int64_t breaker_open_ms;     /* ... for 30 s, twice as long each time ... */
+    int64_t breaker_open_ms_max; /* ... up to 10 min. */
 };
 
 struct policy_defaults {

@@ -10,11 +10,15 @@
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
 #define GUARD_COUNT_MAX 100000
+#define WITNESSES_MAX 8
+#define LADDER_RUNS_MAX 50 /* The engine remembers more than these. */
 
 static void read_step(struct policy_loader *loader, struct conf *group, void *object);
 static void read_concurrent(struct policy_loader *loader, struct conf *group, void *object);
 static void read_rates(struct policy_loader *loader, struct conf *group, void *object);
 static void read_brake(struct policy_loader *loader, struct conf *group, void *object);
+static void read_ladder(struct policy_loader *loader, struct conf *group, void *object);
+static void read_breaker(struct policy_loader *loader, struct conf *group, void *object);
 
 static const struct policy_key defaults_rows[] = {
     {.name = "mode",
@@ -87,6 +91,22 @@ static const struct policy_key guards_rows[] = {
      .read = read_brake,
      .example = "brake = { hosts = 3; percent = 20; }",
      .help = "The storm brake."},
+    {.name = "witnesses",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, witnesses),
+     .min = 1,
+     .max = WITNESSES_MAX,
+     .help = "Signs on different paths before a host is switched off, fenced or destroyed."},
+    {.name = "ladder",
+     .kind = KEY_READ,
+     .read = read_ladder,
+     .example = "ladder = { runs = 5; within = \"21d\"; }",
+     .help = "Interrupting runs of a chassis, over weeks; then a person."},
+    {.name = "breaker",
+     .kind = KEY_READ,
+     .read = read_breaker,
+     .example = "breaker = { failures = 5; open = \"30s\"; open_max = \"10m\"; }",
+     .help = "When an endpoint of a driver is left alone, and for how long."},
     {.name = "intent_max_age",
      .kind = KEY_DURATION,
      .offset = offsetof(struct policy_guards, intent_max_age_ms),
@@ -122,6 +142,42 @@ static const struct policy_key brake_rows[] = {
      .help = "It stays on for this long after that ended."},
 };
 
+static const struct policy_key ladder_rows[] = {
+    {.name = "runs",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, ladder_runs_max),
+     .min = 1,
+     .max = LADDER_RUNS_MAX,
+     .help = "So many interrupting runs of one chassis ..."},
+    {.name = "within",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_guards, ladder_ms),
+     .min = DAY_MS,
+     .max = 365 * DAY_MS,
+     .help = "... in this long: the next one is a person's."},
+};
+
+static const struct policy_key breaker_rows[] = {
+    {.name = "failures",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, breaker_failures),
+     .min = 1,
+     .max = 1000,
+     .help = "So many calls in a row without an answer ..."},
+    {.name = "open",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_guards, breaker_open_ms),
+     .min = SECOND_MS,
+     .max = HOUR_MS,
+     .help = "... leave the endpoint alone for this long, then one action tries it ..."},
+    {.name = "open_max",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_guards, breaker_open_ms_max),
+     .min = SECOND_MS,
+     .max = DAY_MS,
+     .help = "... and each time it is still dead twice as long, up to this."},
+};
+
 static const struct policy_key concurrent_rows[] = {
     {.name = "rack",
      .kind = KEY_COUNT,
@@ -146,6 +202,8 @@ const struct policy_keys policy_keys_defaults = KEYS("defaults", defaults_rows);
 const struct policy_keys policy_keys_defaults_step = KEYS("defaults.step", defaults_step_rows);
 const struct policy_keys policy_keys_guards = KEYS("guards", guards_rows);
 const struct policy_keys policy_keys_brake = KEYS("guards.brake", brake_rows);
+static const struct policy_keys policy_keys_ladder = KEYS("guards.ladder", ladder_rows);
+static const struct policy_keys policy_keys_breaker = KEYS("guards.breaker", breaker_rows);
 static const struct policy_keys policy_keys_concurrent = KEYS("guards.concurrent", concurrent_rows);
 
 struct policy_defaults policy_defaults_builtin(void)
@@ -177,6 +235,12 @@ struct policy_defaults policy_defaults_builtin(void)
                 .event_max_age_ms = 10 * MINUTE_MS,
                 .cooldown_ms = HOUR_MS,
                 .queue_ms = 10 * MINUTE_MS,
+                .witnesses = 2,
+                .ladder_runs_max = 5,
+                .ladder_ms = 21 * DAY_MS,
+                .breaker_failures = 5,
+                .breaker_open_ms = 30 * SECOND_MS,
+                .breaker_open_ms_max = 10 * MINUTE_MS,
             },
     };
 }
@@ -201,6 +265,20 @@ static void read_brake(struct policy_loader *loader, struct conf *group, void *o
 {
     if (policy_is(loader, group, CONF_GROUP, "brake = { hosts = 3; percent = 20; }")) {
         policy_keys_read(loader, group, &policy_keys_brake, object);
+    }
+}
+
+static void read_ladder(struct policy_loader *loader, struct conf *group, void *object)
+{
+    if (policy_is(loader, group, CONF_GROUP, "ladder = { runs = 5; within = \"21d\"; }")) {
+        policy_keys_read(loader, group, &policy_keys_ladder, object);
+    }
+}
+
+static void read_breaker(struct policy_loader *loader, struct conf *group, void *object)
+{
+    if (policy_is(loader, group, CONF_GROUP, "breaker = { failures = 5; open = \"30s\"; }")) {
+        policy_keys_read(loader, group, &policy_keys_breaker, object);
     }
 }
 

@@ -11,6 +11,7 @@
 
 static void read_concurrent(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_rates(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_witnesses(struct policy_loader *loader, struct conf *setting, void *object);
 
 static const struct policy_key limits_rows[] = {
     {.name = "once_within",
@@ -29,6 +30,11 @@ static const struct policy_key limits_rows[] = {
      .read = read_rates,
      .example = "rates = { rack = \"2 in 1h\"; }",
      .help = "Interrupting actions of this policy in a window, by domain."},
+    {.name = "witnesses",
+     .kind = KEY_READ,
+     .read = read_witnesses,
+     .example = "witnesses = 3;",
+     .help = "Signs on different paths before a host is switched off, fenced or destroyed."},
 };
 
 const struct policy_keys policy_keys_limits = {"limits", limits_rows,
@@ -208,6 +214,18 @@ static void read_rates(struct policy_loader *loader, struct conf *group, void *o
         check_rate(loader, at[i], &limits->rates[i]);
     }
     limits->rates_count = rates.count;
+}
+
+static void read_witnesses(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_limits *limits = object;
+    uint32_t site = loader->set->defaults.guards.witnesses;
+    limits->witnesses = (uint32_t)conf_int(setting, site, 1, 8, loader->diags);
+    if (limits->witnesses < site) {
+        diag_add(loader->diags, DIAG_ERROR, setting->value_at,
+                 "a policy may only tighten the guards of nightshift.conf",
+                 "weaker than the site's guard: %u witnesses", site);
+    }
 }
 
 void policy_limits_read(struct policy_loader *loader, struct conf *group, void *policy)

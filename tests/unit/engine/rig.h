@@ -139,6 +139,7 @@ RIG struct policy_set *policies_text(const char *text, const struct policy_defau
     struct policy_defaults own = policy_defaults_builtin();
     own.settle_ms = 0;
     own.step_timeout_ms = 60 * S;
+    own.guards.witnesses = 1; /* Tests of this guard ask for the two of the default. */
     struct policy_set *set =
         policy_load_text("test.policy", text, defaults == NULL ? &own : defaults, &diags);
     if (set == NULL) {

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_ENGINE_GUARDS_H
+#define ENGINE_ENGINE_GUARDS_H
+
+/* What guards remember: endpoints, chassis, holds, what can be seen. Part of engine_private.h. */
+
+#include "base/map.h"
+#include "base/text.h"
+
+struct action;
+struct ask;
+struct engine;
+struct event;
+struct host_state;
+struct inventory;
+struct nsh_value;
+struct run;
+struct verb;
+
+#define GUARD_ID_BYTES 24
+#define GUARD_TEXT_BYTES 256
+
+/* ---- engine_breaker.c: one for each endpoint of a driver that failed
+ * ------------------------------------------------ */
+
+enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
+
+/*
+ * The endpoint is the address that the host's binding names; bindings without one share their
+ * driver's. Not kept over a restart: the first failures open it again.
+ */
+struct breaker {
+    struct text key; /* "redfish 10.0.0.7" */
+    enum breaker_state state;
+    uint32_t failures; /* In a row. */
+    uint32_t opens;    /* In a row, without an answer between them. */
+    uint64_t failures_total, opens_total, deferred;
+    int64_t since_ms; /* In this state. */
+    int64_t until_ms; /* Open: then one may try. */
+    uint64_t probe;   /* Half-open: the action that tries; 0: none yet. */
+    const char *word; /* Of the last failure. */
+};
+
+bool breaker_check(struct engine *engine, struct ask *ask, struct textbuf *text);
+void breaker_sent(struct engine *engine, const struct action *action);
+void breaker_result(struct engine *engine, const struct action *action, int code);
+void breakers_json(struct engine *engine, struct textbuf *json); /* A list. */
+void breakers_free(struct engine *engine);
+
+/* ---- engine_ladder.c: weeks of a chassis
+ * ---------------------------------------------------------------------------- */
+
+#define CHASSIS_STAMPS_MAX 64
+#define CHASSIS_MAX 400000 /* Twice HOSTS_MAX: the ones that were replaced. */
+
+struct chassis {
+    struct text key; /* Its serial; "host NAME" of a host whose serial is not known. */
+    int64_t interrupted[CHASSIS_STAMPS_MAX], escalated[CHASSIS_STAMPS_MAX];
+    uint32_t interrupted_count, escalated_count;
+    const char *host; /* Where it was last. */
+    bool dirty;
+    struct chassis *dirty_next;
+};
+
+bool ladder_check(struct engine *engine, struct ask *ask, struct textbuf *text);
+void ladder_run_ended(struct engine *engine, const struct run *run);
+void ladder_load(struct engine *engine, const struct nsh_value *value);
+void ladder_json(struct engine *engine, const struct chassis *chassis, struct textbuf *json);
+void ladder_free(struct engine *engine);
+
+/* ---- engine_witness.c: k signs on different paths
+ * ------------------------------------------------------------------- */
+
+bool witness_check(struct engine *engine, struct ask *ask, struct textbuf *text);
+
+struct guards_kept {
+    struct map breakers; /* By endpoint. */
+    struct map chassis;  /* By serial. */
+    struct chassis *dirty_chassis, *dirty_chassis_last;
+};
+
+#endif
