@@ -304,6 +304,7 @@ static struct config *config_take(struct config *config, struct conf *root, stru
         policy_defaults_read(root, &config->policy, diags);
         conf_get(root, "defaults");
         conf_get(root, "guards");
+        conf_get(root, "calendars");
         for (size_t i = 0; i < config_rows_count; i++) {
             if (first_of_group(i) && config_rows[i].type != CONFIG_POLICY) {
                 check_unknown(root, config_rows[i].path, config_group_bytes(config_rows[i].path),

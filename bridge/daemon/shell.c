@@ -26,6 +26,14 @@ int64_t shell_now(struct shell *shell)
     return shell->now_ms;
 }
 
+/* Calendars go by it; all else by shell_now(), which never steps. */
+static int64_t wall_clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 void shell_wake(struct shell *shell)
 {
     uv_async_send(&shell->async);
@@ -52,6 +60,7 @@ void shell_fatal(const char *text)
 int shell_step(struct shell *shell, struct engine_input *input, struct nsh_error *err)
 {
     input->now_ms = shell_now(shell);
+    input->wall_ms = wall_clock_ms();
     int result = engine_step(shell->engine, input, &shell->output, err);
     struct engine_output *output = &shell->output;
     for (size_t i = 0; i < output->records_count; i++) {

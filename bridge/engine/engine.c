@@ -456,6 +456,7 @@ int engine_step(struct engine *engine, const struct engine_input *input,
         gap_check(engine, now_ms);
     }
     engine->now_ms = now_ms;
+    wall_take(engine, input->wall_ms);
     if (engine->ready) {
         timers_run(engine, false);
     }

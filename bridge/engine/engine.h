@@ -72,7 +72,8 @@ struct engine_health {
 
 struct engine_input {
     enum engine_input_kind kind;
-    int64_t now_ms; /* Engine time: Unix milliseconds at start, then monotonic; never goes back. */
+    int64_t now_ms;  /* Engine time: Unix milliseconds at start, then monotonic; never goes back. */
+    int64_t wall_ms; /* The clock on the wall, which may step; for calendars only. 0: as now_ms. */
     union {
         const struct record *record;
         const struct inventory *inventory;

@@ -284,6 +284,17 @@ static int call(void *arg, size_t index, const struct cel_value *args, size_t ar
         *ret_value = (struct cel_value){.kind = CEL_BOOL, .boolean = active};
         return 0;
     }
+    if (index == FN_IN_CALENDAR && args_count == 1 && args[0].kind == CEL_STRING) {
+        const struct policy_set *set =
+            scope->run != NULL && scope->run->set != NULL ? scope->run->set : scope->engine->set;
+        struct text name = {args[0].text, args[0].count};
+        bool open = false;
+        if (!calendar_open(scope->engine, set, name, &open)) {
+            return nsh_fail(err, NSH_NOT_FOUND, "there is no calendar '%.*s'", PT(name));
+        }
+        *ret_value = (struct cel_value){.kind = CEL_BOOL, .boolean = open};
+        return 0;
+    }
     return nsh_fail(err, NSH_INVALID, "no such function");
 }
 

@@ -71,6 +71,11 @@ static bool check_freeze(struct engine *engine, struct ask *ask, struct textbuf 
     return false;
 }
 
+static bool check_calendar(struct engine *engine, struct ask *ask, struct textbuf *text)
+{
+    return calendar_check(engine, ask, text);
+}
+
 static bool check_once(struct engine *engine, struct ask *ask, struct textbuf *text)
 {
     int64_t window_ms = policy_once_within(engine, ask->policy);

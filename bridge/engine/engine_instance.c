@@ -573,7 +573,8 @@ void instances_unknown(struct engine *engine, int64_t since_ms)
     for (struct run *run = engine->runs_first; run != NULL; run = run->next) {
         struct timer *timers[] = {&run->timer, run->action == NULL ? NULL : &run->action->timer};
         for (size_t i = 0; i < 2; i++) {
-            if (timers[i] != NULL && heap_has(&timers[i]->node)) {
+            bool wall = i == 0 && calendar_waits(run); /* Goes by the clock on the wall. */
+            if (timers[i] != NULL && heap_has(&timers[i]->node) && !wall) {
                 engine_timer_set(engine, timers[i], timers[i]->node.due + gap_ms,
                                  timers[i]->node.order);
             }

@@ -84,7 +84,7 @@ static void run_place(struct engine *engine, struct run *run)
 {
     enum nsh_effect effect =
         run->policy == &lost_policy ? NSH_INTERRUPTS : policy_effect(run->policy);
-    if (run->refused || run->policy == builtin_brake_policy()) {
+    if (run->refused || run->policy == builtin_brake_policy() || calendar_is_away(run)) {
         return;
     }
     if (run->host != NULL && effect >= NSH_CHANGES && run->host->run == NULL) {
@@ -273,7 +273,8 @@ static void run_resume(struct engine *engine, struct run *run)
     CLEANUP(textbuf_donep) struct textbuf text = {0};
     textbuf_add_chars(&text, "nightshift was down for ");
     textbuf_add_duration(&text, down_ms);
-    if (run->lost == NULL && !run->otherwise && down_ms > engine->guards->intent_max_age_ms) {
+    bool late = down_ms > engine->guards->intent_max_age_ms && !calendar_is_away(run);
+    if (run->lost == NULL && !run->otherwise && late) {
         if (!run->effects && run->action == NULL) {
             run_end(engine, run, RUN_EXPIRED, text.at == NULL ? "" : text.at);
             return;
@@ -286,6 +287,8 @@ static void run_resume(struct engine *engine, struct run *run)
             step->state = STEP_TODO; /* It waited for another try. */
         } else if (run->lost != NULL) {
             step->state = STEP_SKIPPED;
+        } else if (step->step->kind == STEP_WINDOW) {
+            calendar_look(engine, run);
         } else if (step->step->kind == STEP_CHECK) {
             step->started_ms = engine->now_ms; /* Downtime is unknown time. */
             run->state = RUN_VERIFYING;

@@ -50,9 +50,14 @@ static void not_now_why(struct engine *engine, const struct instance *instance,
                         const struct guard_verdict *verdict, struct textbuf *why)
 {
     if (instance->state == INST_ACTIVE) {
+        const struct run *run = instance->run;
         textbuf_addf(why, "%s%s%s: nothing more for this alarm", instance->decision,
-                     instance->run == NULL ? "" : ", ",
-                     instance->run == NULL ? "" : instance->run->id);
+                     run == NULL ? "" : ", ", run == NULL ? "" : run->id);
+        const struct run_step *step =
+            run == NULL || run->at >= run->steps_count ? NULL : &run->steps[run->at];
+        if (step != NULL && step->state == STEP_RUNNING && step->text != NULL) {
+            textbuf_addf(why, "; step %s: %s", step->step->name, step->text);
+        }
         return;
     }
     textbuf_add_chars(why, instance_state_word(instance->state));

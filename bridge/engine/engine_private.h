@@ -357,7 +357,7 @@ struct set_use {
     uint32_t runs;
 };
 
-#define SETS_MAX 16
+#define SETS_MAX 64 /* A run may wait for a window for weeks. */
 
 enum counter_id {
     COUNT_RUN,
@@ -382,6 +382,8 @@ struct engine {
     struct loaded *loaded_first, *loaded_last;
     int64_t known_ms;         /* The newest time that a loaded record tells. */
     int64_t now_ms, clock_ms; /* clock_ms: the newest time that a record tells. */
+    int64_t wall_offset_ms;   /* What the clock on the wall shows more. */
+    bool given_back;          /* A run gave its host back while it waits. */
     int64_t promised_ms;      /* When the last step asked to be woken. */
     uint64_t waiting_count;   /* Activations that wait for time or for their turn. */
     uint64_t operators_armed; /* Triggers that wait for what may not come. */
@@ -591,6 +593,7 @@ enum guard_block { BLOCK_NONE, BLOCK_SKIP, BLOCK_REFUSE, BLOCK_DEFER, BLOCK_HOLD
 #define STAGE_DECIDE 0x1u /* An activation is judged. */
 #define STAGE_INTEND 0x2u /* A run wants an action. */
 #define STAGE_SEND 0x4u   /* Its intent is durable; it leaves now. */
+#define STAGE_RESUME 0x8u /* A run that gave its host back wants it again. */
 
 /* What is asked: may this be done to this host? */
 struct ask {
@@ -652,6 +655,19 @@ uint32_t brake_threshold(const struct engine *engine, const struct domain_state 
 void brake_timers(struct engine *engine, struct brake *brake);
 void brake_free(struct engine *engine, struct brake *brake);
 void brake_restore(struct engine *engine, const struct nsh_value *value);
+
+/* ---- engine_calendar.c: calendars ---------------------------------------------------------------
+ */
+
+void wall_take(struct engine *engine, int64_t given_ms);
+/* False: there is no calendar of that name. */
+bool calendar_open(const struct engine *engine, const struct policy_set *set, struct text name,
+                   bool *ret_open);
+bool calendar_check(struct engine *engine, struct ask *ask, struct textbuf *text); /* A guard. */
+void calendar_begin(struct engine *engine, struct run *run);
+void calendar_look(struct engine *engine, struct run *run);
+bool calendar_waits(const struct run *run);
+bool calendar_is_away(const struct run *run); /* It waits, and its host is free for others. */
 
 /* ---- engine_freeze.c
  * -------------------------------------------------------------------------------------------------

@@ -153,7 +153,7 @@ static void write_host(struct engine *engine, struct host_state *host)
 static void write_step(struct textbuf *json, const struct run_step *step, uint32_t number)
 {
     static const char *const kinds[] = {
-        [STEP_ACT] = "act", [STEP_CHECK] = "check", [STEP_WAIT] = "wait"};
+        [STEP_ACT] = "act", [STEP_CHECK] = "check", [STEP_WAIT] = "wait", [STEP_WINDOW] = "window"};
     json_comma(json);
     textbuf_add_char(json, '{');
     const struct verb *verb = step->step->verb;

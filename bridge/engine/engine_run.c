@@ -135,6 +135,9 @@ static void run_fire(struct engine *engine, void *owner)
     case STEP_WAIT:
         step_done(engine, run, "waited");
         break;
+    case STEP_WINDOW:
+        calendar_look(engine, run);
+        break;
     case STEP_ACT:
         if (run->action == NULL) { /* Its retry. */
             step->state = STEP_TODO;
@@ -340,6 +343,7 @@ void run_end(struct engine *engine, struct run *run, enum run_state state, const
     concurrent_return(engine, run);
     host_remember(engine, run);
     ladder_run_ended(engine, run);
+    run->woken = false;
     if (run->instance != NULL) {
         run->instance->run = NULL;
         instance_touch(engine, run->instance);
@@ -357,17 +361,29 @@ void run_end(struct engine *engine, struct run *run, enum run_state state, const
     *last = run;
 }
 
+static void wake_for(struct engine *engine, struct run *run)
+{
+    run->woken = true;
+    decide_again(engine, &run->host->waiting);
+    for (uint32_t i = 0; i < run->host->domains_count; i++) {
+        decide_again(engine, &run->host->domains[i]->waiting);
+    }
+}
+
 void runs_wake(struct engine *engine)
 {
+    bool given_back = engine->given_back;
+    engine->given_back = false;
+    for (struct run *run = engine->runs_first; given_back && run != NULL; run = run->next) {
+        if (!run->woken && run->host != NULL && calendar_is_away(run)) {
+            wake_for(engine, run);
+        }
+    }
     for (struct run *run = engine->ended_runs; run != NULL; run = run->ended_next) {
         if (run->woken || run->host == NULL) {
             continue;
         }
-        run->woken = true;
-        decide_again(engine, &run->host->waiting);
-        for (uint32_t i = 0; i < run->host->domains_count; i++) {
-            decide_again(engine, &run->host->domains[i]->waiting);
-        }
+        wake_for(engine, run);
     }
 }
 
@@ -413,8 +429,14 @@ void run_cleared(struct engine *engine, struct run *run)
     engine_trace(engine, "run %s %s %s: the alarm is cleared", run->id, run->subject,
                  run->policy_name);
     struct run_step *step = run->at < run->steps_count ? &run->steps[run->at] : NULL;
-    if (step != NULL && step->state == STEP_RUNNING && step->step->kind == STEP_CHECK) {
+    if (step == NULL || step->state != STEP_RUNNING) {
+        return;
+    }
+    if (step->step->kind == STEP_CHECK) {
         step_check(engine, run);
+        step_advance(engine, run);
+    } else if (calendar_waits(run)) {
+        calendar_look(engine, run);
         step_advance(engine, run);
     }
 }

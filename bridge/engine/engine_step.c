@@ -190,6 +190,9 @@ static void step_begin(struct engine *engine, struct run *run, struct run_step *
         engine_timer_set(engine, &run->timer, engine->now_ms + step->step->wait_ms,
                          run->number | UINT64_C(1) << 63);
         break;
+    case STEP_WINDOW:
+        calendar_begin(engine, run);
+        break;
     }
 }
 

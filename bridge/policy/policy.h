@@ -13,6 +13,7 @@
 #include "cel/cel.h"
 #include "model/event.h"
 #include "model/verb.h"
+#include "policy/policy_calendar.h"
 
 enum policy_mode { POLICY_OBSERVE, POLICY_SUGGEST, POLICY_APPROVE, POLICY_ENFORCE };
 enum policy_on_fail { ON_FAIL_ELSE, ON_FAIL_CONTINUE, ON_FAIL_STOP };
@@ -39,7 +40,7 @@ struct policy_template {
     size_t pieces_count;
 };
 
-enum policy_step_kind { STEP_ACT, STEP_CHECK, STEP_WAIT };
+enum policy_step_kind { STEP_ACT, STEP_CHECK, STEP_WAIT, STEP_WINDOW };
 
 struct policy_step {
     const char *name;
@@ -51,7 +52,9 @@ struct policy_step {
     struct policy_condition check;  /* STEP_CHECK. */
     int64_t within_ms, every_ms;    /* STEP_CHECK. */
     int64_t wait_ms;                /* STEP_WAIT. */
-    int64_t timeout_ms;             /* STEP_ACT; 0: the verb's default. */
+    int64_t timeout_ms;             /* STEP_ACT; 0: the verb's default. STEP_WINDOW: at most. */
+    uint32_t calendar;    /* 1 + its index. STEP_WINDOW: until it is open. STEP_ACT: only then. */
+    int64_t need_left_ms; /* And stays so for this long. */
     uint32_t retries;
     int64_t retry_delay_ms;
     enum policy_on_fail on_fail; /* In `else` never ON_FAIL_ELSE. */
@@ -127,6 +130,7 @@ struct policy {
     const struct policy_condition *unless;
     size_t unless_count;
     struct policy_limits limits;
+    uint32_t calendar; /* 1 + the index of the one that must be open; 0: none. */
     const struct policy_step *steps;
     size_t steps_count;
     const struct policy_step *otherwise; /* `else` */
@@ -162,6 +166,7 @@ struct policy_guards {
     uint32_t breaker_failures;   /* 5 in a row: the endpoint is left alone ... */
     int64_t breaker_open_ms;     /* ... for 30 s, twice as long each time ... */
     int64_t breaker_open_ms_max; /* ... up to 10 min. */
+    uint32_t freeze_calendars;   /* Bits: while one of them is open nothing is changed. */
 };
 
 struct policy_defaults {
@@ -170,11 +175,13 @@ struct policy_defaults {
     int64_t settle_ms;
     int64_t stale_after_ms; /* What waits and is not known for so long is dropped: 5 min. */
     struct policy_guards guards;
+    struct policy_calendars calendars; /* The site's. */
 };
 
 struct policy_set {
     struct arena arena;
     struct policy_defaults defaults;
+    const struct cel_zone *zones[CALENDARS_MAX]; /* Of the calendars. */
     const struct policy *policies;
     size_t policies_count;
     struct map by_name;
@@ -193,7 +200,7 @@ struct policy_list {
 #define POLICY_STEPS_MAX 64
 
 struct policy_defaults policy_defaults_builtin(void);
-/* `defaults` and `guards` groups of nightshift.conf. */
+/* `defaults`, `guards` and `calendars` of nightshift.conf. */
 void policy_defaults_read(struct conf *root, struct policy_defaults *defaults, struct diags *diags);
 
 /*
@@ -264,9 +271,11 @@ enum policy_variable {              /* env->variables */
                        POLICY_VARIABLES_COUNT
 };
 
-enum policy_function {            /* env->functions */
-                       FN_ACTIVE, /* active(string type) -> bool: raised on the subject or on a
-                                     domain it is in; globs allowed; the argument is a literal */
+enum policy_function {                 /* env->functions */
+                       FN_ACTIVE,      /* active(string type) -> bool: raised on the subject or on a
+                                          domain it is in; globs allowed; the argument is a literal */
+                       FN_IN_CALENDAR, /* in_calendar(string name) -> bool: that calendar of the
+                                          site is open now; a literal too */
                        POLICY_FUNCTIONS_COUNT
 };
 

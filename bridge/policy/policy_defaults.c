@@ -19,6 +19,7 @@ static void read_rates(struct policy_loader *loader, struct conf *group, void *o
 static void read_brake(struct policy_loader *loader, struct conf *group, void *object);
 static void read_ladder(struct policy_loader *loader, struct conf *group, void *object);
 static void read_breaker(struct policy_loader *loader, struct conf *group, void *object);
+static void read_freeze(struct policy_loader *loader, struct conf *setting, void *object);
 
 static const struct policy_key defaults_rows[] = {
     {.name = "mode",
@@ -113,6 +114,11 @@ static const struct policy_key guards_rows[] = {
      .min = 10 * SECOND_MS,
      .max = DAY_MS,
      .help = "An action that could not start within this is dropped."},
+    {.name = "freeze",
+     .kind = KEY_READ,
+     .read = read_freeze,
+     .example = "freeze = [\"change-freeze\"]",
+     .help = "Calendars during which nothing is changed."},
 };
 
 static const struct policy_key brake_rows[] = {
@@ -282,6 +288,12 @@ static void read_breaker(struct policy_loader *loader, struct conf *group, void 
     }
 }
 
+static void read_freeze(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_guards *guards = object;
+    guards->freeze_calendars = policy_calendars_of(loader->calendars, setting, loader->diags);
+}
+
 /* ---- rates -------------------------------------------------------------------------------- */
 
 /* The member that holds a rate; NULL: there is no such window. */
@@ -339,8 +351,13 @@ static void read_rates(struct policy_loader *loader, struct conf *group, void *o
 
 void policy_defaults_read(struct conf *root, struct policy_defaults *defaults, struct diags *diags)
 {
-    struct policy_loader loader = {.diags = diags};
+    struct policy_loader loader = {.diags = diags, .calendars = &defaults->calendars};
     struct conf *group = conf_get(root, "defaults"), *guards = conf_get(root, "guards");
+    struct conf *calendars = conf_get(root, "calendars");
+    if (calendars != NULL) { /* First: the guards name some. */
+        defaults->calendars.count = 0;
+        policy_calendars_read(calendars, &defaults->calendars, diags);
+    }
     if (group != NULL && policy_is(&loader, group, CONF_GROUP, "defaults = { settle = \"2s\"; }")) {
         policy_keys_read(&loader, group, &policy_keys_defaults, defaults);
     }

@@ -112,6 +112,14 @@ static const struct cel_function functions[POLICY_FUNCTIONS_COUNT] = {
             .result = OF_BOOL,
             .literal_args = true,
         },
+    [FN_IN_CALENDAR] =
+        {
+            .name = "in_calendar",
+            .params = {OF_TEXT},
+            .params_count = 1,
+            .result = OF_BOOL,
+            .literal_args = true,
+        },
 };
 
 #define ENV(count, wanted_kind)                                                                    \

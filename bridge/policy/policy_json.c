@@ -43,6 +43,10 @@ static void add_step(struct textbuf *out, const struct policy_step *step)
         textbuf_addf(&words, "check %s within ", step->check.source);
         textbuf_add_duration(&words, step->within_ms);
         break;
+    case STEP_WINDOW:
+        textbuf_add_chars(&words, "wait for the calendar, at most ");
+        textbuf_add_duration(&words, step->timeout_ms);
+        break;
     case STEP_WAIT:
     default:
         textbuf_add_chars(&words, "wait ");

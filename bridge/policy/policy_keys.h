@@ -28,7 +28,8 @@ enum policy_key_kind {
 #define KEY_OF_ACT 0x10u
 #define KEY_OF_CHECK 0x20u
 #define KEY_OF_WAIT 0x40u
-#define KEY_OF_ANY (KEY_OF_ACT | KEY_OF_CHECK | KEY_OF_WAIT)
+#define KEY_OF_WINDOW 0x80u
+#define KEY_OF_ANY (KEY_OF_ACT | KEY_OF_CHECK | KEY_OF_WAIT | KEY_OF_WINDOW)
 
 struct policy_key {
     const char *name;

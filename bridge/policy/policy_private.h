@@ -24,6 +24,7 @@ struct policy_loader {
     struct arena *arena;  /* The set's. */
     struct arena scratch; /* Of the file that is read. */
     struct diags *diags;
+    const struct policy_calendars *calendars; /* While defaults are read. */
     const struct verb *extra_verbs;
     size_t extra_verbs_count;
     struct map verbs;        /* Those of drivers that are used: name -> struct verb of the set. */
@@ -91,6 +92,20 @@ void policy_else_read(struct policy_loader *loader, struct conf *list, void *pol
 /* `with` of a step against what the verb takes. */
 void policy_args_read(struct policy_loader *loader, struct conf *group, const struct verb *verb,
                       struct policy_step *step);
+
+/* ---- policy_calendar_read.c ---- */
+
+void policy_calendars_read(struct conf *list, struct policy_calendars *calendars,
+                           struct diags *diags);
+/* 1 + the index of the calendar that setting names; 0 after a diagnostic. */
+uint32_t policy_calendar_of(const struct policy_calendars *calendars, struct conf *setting,
+                            struct diags *diags);
+/* Bits of all that setting names, one or a list. */
+uint32_t policy_calendars_of(const struct policy_calendars *calendars, struct conf *setting,
+                             struct diags *diags);
+/* Tells the names in in_calendar('NAME') that are none. */
+void policy_calendar_calls(struct policy_loader *loader, const struct cel_program *program,
+                           const struct conf *setting);
 
 /* ---- policy_limits.c ---- */
 

@@ -7,6 +7,7 @@ static void read_unless(struct policy_loader *loader, struct conf *setting, void
 static void read_subject(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_raises(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_do(struct policy_loader *loader, struct conf *list, void *object);
+static void read_calendar(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_else(struct policy_loader *loader, struct conf *list, void *object);
 
 /* In the order of enum policy_mode. */
@@ -65,6 +66,11 @@ static const struct policy_key policy_rows[] = {
      .read = read_unless,
      .example = "unless = ( \"host.maintenance\" )",
      .help = "Conditions that forbid the run."},
+    {.name = "calendar",
+     .kind = KEY_READ,
+     .read = read_calendar,
+     .example = "calendar = \"weekly-maint\"",
+     .help = "Only while this calendar of the site is open."},
     {.name = "limits",
      .kind = KEY_READ,
      .read = policy_limits_read,
@@ -153,6 +159,12 @@ static void read_unless(struct policy_loader *loader, struct conf *setting, void
     }
     policy->unless = unless;
     policy->unless_count = room;
+}
+
+static void read_calendar(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy *policy = object;
+    policy->calendar = policy_calendar_of(&loader->set->defaults.calendars, setting, loader->diags);
 }
 
 /* ---- do and else -------------------------------------------------------------------------- */

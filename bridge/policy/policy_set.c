@@ -8,6 +8,8 @@
 
 #include "policy/policy_private.h"
 
+#include "cel/cel_time.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -342,6 +344,20 @@ static void loader_done(struct policy_loader *loader)
     free(loader->verb_names);
 }
 
+/* They were there when the site's configuration was read. */
+static void zones_load(struct policy_loader *loader)
+{
+    const struct policy_calendars *calendars = &loader->set->defaults.calendars;
+    for (size_t i = 0; i < calendars->count; i++) {
+        struct text zone = text_of(calendars->items[i].zone);
+        int64_t offset = 0;
+        if (!cel_zone_is_fixed(zone, &offset)) {
+            loader->set->zones[i] = cel_zone_load(loader->arena, zone);
+            loader->no_memory = loader->no_memory || loader->set->zones[i] == NULL;
+        }
+    }
+}
+
 /* Either paths (files or folders) or text, which the one path stands for. */
 static struct policy_set *load(struct policy_loader *loader, const char *const *paths,
                                size_t paths_count, const char *text,
@@ -351,6 +367,7 @@ static struct policy_set *load(struct policy_loader *loader, const char *const *
     loader->no_memory = !loader_init(loader);
     if (!loader->no_memory) {
         loader->set->defaults = *defaults;
+        zones_load(loader);
         for (size_t i = 0; text == NULL && i < paths_count; i++) {
             read_path(loader, paths[i]);
         }

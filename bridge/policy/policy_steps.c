@@ -9,6 +9,7 @@
 static void read_name(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_action(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_with(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_calendar(struct policy_loader *loader, struct conf *setting, void *object);
 
 /* In the order of enum policy_on_fail. */
 static const char *const on_fail_words[] = {"else", "continue", "stop", NULL};
@@ -49,11 +50,23 @@ static const struct policy_key step_rows[] = {
      .help = "Arguments of the verb; ${} in their texts."},
     {.name = "timeout",
      .kind = KEY_DURATION,
-     .flags = KEY_OF_ACT,
+     .flags = KEY_OF_ACT | KEY_OF_WINDOW,
      .offset = offsetof(struct policy_step, timeout_ms),
      .min = 1000,
      .max = STEP_MS_MAX,
-     .help = "How long the action may take."},
+     .help = "How long the action may take, or the calendar may stay closed."},
+    {.name = "calendar",
+     .kind = KEY_READ,
+     .flags = KEY_OF_ACT | KEY_OF_WINDOW,
+     .read = read_calendar,
+     .help = "Wait until this calendar is open; with an action: only while it is."},
+    {.name = "need_left",
+     .kind = KEY_DURATION,
+     .flags = KEY_OF_ACT | KEY_OF_WINDOW,
+     .offset = offsetof(struct policy_step, need_left_ms),
+     .min = 1000,
+     .max = STEP_MS_MAX,
+     .help = "And stays open for this long."},
     {.name = "retries",
      .kind = KEY_COUNT,
      .flags = KEY_OF_ACT,
@@ -107,8 +120,9 @@ static const struct {
     [STEP_ACT] = {"action", KEY_OF_ACT, "acts"},
     [STEP_CHECK] = {"check", KEY_OF_CHECK, "checks"},
     [STEP_WAIT] = {"wait", KEY_OF_WAIT, "waits"},
+    [STEP_WINDOW] = {"calendar", KEY_OF_WINDOW, "waits for a calendar"},
 };
-#define STEP_KINDS 3
+#define STEP_KINDS 4
 
 /* ---- keys --------------------------------------------------------------------------------- */
 
@@ -224,6 +238,12 @@ static void read_with(struct policy_loader *loader, struct conf *setting, void *
     policy_args_read(loader, setting, step->verb, step);
 }
 
+static void read_calendar(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_step *step = object;
+    step->calendar = policy_calendar_of(&loader->set->defaults.calendars, setting, loader->diags);
+}
+
 /* ---- a step as a whole -------------------------------------------------------------------- */
 
 /* Which kind it is; -1 after a diagnostic. */
@@ -232,11 +252,14 @@ static int step_kind(struct policy_loader *loader, struct conf *group)
     int found = -1;
     for (int kind = 0; kind < STEP_KINDS; kind++) {
         struct conf *setting = conf_get(group, step_kinds[kind].key);
+        if (setting != NULL && found == STEP_ACT && kind == STEP_WINDOW) {
+            continue; /* It acts, inside the window. */
+        }
         if (setting != NULL && found >= 0) {
             CLEANUP(textbuf_donep) struct textbuf remedy = {0};
             textbuf_addf(&remedy, "make two steps of it");
             diag_add(loader->diags, DIAG_ERROR, setting->at, remedy.at,
-                     "a step has one of action, check, wait; this one has '%s' already",
+                     "a step has one of action, check, wait, calendar; this one has '%s' already",
                      step_kinds[found].key);
             return -1;
         }
@@ -260,10 +283,11 @@ static void check_kind_keys(struct policy_loader *loader, const struct conf *gro
             continue;
         }
         for (int other = 0; other < STEP_KINDS; other++) {
-            if (of == step_kinds[other].flag) {
+            if ((of & step_kinds[other].flag) != 0) {
                 diag_add(loader->diags, DIAG_ERROR, setting->at, NULL,
                          "'%s' belongs in a step that %s; this one %s", setting->name,
                          step_kinds[other].does, step_kinds[kind].does);
+                break;
             }
         }
     }
@@ -299,6 +323,19 @@ static void finish_act(struct policy_loader *loader, struct conf *group, struct 
     }
 }
 
+static void finish_calendar(struct policy_loader *loader, struct conf *group, int kind)
+{
+    struct conf *left = conf_get(group, "need_left");
+    if (left != NULL && conf_get(group, "calendar") == NULL) {
+        diag_add(loader->diags, DIAG_ERROR, left->at, "such as calendar = \"weekly-maint\"",
+                 "'need_left' needs 'calendar'");
+    }
+    if (kind == STEP_WINDOW && conf_get(group, "timeout") == NULL) {
+        diag_add(loader->diags, DIAG_ERROR, group->value_at, "such as timeout = \"14d\"",
+                 "a step that waits for a calendar needs 'timeout'");
+    }
+}
+
 static void step_read(struct policy_loader *loader, struct conf *group, struct policy_step *step)
 {
     if (!policy_is(loader, group, CONF_GROUP, "{ step = \"cycle\"; action = \"power.cycle\"; }")) {
@@ -317,6 +354,7 @@ static void step_read(struct policy_loader *loader, struct conf *group, struct p
     }
     step->kind = (enum policy_step_kind)kind;
     check_kind_keys(loader, group, kind);
+    finish_calendar(loader, group, kind);
     if (loader->scope == SCOPE_ELSE && on_fail != NULL) {
         diag_add(loader->diags, DIAG_ERROR, on_fail->at, "remove it",
                  "the steps of else go on whatever fails");

@@ -125,15 +125,18 @@ static struct cel_program *compile(struct policy_loader *loader, const struct po
         return NULL;
     }
     struct cel_program *program = map_get(&loader->programs, text_of(key));
-    if (program != NULL) {
-        return program;
+    if (program == NULL) {
+        key = arena_copy(&loader->keys, key, strlen(key));
+        if (key == NULL) {
+            loader->no_memory = true;
+            return NULL;
+        }
+        program = compile_new(loader, source, env, key, text);
     }
-    key = arena_copy(&loader->keys, key, strlen(key));
-    if (key == NULL) {
-        loader->no_memory = true;
-        return NULL;
+    if (program != NULL && strstr(text, "in_calendar") != NULL) {
+        policy_calendar_calls(loader, program, source->setting);
     }
-    return compile_new(loader, source, env, key, text);
+    return program;
 }
 
 /* ---- conditions --------------------------------------------------------------------------- */

@@ -70,6 +70,7 @@ struct rig {
     struct inventory *inventory;
     struct policy_set *set;
     int64_t now, wake;
+    int64_t wall_offset; /* What the clock on the wall shows more. */
     uint64_t seq, through;
     bool hold_durable, hold_calls;
     uint32_t steps, kill_after; /* kill -9 after so many steps; 0: never. */
@@ -371,6 +372,7 @@ RIG void rig_step(struct rig *rig, struct engine_input *input)
         return;
     }
     input->now_ms = rig->now;
+    input->wall_ms = rig->wall_offset == 0 ? 0 : rig->now + rig->wall_offset;
     uint64_t before = rig->through;
     memset(&rig->err, 0, sizeof rig->err);
     rig_in_engine = true;

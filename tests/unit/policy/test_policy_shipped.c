@@ -111,6 +111,23 @@ static void test_event_types(void **state)
     }
 }
 
+/* The calendars that the manual's examples name. */
+static struct policy_defaults manual_site(void)
+{
+    static const char text[] =
+        "calendars: ( { name = \"weekly-maint\"; days = [\"tue\"]; from = \"01:00\"; },"
+        " { name = \"change-freeze\"; dates = [\"2026-12-18/2027-01-04\"]; } );";
+    struct diags diags = {0};
+    struct arena arena = ARENA_INIT;
+    struct policy_defaults defaults = policy_defaults_builtin();
+    struct conf *root = conf_read_text("site", text, &arena, &diags);
+    assert_non_null(root);
+    policy_defaults_read(root, &defaults, &diags);
+    assert_int_equal(diags.count, 0);
+    arena_done(&arena);
+    return defaults;
+}
+
 /* Each fenced text that is a policy. */
 static void test_manual_snippets(void **state)
 {
@@ -122,7 +139,7 @@ static void test_manual_snippets(void **state)
         assert_non_null(end);
         *end = 0;
         struct diags diags = {0};
-        struct policy_defaults defaults = policy_defaults_builtin();
+        struct policy_defaults defaults = manual_site();
         struct policy_set *set = policy_load_text("LANGUAGE.md", text, &defaults, &diags);
         assert_silent(&diags, text);
         assert_non_null(set);
