@@ -46,7 +46,7 @@ static bool same(const struct conf *a, const struct conf *b)
     return true;
 }
 
-static bool file_read(const char *path, struct textbuf *out)
+bool cli_file_read(const char *path, struct textbuf *out)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
@@ -62,8 +62,7 @@ static bool file_read(const char *path, struct textbuf *out)
     return read && !out->failed && (out->count == 0 || memchr(out->at, 0, out->count) == NULL);
 }
 
-/* The old file stays until the new one is whole. */
-static bool file_replace(struct cli *cli, const char *path, const struct textbuf *text)
+bool cli_file_replace(struct cli *cli, const char *path, const struct textbuf *text)
 {
     const char *temporary = arena_printf(&cli->arena, "%s.new", path);
     struct stat info;
@@ -109,7 +108,7 @@ static enum cli_exit file_format(struct formatting *formatting, const char *path
     struct cli *cli = formatting->cli;
     CLEANUP(textbuf_donep) struct textbuf old = {.count_max = FORMAT_BYTES_MAX};
     CLEANUP(textbuf_donep) struct textbuf new = {.count_max = 2 * FORMAT_BYTES_MAX};
-    if (!file_read(path, &old)) {
+    if (!cli_file_read(path, &old)) {
         return cli_fail(CLI_USAGE, "cannot read %s", path);
     }
     formatting->files++;
@@ -121,7 +120,7 @@ static enum cli_exit file_format(struct formatting *formatting, const char *path
         return result;
     }
     formatting->changed++;
-    if (cli->flags.dry_run == NULL && !file_replace(cli, path, &new)) {
+    if (cli->flags.dry_run == NULL && !cli_file_replace(cli, path, &new)) {
         return cli_fail(CLI_NO, "cannot write %s: %s", path, strerror(errno));
     }
     if (cli->flags.quiet == NULL) {

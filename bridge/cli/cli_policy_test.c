@@ -23,6 +23,8 @@ struct policy_test {
     uint64_t steps;
     struct textbuf items; /* JSON, when wanted. */
     bool json;
+    struct cli_recorded recorded[REHEARSE_TESTS_MAX]; /* Of the file that is run. */
+    size_t recorded_count;
 };
 
 /* ---- which files ------------------------------------------------------------------------------
@@ -142,6 +144,10 @@ static enum cli_exit test_run(struct policy_test *test, const char *file,
     test->tests_count++;
     test->failed_count += one.failed;
     test->steps += one.steps;
+    if (one.recorded != NULL && test->recorded_count < REHEARSE_TESTS_MAX) {
+        test->recorded[test->recorded_count++] =
+            (struct cli_recorded){one.at, arena_printf(&test->cli->arena, "%s", one.recorded)};
+    }
     if (test->json) {
         item_json(test, file, &one, &diags);
     } else if (one.failed) {
@@ -157,7 +163,10 @@ static enum cli_exit test_run(struct policy_test *test, const char *file,
 static enum cli_exit file_run(struct policy_test *test, const char *file)
 {
     struct diags diags = {0};
-    struct rehearsal *rehearsal = rehearsal_read(file, &test->defaults, &diags);
+    bool records = test->cli->flags.record != NULL;
+    struct rehearsal *rehearsal =
+        (records ? rehearsal_read_to_record : rehearsal_read)(file, &test->defaults, &diags);
+    test->recorded_count = 0;
     if (rehearsal == NULL) {
         test->wrong_count++;
         if (test->json) {
@@ -171,6 +180,9 @@ static enum cli_exit file_run(struct policy_test *test, const char *file)
     for (size_t i = 0;
          rehearsal != NULL && result == CLI_OK && i < rehearsal_tests_count(rehearsal); i++) {
         result = test_run(test, file, rehearsal, i);
+    }
+    if (result == CLI_OK && test->recorded_count > 0) {
+        result = cli_policy_record(test->cli, file, test->recorded, test->recorded_count);
     }
     rehearsal_free(rehearsal);
     return result;

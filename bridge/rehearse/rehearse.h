@@ -49,6 +49,9 @@ struct rehearsal_test {
     bool failed;
     uint64_t steps;    /* Of the engine. */
     const char *trace; /* Of a failed one: what happened when, in lines. */
+    /* Of one without expectations: those that what happened would meet, to be judged by a person.
+     */
+    const char *recorded;
 };
 
 /*
@@ -56,6 +59,12 @@ struct rehearsal_test {
  */
 struct rehearsal *rehearsal_read(const char *path, const struct policy_defaults *site,
                                  struct diags *diags);
+/* The same; tests without `expect` are no mistake: they are recorded when they run. */
+struct rehearsal *rehearsal_read_to_record(const char *path, const struct policy_defaults *site,
+                                           struct diags *diags);
+/* The same for a text that names no files; policies: the text of those it rehearses. */
+struct rehearsal *rehearsal_read_text(const char *name, const char *text, const char *policies,
+                                      const struct policy_defaults *site, struct diags *diags);
 void rehearsal_free(struct rehearsal *rehearsal);
 size_t rehearsal_tests_count(const struct rehearsal *rehearsal);
 

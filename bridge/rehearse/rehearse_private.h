@@ -77,6 +77,8 @@ struct rehearsal {
     int64_t start_ms;
     struct test *tests;
     size_t tests_count;
+    const char *policies_text; /* Instead of files; or NULL. */
+    bool records;              /* Tests without expectations get some. */
 };
 
 /* What was seen. Times since the start. */
@@ -145,6 +147,11 @@ void expectations_check(const struct test *test, const struct observer *observer
                         struct diags *diags);
 bool expectation_read(struct rehearsal *rehearsal, struct conf *group,
                       struct expectation *expectation, struct diags *diags);
+
+/* rehearse_record.c */
+/* An `expect` that what was seen meets. NULL: no memory. */
+const char *expectations_record(const struct rehearsal *rehearsal, const struct observer *observer,
+                                struct arena *arena);
 
 /* rehearse_cover.c */
 /* The branches of every policy of the set; they stand in coverage from now on. */

@@ -34,6 +34,9 @@ static const char *path_beside(struct rehearsal *rehearsal, const char *name)
 static struct policy_set *policies_read(struct rehearsal *rehearsal, struct conf *list,
                                         struct diags *diags)
 {
+    if (rehearsal->policies_text != NULL) {
+        return policy_load_text("policies", rehearsal->policies_text, &rehearsal->defaults, diags);
+    }
     if (list == NULL) {
         const char *path = policy_beside(rehearsal);
         if (path == NULL) {
@@ -111,23 +114,66 @@ static bool file_read(struct rehearsal *rehearsal, struct conf *root, struct dia
     return rehearsal_read_tests(rehearsal, tests, mode, diags) && diags->errors_count == errors;
 }
 
-struct rehearsal *rehearsal_read(const char *path, const struct policy_defaults *site,
-                                 struct diags *diags)
+static struct rehearsal *rehearsal_new(const char *path, const struct policy_defaults *site,
+                                       struct diags *diags)
 {
     struct rehearsal *rehearsal = calloc(1, sizeof *rehearsal);
-    if (rehearsal == NULL) {
+    if (rehearsal != NULL) {
+        rehearsal->path = arena_printf(&rehearsal->arena, "%s", path);
+        rehearsal->defaults = *site;
+    }
+    if (rehearsal == NULL || rehearsal->path == NULL) {
         diag_add(diags, DIAG_ERROR, (struct nsh_place){.file = path}, NULL, "out of memory");
+        rehearsal_free(rehearsal);
         return NULL;
     }
-    rehearsal->path = arena_printf(&rehearsal->arena, "%s", path);
-    rehearsal->defaults = *site;
-    struct conf *root =
-        rehearsal->path == NULL ? NULL : conf_read(rehearsal->path, &rehearsal->arena, diags);
+    return rehearsal;
+}
+
+/* root may be NULL. The rehearsal, or NULL when it cannot be: then it is freed. */
+static struct rehearsal *whole_or_null(struct rehearsal *rehearsal, struct conf *root,
+                                       struct diags *diags)
+{
     if (root == NULL || !file_read(rehearsal, root, diags)) {
         rehearsal_free(rehearsal);
         return NULL;
     }
     return rehearsal;
+}
+
+static struct rehearsal *read_path(const char *path, const struct policy_defaults *site,
+                                   bool records, struct diags *diags)
+{
+    struct rehearsal *rehearsal = rehearsal_new(path, site, diags);
+    if (rehearsal == NULL) {
+        return NULL;
+    }
+    rehearsal->records = records;
+    return whole_or_null(rehearsal, conf_read(rehearsal->path, &rehearsal->arena, diags), diags);
+}
+
+struct rehearsal *rehearsal_read(const char *path, const struct policy_defaults *site,
+                                 struct diags *diags)
+{
+    return read_path(path, site, false, diags);
+}
+
+struct rehearsal *rehearsal_read_to_record(const char *path, const struct policy_defaults *site,
+                                           struct diags *diags)
+{
+    return read_path(path, site, true, diags);
+}
+
+struct rehearsal *rehearsal_read_text(const char *name, const char *text, const char *policies,
+                                      const struct policy_defaults *site, struct diags *diags)
+{
+    struct rehearsal *rehearsal = rehearsal_new(name, site, diags);
+    if (rehearsal == NULL) {
+        return NULL;
+    }
+    rehearsal->policies_text = policies;
+    struct conf *root = conf_read_text(rehearsal->path, text, &rehearsal->arena, diags);
+    return whole_or_null(rehearsal, root, diags);
 }
 
 void rehearsal_free(struct rehearsal *rehearsal)

@@ -155,6 +155,9 @@ int rehearsal_run(struct rehearsal *rehearsal, size_t index, struct coverage *co
         diag_add(diags, DIAG_ERROR, test->shown.at, NULL, "the engine refused: %s", own.text);
     }
     *ret_test = test->shown;
+    if (result == 0 && test->expects_count == 0) {
+        ret_test->recorded = expectations_record(rehearsal, &observer, &rehearsal->test);
+    }
     ret_test->steps = observer.steps;
     ret_test->failed = diags->errors_count > errors;
     observer_done(&observer);

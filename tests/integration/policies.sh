@@ -29,6 +29,23 @@ is "not written over" "$("$bin"/nightshift policy new fresh >/dev/null 2>&1; ech
 is "show" "$("$bin"/nightshift policy show fresh.policy -o json | jq -r '.name, .mode, .steps[0]' | xargs)" \
     "fresh observe cycle: power.cycle"
 
+# What happens is recorded where nothing is expected, and nowhere else; what was recorded passes, and notices a change.
+cp "$NS_SOURCE"/policies/host-hung.policy "$NS_SOURCE"/policies/host-hung.test .
+perl -0pi -e 's/  expect = \(.*?\n  \);\n//s' host-hung.test
+"$bin"/nightshift policy test -q host-hung.test 2>/dev/null && fail "a test without expectations is one"
+sed 's/# Recorded.*//' host-hung.test >before
+"$bin"/nightshift policy test --record host-hung.test >/dev/null 2>&1 && ok "recorded" || fail "not recorded"
+is "one test was recorded" "$(grep -c '# Recorded' host-hung.test)" 1
+has "a step" "$(cat host-hung.test)" '{ at = "1m10s"; step = "reset"; ok = true; }'
+has "what never came" "$(cat host-hung.test)" '{ never = "power.cycle"; }'
+is "it passes" "$("$bin"/nightshift policy test -q host-hung.test >/dev/null 2>&1; echo $?)" 0
+is "it has the form" "$("$bin"/nightshift policy fmt --dry-run host-hung.test)" ""
+cp host-hung.test again && "$bin"/nightshift policy test --record -q host-hung.test >/dev/null 2>&1
+cmp again host-hung.test && ok "nothing is recorded twice" || fail "recorded twice"
+sed -i 's/settle   = "5s"/settle   = "6s"/' host-hung.policy
+"$bin"/nightshift policy test -q host-hung.test >/dev/null 2>&1 && fail "a change of the policy is not noticed"
+rm host-hung.policy host-hung.test before again
+
 # The form: the shipped ones and new ones have it; what lost it gets it back, with every comment.
 is "in form" "$("$bin"/nightshift policy fmt --dry-run "$NS_SOURCE"/policies fresh.policy fresh.test 2>&1)" ""
 sed 's/^ *//' fresh.policy >flat.policy
