@@ -425,10 +425,9 @@ static bool constants_hold(enum relation relation, double left, double right)
     case IS_MORE:
         return left > right;
     case IS_MORE_EQUAL:
-        return left >= right;
+        break;
     }
-    NSH_ASSERT(!"a relation");
-    return false;
+    return left >= right;
 }
 
 static bool comparison(struct reasoner *reasoner, size_t next, enum relation relation)

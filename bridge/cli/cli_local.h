@@ -7,6 +7,7 @@
 #include "cli.h"
 
 #include "policy/policy.h"
+#include "rehearse/rehearse.h"
 
 /* Diagnostics are not data: stderr, in color when a person reads it there. */
 void cli_diags_show(const struct cli *cli, const struct diags *diags);
@@ -24,6 +25,9 @@ struct cli_recorded {
 };
 enum cli_exit cli_policy_record(struct cli *cli, const char *file,
                                 const struct cli_recorded *recorded, size_t count);
+/* Runs the NAME.test of every path and folder; failures are told, what was taken is added to
+ * coverage. Policies without tests are no mistake. */
+enum cli_exit cli_tests_run(struct cli *cli, struct coverage *coverage, size_t *ret_failed);
 /* "2 errors", "1 warning", "no policies"; in cli->arena. */
 const char *cli_counted(struct cli *cli, size_t count, const char *one, const char *many);
 

@@ -36,6 +36,8 @@ struct coverage {
     size_t taken_count;
 };
 
+/* The branches of every policy of the set; they stand in coverage from now on, taken or not. */
+void coverage_policies(struct coverage *coverage, const struct policy_set *set);
 void coverage_done(struct coverage *coverage);
 
 /* ---- tests

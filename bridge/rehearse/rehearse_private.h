@@ -154,8 +154,6 @@ const char *expectations_record(const struct rehearsal *rehearsal, const struct 
                                 struct arena *arena);
 
 /* rehearse_cover.c */
-/* The branches of every policy of the set; they stand in coverage from now on. */
-void coverage_policies(struct coverage *coverage, const struct policy_set *set);
 void coverage_seen(struct coverage *coverage, const struct policy_set *set,
                    const struct engine_seen *seen);
 void coverage_decision(struct coverage *coverage, const struct policy *policy, const char *outcome);

@@ -20,6 +20,16 @@ out=$("$bin"/nightshift policy test -o json policies/fan-failed.test)
 is "json" "$(jq -r '.kind, .failed, .items[0].result, (.coverage.branches == .coverage.taken)' <<<"$out" | xargs)" "PolicyTest 0 passed true"
 is "a wrong file" "$("$bin"/nightshift policy test "$dir/none.test" >/dev/null 2>&1; echo $?)" 2
 
+# Coverage: all of what is shipped; of a policy without tests nothing, and that is told line by line.
+out=$("$bin"/nightshift policy coverage policies/ --coverage 100 2>&1) && ok "all branches" || fail "coverage: $out"
+mkdir "$dir/half" && cp policies/fan-failed.policy policies/host-hung.* "$dir/half"
+out=$(cd "$dir/half" && "$bin"/nightshift policy coverage . --coverage 90 2>&1) && fail "less than 90 % is enough"
+has "a policy without tests" "$out" 'fan-failed +4 +0 +0 %'
+has "the place" "$out" 'fan-failed.policy:15:14: warning: no test of fan-failed: unless forbids'
+has "the verdict" "$out" '13 of 17 branches are taken \(76 %\), --coverage wants 90 %'
+is "coverage as json" "$("$bin"/nightshift policy coverage -o json "$dir/half/fan-failed.policy" |
+    jq -r '.kind, .branches, .taken, .items[0].never[1].line' | xargs)" "PolicyCoverage 4 0 15"
+
 # A new one is a good one: no warning, every branch taken. Nothing is written over.
 cd "$dir"
 "$bin"/nightshift policy new fresh >/dev/null
