@@ -221,6 +221,7 @@ void engine_free(struct engine *engine)
     while (engine->brakes != NULL) {
         brake_free(engine, engine->brakes);
     }
+    holds_free(engine);
     fleet_free(engine);
     MAP_EACH (&engine->types, entry) {
         struct type_state *type = entry->value;
@@ -296,6 +297,7 @@ static int policies_take(struct engine *engine, const struct policy_set *set, st
     }
     engine->set = set;
     engine->guards = &set->defaults.guards;
+    blind_policies(engine);
     engine->generation++;
     engine->stamp_keep_ms = DAY_MS;
     if (engine->guards->host_interrupts_ms > engine->stamp_keep_ms) {
@@ -371,6 +373,9 @@ static int input_take(struct engine *engine, const struct engine_input *input,
         engine->inventory = input->inventory;
         fleet_take(engine, input->inventory);
         if (engine->ready) {
+            blind_inventory(engine);
+        }
+        if (engine->ready) {
             operators_expect(engine);
         }
         break;
@@ -381,6 +386,7 @@ static int input_take(struct engine *engine, const struct engine_input *input,
         dedup_known(engine, input->events.items, input->events.count);
         break;
     case INPUT_EVENTS:
+        blind_heard(engine, input->events.items, input->events.count);
         events_take(engine, input->events.items, input->events.count);
         break;
     case INPUT_TICK:

@@ -55,6 +55,9 @@ struct engine_result {
  *   "plan" {}             -> reply {actions: [...]}: what would be done now for every raised alarm,
  * changing nothing "status" {}           -> reply with counts, modes, budgets, brakes, freezes
  *   "brake.release" {id, owner, reason}
+ *   "hold" {host, what, owner, reason}: what is drained, off or maintenance
+ *   "hold.release" {id, owner, reason}
+ *   "inventory.confirm" {owner, reason}: the hosts that the inventory lost are gone
  *   "breakers" {} -> reply {breakers: [...]}: endpoints that failed, changing nothing
  *   "alarm.clear" {id, owner, reason}: a person says the condition is over
  */
@@ -182,7 +185,7 @@ struct engine_counters {
         runs_cancelled;
     uint64_t actions_started, actions_ok, actions_failed, actions_unknown, pages;
     uint64_t alarms_active, runs_active, brakes_active, freezes_active, conditions_unknown;
-    uint64_t breakers_open, breakers_opened, breaker_deferred;
+    uint64_t holds_active, breakers_open, breakers_opened, breaker_deferred;
 };
 void engine_count(const struct engine *engine, struct engine_counters *ret_counters);
 

@@ -279,6 +279,7 @@ void action_begin(struct engine *engine, struct run *run, struct run_step *step,
         step_blocked(engine, run, &verdict);
         return;
     }
+    hold_intended(engine, action);
     run_claim(engine, run, effect_of(action));
     budget_take(engine, action);
     run_state_set(engine, run, RUN_RUNNING);
@@ -298,6 +299,7 @@ void action_ends(struct engine *engine, struct action *action, enum action_state
     action_move(engine, action, state);
     NSH_ASSERT(run->action == action && !action->out);
     run->action = NULL;
+    hold_ended(engine, action);
     engine->counters.actions_ok += state == ACTION_DONE || state == ACTION_VERIFIED;
     engine->counters.actions_failed += state == ACTION_FAILED || state == ACTION_REFUSED;
     run_touch(engine, run);
@@ -503,6 +505,7 @@ static void came_undone(struct engine *engine, struct action *action)
     int64_t delay_ms = action->retry_after_ms > step->step->retry_delay_ms
                            ? action->retry_after_ms
                            : step->step->retry_delay_ms;
+    action->undone = true;
     budget_return(engine, action);
     action_ends(engine, action, action->code == NSH_REFUSED ? ACTION_REFUSED : ACTION_FAILED, text);
     if (again) {

@@ -188,6 +188,24 @@ static int command_status(struct engine *engine, const struct engine_command *co
     return 0;
 }
 
+static int command_hold(struct engine *engine, const struct engine_command *command,
+                        struct nsh_error *err)
+{
+    return hold_take(engine, &command->args, owner_of(engine, command), err);
+}
+
+static int command_hold_release(struct engine *engine, const struct engine_command *command,
+                                struct nsh_error *err)
+{
+    return hold_release(engine, wanted(command, "id"), by(engine, command, "released"), err);
+}
+
+static int command_confirm(struct engine *engine, const struct engine_command *command,
+                           struct nsh_error *err)
+{
+    return blind_confirm(engine, by(engine, command, "confirmed"), err);
+}
+
 static int command_breakers(struct engine *engine, const struct engine_command *command,
                             struct nsh_error *err)
 {
@@ -202,10 +220,17 @@ static const struct {
     command_fn run;
     bool kept; /* It changes something: who asked is recorded. */
 } commands[] = {
-    {"freeze", command_freeze, true},     {"unfreeze", command_unfreeze, true},
-    {"run.cancel", command_cancel, true}, {"brake.release", command_brake, true},
-    {"alarm.clear", command_clear, true}, {"plan", command_plan, false},
-    {"status", command_status, false},    {"breakers", command_breakers, false},
+    {"freeze", command_freeze, true},
+    {"unfreeze", command_unfreeze, true},
+    {"run.cancel", command_cancel, true},
+    {"brake.release", command_brake, true},
+    {"alarm.clear", command_clear, true},
+    {"plan", command_plan, false},
+    {"status", command_status, false},
+    {"breakers", command_breakers, false},
+    {"hold", command_hold, true},
+    {"hold.release", command_hold_release, true},
+    {"inventory.confirm", command_confirm, true},
 };
 
 static void command_record(struct engine *engine, const struct engine_command *command, int result,

@@ -117,8 +117,11 @@ static bool check_store(struct engine *engine, struct ask *ask, struct textbuf *
 
 static bool check_blind(struct engine *engine, struct ask *ask, struct textbuf *text)
 {
-    textbuf_addf(text, engine->blind[0] == 0 ? "sources speak" : "blind: %s", engine->blind);
-    return engine->blind[0] == 0;
+    CLEANUP(textbuf_donep) struct textbuf why = {0};
+    bool blind = blind_why(engine, &why);
+    textbuf_addf(text, blind ? "blind: %s" : "sources speak, the inventory is whole%s",
+                 blind ? why.at : "");
+    return !blind;
 }
 
 static bool brakes_at_all(const struct ask *ask)
@@ -200,6 +203,11 @@ static bool check_one_run(struct engine *engine, struct ask *ask, struct textbuf
     ask->wait_on = &ask->host->waiting;
     ask->instead = ask->stage == STAGE_DECIDE ? BLOCK_NONE : BLOCK_REFUSE;
     return false;
+}
+
+static bool check_hold(struct engine *engine, struct ask *ask, struct textbuf *text)
+{
+    return hold_check(engine, ask, text);
 }
 
 static bool check_breaker(struct engine *engine, struct ask *ask, struct textbuf *text)

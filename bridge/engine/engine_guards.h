@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "base/text.h"
+#include "policy/policy.h"
 
 struct action;
 struct ask;
@@ -73,10 +74,56 @@ void ladder_free(struct engine *engine);
 
 bool witness_check(struct engine *engine, struct ask *ask, struct textbuf *text);
 
+/* ---- engine_hold.c: who holds a host
+ * ---------------------------------------------------------------------------------- */
+
+#define HOLD_OWNER "nightshift"
+
+enum hold_what { HOLD_DRAINED, HOLD_OFF, HOLD_MAINTENANCE };
+
+struct hold {
+    char id[GUARD_ID_BYTES], run[GUARD_ID_BYTES], action[GUARD_ID_BYTES];
+    struct host_state *host;
+    enum hold_what what;
+    char *owner, *reason;
+    int64_t since_ms;
+    bool ended, dirty;
+    struct hold *host_next, *next, *dirty_next;
+};
+
+bool hold_check(struct engine *engine, struct ask *ask, struct textbuf *text);
+void hold_intended(struct engine *engine, const struct action *action); /* Before its record. */
+void hold_ended(struct engine *engine, const struct action *action);    /* Its state says how. */
+int hold_take(struct engine *engine, const struct nsh_value *args, const char *owner,
+              struct nsh_error *err);
+int hold_release(struct engine *engine, const char *id, const char *why, struct nsh_error *err);
+void hold_json(struct engine *engine, const struct hold *hold, struct textbuf *json);
+void hold_load(struct engine *engine, const struct nsh_value *value);
+void holds_written(struct engine *engine, struct hold *hold); /* An ended one is freed. */
+void holds_free(struct engine *engine);
+
+/* ---- engine_blind.c: do we see?
+ * ---------------------------------------------------------------------------------------- */
+
+#define SHRINK_HOSTS_MIN 1 /* One host may always go. */
+
+bool blind_why(struct engine *engine, struct textbuf *text); /* False, and nothing said: we see. */
+void blind_policies(struct engine *engine);
+void blind_heard(struct engine *engine, const struct event *items, size_t count);
+void blind_inventory(struct engine *engine);
+int blind_confirm(struct engine *engine, const char *why, struct nsh_error *err);
+void blind_load(struct engine *engine, const struct nsh_value *value);
+
 struct guards_kept {
     struct map breakers; /* By endpoint. */
     struct map chassis;  /* By serial. */
     struct chassis *dirty_chassis, *dirty_chassis_last;
+    struct hold *holds, *dirty_holds;
+    uint32_t holds_count;
+    size_t fleet_hosts; /* So many hosts are expected. */
+    bool fleet_dirty;
+    char shrunken[GUARD_TEXT_BYTES];       /* Why the inventory is not believed; "": it is. */
+    int64_t heard_ms[POLICY_SILENCES_MAX]; /* By row of the guards. */
 };
 
 #endif

@@ -46,7 +46,8 @@ int load_record(struct engine *engine, const struct record *record, struct nsh_e
 static void load_meta(struct engine *engine, const struct nsh_value *value)
 {
     static const char *const names[] = {"run",    "action", "decision", "alarm",
-                                        "freeze", "brake",  "command"};
+                                        "freeze", "brake",  "command",  "hold"};
+    blind_load(engine, value);
     for (int i = 0; i < COUNTERS_COUNT; i++) {
         uint64_t number = (uint64_t)nsh_get_int(value, names[i], 0);
         if (number > engine->numbers[i]) {
@@ -300,7 +301,9 @@ void load_finish(struct engine *engine)
     load_kind(engine, RECORD_HOST, load_host);
     load_kind(engine, RECORD_CHASSIS, ladder_load);
     fleet_take(engine, engine->inventory); /* Budgets of domains come from their hosts. */
+    blind_inventory(engine);
     load_kind(engine, RECORD_ALARM, load_alarm);
+    load_kind(engine, RECORD_HOLD, hold_load);
     load_kind(engine, RECORD_FREEZE, load_freeze);
     load_kind(engine, RECORD_BRAKE, brake_restore);
     load_kind(engine, RECORD_PENDING, load_pending);

@@ -285,9 +285,13 @@ static void status_warnings(struct engine *engine, struct textbuf *json)
     if (!engine->store_ok) {
         warning(json, "the store is failing: nothing acts");
     }
-    if (engine->blind[0] != 0) {
-        warning(json,
-                scratch_printf(engine, "blind: %s; interrupting actions are held", engine->blind));
+    CLEANUP(textbuf_donep) struct textbuf blind = {0};
+    if (blind_why(engine, &blind)) {
+        warning(json, scratch_printf(engine, "blind: %s; interrupting actions are held", blind.at));
+    }
+    if (engine->counters.breakers_open > 0) {
+        warning(json, scratch_printf(engine, "%llu driver endpoints do not answer: breakers open",
+                                     (unsigned long long)engine->counters.breakers_open));
     }
     if (engine->alarms_refused > 0) {
         warning(json,

@@ -422,7 +422,7 @@ static void write_meta(struct engine *engine)
 {
     if (engine->numbers_dirty) {
         static const char *const names[] = {"run",    "action", "decision", "alarm",
-                                            "freeze", "brake",  "command"};
+                                            "freeze", "brake",  "command",  "hold"};
         struct textbuf *json = body_begin(engine);
         for (int i = 0; i < COUNTERS_COUNT; i++) {
             json_int(json, names[i], (int64_t)engine->reserved[i]);
@@ -432,6 +432,17 @@ static void write_meta(struct engine *engine)
                 &(struct envelope){
                     .kind = RECORD_META, .id = "numbers", .host = "", .state = "", .live = true})) {
             engine->numbers_dirty = false;
+        }
+    }
+    if (engine->kept.fleet_dirty) {
+        struct textbuf *json = body_begin(engine);
+        json_int(json, "fleet_hosts", (int64_t)engine->kept.fleet_hosts);
+        json_chars(json, "shrunken", engine->kept.shrunken);
+        if (body_end(
+                engine,
+                &(struct envelope){
+                    .kind = RECORD_META, .id = "fleet", .host = "", .state = "", .live = true})) {
+            engine->kept.fleet_dirty = false;
         }
     }
     if (engine->clock_dirty) {
@@ -526,6 +537,21 @@ static void flush_instances(struct engine *engine)
     engine->dirty_instances = engine->dirty_instances_last = NULL;
 }
 
+static void flush_holds(struct engine *engine)
+{
+    for (struct hold *hold = engine->kept.dirty_holds, *next = NULL; hold != NULL; hold = next) {
+        next = hold->dirty_next;
+        hold_json(engine, hold, body_begin(engine));
+        body_end(engine, &(struct envelope){.kind = RECORD_HOLD,
+                                            .id = hold->id,
+                                            .host = hold->host->name,
+                                            .state = hold->ended ? "released" : "held",
+                                            .live = !hold->ended});
+        holds_written(engine, hold);
+    }
+    engine->kept.dirty_holds = NULL;
+}
+
 static void flush_chassis(struct engine *engine)
 {
     struct guards_kept *kept = &engine->kept;
@@ -557,6 +583,7 @@ void records_flush(struct engine *engine)
     }
     engine->dirty_hosts = engine->dirty_hosts_last = NULL;
     flush_chassis(engine);
+    flush_holds(engine); /* Before the intents that begin them. */
     flush_runs(engine);
     flush_instances(engine);
     write_meta(engine);

@@ -135,6 +135,7 @@ void verify_result(struct engine *engine, struct action *action, const struct en
         const char *text = scratch_printf(engine, "%s: %s: %.*s", action->verb->verify,
                                           nsh_code_word(result->code), PT(result->text));
         engine_trace(engine, "verify %s %s", action->id, text);
+        action->undone = false;
         action->seen = run_keep(action->run, text);
         if (engine->now_ms >= action->deadline_ms) {
             not_achieved(engine, action, scratch_printf(engine, "not known: %s", text));
@@ -149,6 +150,7 @@ void verify_result(struct engine *engine, struct action *action, const struct en
         action->seen = run_keep(action->run, seen);
         engine_trace(engine, "verify %s %s", action->id, seen);
     }
+    action->undone = !holds;
     if (!holds) {
         not_proven(engine, action);
         return;

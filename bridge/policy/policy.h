@@ -142,6 +142,17 @@ struct policy {
     uint32_t index;
 };
 
+#define POLICY_SILENCES_MAX 16
+
+/* A source that should speak: a glob over the sources of events, and how long it may be silent. */
+struct policy_silence {
+    char source[64];
+    int64_t after_ms;
+};
+
+/* May a host be switched on that nobody holds off (power came back), or only nightshift's own? */
+enum policy_power_on { POLICY_POWER_ON_FREE, POLICY_POWER_ON_OWN };
+
 /* The site's guards (nightshift.conf, group `guards`) with their defaults of design section 6. */
 struct policy_guards {
     uint32_t host_interrupts_max;                       /* 2 interrupting actions per host ... */
@@ -154,12 +165,16 @@ struct policy_guards {
     uint32_t rack_10min_max, rack_1h_max, rack_24h_max; /* 2, 4, 10 */
     uint32_t brake_hosts_min;                           /* 3 */
     uint32_t brake_percent;                             /* 20 */
-    int64_t brake_window_ms;     /* Alarms raised within this long of each other: 5 min. */
-    int64_t brake_hold_ms;       /* Stays on this long after it is no longer true: 10 min. */
-    int64_t intent_max_age_ms;   /* 10 min */
-    int64_t event_max_age_ms;    /* 10 min */
-    int64_t cooldown_ms;         /* once_within default: 1 h */
-    int64_t queue_ms;            /* A deferred run waits at most: 10 min. */
+    int64_t brake_window_ms;   /* Alarms raised within this long of each other: 5 min. */
+    int64_t brake_hold_ms;     /* Stays on this long after it is no longer true: 10 min. */
+    int64_t intent_max_age_ms; /* 10 min */
+    int64_t event_max_age_ms;  /* 10 min */
+    int64_t cooldown_ms;       /* once_within default: 1 h */
+    int64_t queue_ms;          /* A deferred run waits at most: 10 min. */
+    struct policy_silence silences[POLICY_SILENCES_MAX];
+    uint32_t silences_count;
+    uint32_t shrink_percent; /* 20 % of the hosts: an inventory that lost more is not believed. */
+    enum policy_power_on power_on;
     uint32_t witnesses;          /* 2 signs on different paths before off, fence, destroy. */
     uint32_t ladder_runs_max;    /* 5 interrupting runs of a chassis ... */
     int64_t ladder_ms;           /* ... in 21 days, then a person. */

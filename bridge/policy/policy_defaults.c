@@ -18,8 +18,10 @@ static void read_concurrent(struct policy_loader *loader, struct conf *group, vo
 static void read_rates(struct policy_loader *loader, struct conf *group, void *object);
 static void read_brake(struct policy_loader *loader, struct conf *group, void *object);
 static void read_ladder(struct policy_loader *loader, struct conf *group, void *object);
+static void read_silence(struct policy_loader *loader, struct conf *group, void *object);
 static void read_breaker(struct policy_loader *loader, struct conf *group, void *object);
 static void read_freeze(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_silent_source(struct policy_loader *loader, struct conf *setting, void *object);
 
 static const struct policy_key defaults_rows[] = {
     {.name = "mode",
@@ -70,6 +72,12 @@ static const struct policy_key defaults_step_rows[] = {
      .help = "How long an action may take; without it the driver's own, by verb."},
 };
 
+static const char *const power_on_words[] = {
+    [POLICY_POWER_ON_FREE] = "free",
+    [POLICY_POWER_ON_OWN] = "own",
+    NULL,
+};
+
 static const struct policy_key guards_rows[] = {
     {.name = "rates",
      .kind = KEY_READ,
@@ -92,6 +100,22 @@ static const struct policy_key guards_rows[] = {
      .read = read_brake,
      .example = "brake = { hosts = 3; percent = 20; }",
      .help = "The storm brake."},
+    {.name = "silence",
+     .kind = KEY_READ,
+     .read = read_silence,
+     .example = "silence = ( { source = \"alertmanager*\"; after = \"15m\"; } )",
+     .help = "Sources that should speak, and how long they may be silent before we are blind."},
+    {.name = "shrink_percent",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, shrink_percent),
+     .min = 1,
+     .max = 100,
+     .help = "An inventory that lost more of its hosts is not believed until a person confirms."},
+    {.name = "power_on",
+     .kind = KEY_WORD,
+     .offset = offsetof(struct policy_guards, power_on),
+     .words = power_on_words,
+     .help = "Hosts that may be switched on: free (nobody else holds them off), own."},
     {.name = "witnesses",
      .kind = KEY_COUNT,
      .offset = offsetof(struct policy_guards, witnesses),
@@ -146,6 +170,23 @@ static const struct policy_key brake_rows[] = {
      .min = 10 * SECOND_MS,
      .max = DAY_MS,
      .help = "It stays on for this long after that ended."},
+};
+
+static const struct policy_key silence_rows[] = {
+    {.name = "source",
+     .kind = KEY_READ,
+     .read = read_silent_source,
+     .flags = KEY_REQUIRED,
+     .example = "source = \"alertmanager*\"",
+     .help = "Sources of events, by glob."},
+    {.name = "after",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_silence, after_ms),
+     .flags = KEY_REQUIRED,
+     .example = "after = \"15m\"",
+     .min = 10 * SECOND_MS,
+     .max = 7 * DAY_MS,
+     .help = "Silent for longer, we are blind."},
 };
 
 static const struct policy_key ladder_rows[] = {
@@ -208,6 +249,7 @@ const struct policy_keys policy_keys_defaults = KEYS("defaults", defaults_rows);
 const struct policy_keys policy_keys_defaults_step = KEYS("defaults.step", defaults_step_rows);
 const struct policy_keys policy_keys_guards = KEYS("guards", guards_rows);
 const struct policy_keys policy_keys_brake = KEYS("guards.brake", brake_rows);
+static const struct policy_keys policy_keys_silence = KEYS("guards.silence", silence_rows);
 static const struct policy_keys policy_keys_ladder = KEYS("guards.ladder", ladder_rows);
 static const struct policy_keys policy_keys_breaker = KEYS("guards.breaker", breaker_rows);
 static const struct policy_keys policy_keys_concurrent = KEYS("guards.concurrent", concurrent_rows);
@@ -241,6 +283,7 @@ struct policy_defaults policy_defaults_builtin(void)
                 .event_max_age_ms = 10 * MINUTE_MS,
                 .cooldown_ms = HOUR_MS,
                 .queue_ms = 10 * MINUTE_MS,
+                .shrink_percent = 20,
                 .witnesses = 2,
                 .ladder_runs_max = 5,
                 .ladder_ms = 21 * DAY_MS,
@@ -278,6 +321,42 @@ static void read_ladder(struct policy_loader *loader, struct conf *group, void *
 {
     if (policy_is(loader, group, CONF_GROUP, "ladder = { runs = 5; within = \"21d\"; }")) {
         policy_keys_read(loader, group, &policy_keys_ladder, object);
+    }
+}
+
+static void read_silent_source(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_silence *silence = object;
+    const char *text = conf_text(setting, NULL, loader->diags);
+    if (text == NULL) {
+        return;
+    }
+    if (text[0] == 0 || strlen(text) >= sizeof silence->source) {
+        diag_add(loader->diags, DIAG_ERROR, setting->value_at, "such as \"alertmanager*\"",
+                 "a source has 1 to %zu bytes", sizeof silence->source - 1);
+        return;
+    }
+    memcpy(silence->source, text, strlen(text) + 1);
+}
+
+static void read_silence(struct policy_loader *loader, struct conf *list, void *object)
+{
+    struct policy_guards *guards = object;
+    if (!policy_is(loader, list, CONF_LIST,
+                   "silence = ( { source = \"alertmanager*\"; after = \"15m\"; } )")) {
+        return;
+    }
+    for (struct conf *item = list->first; item != NULL; item = item->next) {
+        if (guards->silences_count == POLICY_SILENCES_MAX) {
+            diag_add(loader->diags, DIAG_ERROR, item->value_at, NULL, "at most %d sources",
+                     POLICY_SILENCES_MAX);
+            return;
+        }
+        struct policy_silence *silence = &guards->silences[guards->silences_count];
+        if (policy_is(loader, item, CONF_GROUP, "{ source = \"trap/*\"; after = \"15m\"; }")) {
+            policy_keys_read(loader, item, &policy_keys_silence, silence);
+            guards->silences_count++;
+        }
     }
 }
 
