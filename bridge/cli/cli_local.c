@@ -54,6 +54,7 @@ enum cli_exit cli_site_defaults(struct cli *cli, struct policy_defaults *default
 struct policy_check {
     size_t policies_count, errors_count, warnings_count;
     struct textbuf items; /* JSON, when wanted. */
+    struct textbuf worst; /* What the set can do at worst: JSON or words. */
     bool json;
 };
 
@@ -74,6 +75,7 @@ static void check_paths(struct cli *cli, const struct policy_defaults *defaults,
     check->warnings_count += diags.warnings_count;
     if (set != NULL) {
         check->policies_count += set->policies_count;
+        (check->json ? policy_add_worst : policy_worst_words)(&check->worst, set);
         policy_set_free(set);
     }
     diags_done(&diags);
@@ -97,9 +99,10 @@ enum cli_exit cli_policy_check(struct cli *cli)
     check_paths(cli, &defaults, &check);
     if (check.json) {
         cli_print_line("{\"apiVersion\":\"nightshift/v1\",\"kind\":\"PolicyCheck\",\"policies\":"
-                       "%zu,\"errors\":%zu,\"warnings\":%zu,\"items\":[%s]}",
+                       "%zu,\"errors\":%zu,\"warnings\":%zu,\"items\":[%s]%s}",
                        check.policies_count, check.errors_count, check.warnings_count,
-                       check.items.at == NULL ? "" : check.items.at);
+                       check.items.at == NULL ? "" : check.items.at,
+                       check.worst.at == NULL ? "" : check.worst.at);
     } else if (cli->flags.quiet == NULL) {
         const char *errors = cli_counted(cli, check.errors_count, "error", "errors");
         const char *warnings = cli_counted(cli, check.warnings_count, "warning", "warnings");
@@ -109,9 +112,11 @@ enum cli_exit cli_policy_check(struct cli *cli)
             cli_print_line("%s, %s, %s",
                            cli_counted(cli, check.policies_count, "policy", "policies"), errors,
                            warnings);
+            cli_print_line("%s", check.worst.at == NULL ? "" : check.worst.at);
         }
     }
     textbuf_done(&check.items);
+    textbuf_done(&check.worst);
     return check.errors_count > 0 ? CLI_NO : CLI_OK;
 }
 

@@ -241,6 +241,11 @@ static enum cli_exit policy_file_show(struct cli *cli, const char *path)
             cli_print_fields(cli, &policy, policy_fields);
         }
     }
+    if (result == CLI_OK && cli->output == CLI_TABLE) {
+        CLEANUP(textbuf_donep) struct textbuf worst = {0};
+        policy_worst_words(&worst, set);
+        cli_print_line("\n%s", worst.at == NULL ? "" : worst.at);
+    }
     policy_set_free(set);
     return result;
 }

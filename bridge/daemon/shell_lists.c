@@ -29,7 +29,9 @@ void shell_policies(struct shell *shell, struct shell_request *request)
         policy_add_json(&out, &set->policies[i], false);
         textbuf_add_char(&out, '}');
     }
-    textbuf_addf(&out, "],\"revision\":\"%016llx\"}", (unsigned long long)set->revision);
+    textbuf_addf(&out, "],\"revision\":\"%016llx\"", (unsigned long long)set->revision);
+    policy_add_worst(&out, set);
+    textbuf_add_char(&out, '}');
     shell_answer(shell, request, (struct text){out.at, (uint32_t)out.count});
 }
 

@@ -153,6 +153,19 @@ struct policy_silence {
 /* May a host be switched on that nobody holds off (power came back), or only nightshift's own? */
 enum policy_power_on { POLICY_POWER_ON_FREE, POLICY_POWER_ON_OWN };
 
+/* Guards that a policy can only tighten, and where nightshift.conf says them. */
+enum policy_guard {
+    POLICY_GUARD_RATES_HOST,
+    POLICY_GUARD_RATES_RACK,
+    POLICY_GUARD_RATES_POOL,
+    POLICY_GUARD_RATES_SITE,
+    POLICY_GUARD_CONCURRENT_RACK,
+    POLICY_GUARD_CONCURRENT_SITE,
+    POLICY_GUARD_WITNESSES,
+    POLICY_GUARD_WORST,
+    POLICY_GUARDS_PLACED
+};
+
 /* The site's guards (nightshift.conf, group `guards`) with their defaults of design section 6. */
 struct policy_guards {
     uint32_t host_interrupts_max;                       /* 2 interrupting actions per host ... */
@@ -181,7 +194,10 @@ struct policy_guards {
     uint32_t breaker_failures;   /* 5 in a row: the endpoint is left alone ... */
     int64_t breaker_open_ms;     /* ... for 30 s, twice as long each time ... */
     int64_t breaker_open_ms_max; /* ... up to 10 min. */
-    uint32_t freeze_calendars;   /* Bits: while one of them is open nothing is changed. */
+    uint32_t worst_rack_max, worst_pool_max, worst_site_max; /* 4, 10, 20 hosts in 10 min. */
+    char file[256];                                          /* Where they are said; "": nowhere. */
+    uint32_t lines[POLICY_GUARDS_PLACED];                    /* 0: not said. */
+    uint32_t freeze_calendars; /* Bits: while one of them is open nothing is changed. */
 };
 
 struct policy_defaults {
@@ -191,6 +207,22 @@ struct policy_defaults {
     int64_t stale_after_ms; /* What waits and is not known for so long is dropped: 5 min. */
     struct policy_guards guards;
     struct policy_calendars calendars; /* The site's. */
+};
+
+enum policy_worst_kind {
+    POLICY_WORST_RACK,
+    POLICY_WORST_POOL,
+    POLICY_WORST_SITE,
+    POLICY_WORST_COUNT
+};
+
+#define POLICY_WORST_NAMED_MAX 10 /* Policies that the refusal of a set names. */
+
+/* When everything breaks at once: so many hosts of one domain are interrupted within 10 min. */
+struct policy_worst {
+    const char *kind;
+    uint32_t hosts, limit;
+    bool by_guard; /* What bounds it: the site's guards, or the limits of the policies. */
 };
 
 struct policy_set {
@@ -204,6 +236,7 @@ struct policy_set {
     const struct policy *const *globs; /* Those with a glob: looked at for every new alarm. */
     size_t globs_count;
     uint64_t revision;
+    struct policy_worst worst[POLICY_WORST_COUNT];
 };
 
 struct policy_list {
@@ -233,6 +266,12 @@ struct policy_set *policy_load_text(const char *name, const char *text,
 void policy_set_free(struct policy_set *set);
 /* For rehearsals, where nothing real is touched: as if every policy had said this mode. */
 void policy_set_mode(struct policy_set *set, enum policy_mode mode);
+
+/* ",\"worst_case\":[...]", and one line for people. */
+void policy_add_worst(struct textbuf *out, const struct policy_set *set);
+void policy_worst_words(struct textbuf *out, const struct policy_set *set);
+/* Where nightshift.conf says it; file NULL: nowhere, it is built in. */
+struct nsh_place policy_guard_place(const struct policy_guards *guards, enum policy_guard guard);
 
 /* A JSON object but for its closing brace: the caller may add members. */
 void policy_add_json(struct textbuf *out, const struct policy *policy, bool details);

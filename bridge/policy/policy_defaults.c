@@ -21,6 +21,7 @@ static void read_ladder(struct policy_loader *loader, struct conf *group, void *
 static void read_silence(struct policy_loader *loader, struct conf *group, void *object);
 static void read_breaker(struct policy_loader *loader, struct conf *group, void *object);
 static void read_freeze(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_worst(struct policy_loader *loader, struct conf *group, void *object);
 static void read_silent_source(struct policy_loader *loader, struct conf *setting, void *object);
 
 static const struct policy_key defaults_rows[] = {
@@ -100,6 +101,11 @@ static const struct policy_key guards_rows[] = {
      .read = read_brake,
      .example = "brake = { hosts = 3; percent = 20; }",
      .help = "The storm brake."},
+    {.name = "worst_case",
+     .kind = KEY_READ,
+     .read = read_worst,
+     .example = "worst_case = { rack = 4; pool = 10; site = 20; }",
+     .help = "A policy set that can interrupt more hosts within 10m is refused."},
     {.name = "silence",
      .kind = KEY_READ,
      .read = read_silence,
@@ -170,6 +176,27 @@ static const struct policy_key brake_rows[] = {
      .min = 10 * SECOND_MS,
      .max = DAY_MS,
      .help = "It stays on for this long after that ended."},
+};
+
+static const struct policy_key worst_rows[] = {
+    {.name = "rack",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, worst_rack_max),
+     .min = 1,
+     .max = GUARD_COUNT_MAX,
+     .help = "Of one rack."},
+    {.name = "pool",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, worst_pool_max),
+     .min = 1,
+     .max = GUARD_COUNT_MAX,
+     .help = "Of one pool."},
+    {.name = "site",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_guards, worst_site_max),
+     .min = 1,
+     .max = GUARD_COUNT_MAX,
+     .help = "Of the site."},
 };
 
 static const struct policy_key silence_rows[] = {
@@ -249,6 +276,7 @@ const struct policy_keys policy_keys_defaults = KEYS("defaults", defaults_rows);
 const struct policy_keys policy_keys_defaults_step = KEYS("defaults.step", defaults_step_rows);
 const struct policy_keys policy_keys_guards = KEYS("guards", guards_rows);
 const struct policy_keys policy_keys_brake = KEYS("guards.brake", brake_rows);
+static const struct policy_keys policy_keys_worst = KEYS("guards.worst_case", worst_rows);
 static const struct policy_keys policy_keys_silence = KEYS("guards.silence", silence_rows);
 static const struct policy_keys policy_keys_ladder = KEYS("guards.ladder", ladder_rows);
 static const struct policy_keys policy_keys_breaker = KEYS("guards.breaker", breaker_rows);
@@ -283,6 +311,9 @@ struct policy_defaults policy_defaults_builtin(void)
                 .event_max_age_ms = 10 * MINUTE_MS,
                 .cooldown_ms = HOUR_MS,
                 .queue_ms = 10 * MINUTE_MS,
+                .worst_rack_max = 4,
+                .worst_pool_max = 10,
+                .worst_site_max = 20,
                 .shrink_percent = 20,
                 .witnesses = 2,
                 .ladder_runs_max = 5,
@@ -321,6 +352,13 @@ static void read_ladder(struct policy_loader *loader, struct conf *group, void *
 {
     if (policy_is(loader, group, CONF_GROUP, "ladder = { runs = 5; within = \"21d\"; }")) {
         policy_keys_read(loader, group, &policy_keys_ladder, object);
+    }
+}
+
+static void read_worst(struct policy_loader *loader, struct conf *group, void *object)
+{
+    if (policy_is(loader, group, CONF_GROUP, "worst_case = { rack = 4; pool = 10; site = 20; }")) {
+        policy_keys_read(loader, group, &policy_keys_worst, object);
     }
 }
 
@@ -428,6 +466,41 @@ static void read_rates(struct policy_loader *loader, struct conf *group, void *o
     }
 }
 
+/* Where the guards stand that policies may only tighten, for messages that name both lines. */
+static void places_read(struct conf *group, struct policy_guards *guards)
+{
+    static const struct {
+        const char *group, *name;
+    } rows[POLICY_GUARDS_PLACED] = {
+        [POLICY_GUARD_RATES_HOST] = {"rates", "host"},
+        [POLICY_GUARD_RATES_RACK] = {"rates", "rack"},
+        [POLICY_GUARD_RATES_POOL] = {"rates", "pool"},
+        [POLICY_GUARD_RATES_SITE] = {"rates", "site"},
+        [POLICY_GUARD_CONCURRENT_RACK] = {"concurrent", "rack"},
+        [POLICY_GUARD_CONCURRENT_SITE] = {"concurrent", "site"},
+        [POLICY_GUARD_WITNESSES] = {"witnesses", NULL},
+        [POLICY_GUARD_WORST] = {"worst_case", NULL},
+    };
+    for (size_t i = 0; i < POLICY_GUARDS_PLACED; i++) {
+        struct conf *setting = conf_get(group, rows[i].group);
+        if (setting != NULL && rows[i].name != NULL) {
+            setting = setting->type == CONF_GROUP ? conf_get(setting, rows[i].name) : NULL;
+        }
+        if (setting != NULL && setting->at.file != NULL &&
+            strlen(setting->at.file) < sizeof guards->file) {
+            memcpy(guards->file, setting->at.file, strlen(setting->at.file) + 1);
+            guards->lines[i] = setting->at.line;
+        }
+    }
+}
+
+struct nsh_place policy_guard_place(const struct policy_guards *guards, enum policy_guard guard)
+{
+    return guards->lines[guard] == 0
+               ? (struct nsh_place){.file = NULL}
+               : (struct nsh_place){.file = guards->file, .line = guards->lines[guard]};
+}
+
 void policy_defaults_read(struct conf *root, struct policy_defaults *defaults, struct diags *diags)
 {
     struct policy_loader loader = {.diags = diags, .calendars = &defaults->calendars};
@@ -443,5 +516,6 @@ void policy_defaults_read(struct conf *root, struct policy_defaults *defaults, s
     if (guards != NULL &&
         policy_is(&loader, guards, CONF_GROUP, "guards = { pool_percent = 5; }")) {
         policy_keys_read(&loader, guards, &policy_keys_guards, &defaults->guards);
+        places_read(guards, &defaults->guards);
     }
 }

@@ -70,6 +70,15 @@ static size_t site_rates(const struct policy_guards *guards, struct policy_rate 
     return count;
 }
 
+/* The other line: nothing when the guard is the built-in one. */
+static void tell_guard(struct policy_loader *loader, enum policy_guard guard)
+{
+    struct nsh_place at = policy_guard_place(&loader->set->defaults.guards, guard);
+    if (at.file != NULL) {
+        diag_add(loader->diags, DIAG_NOTE, at, NULL, "the site's guard is here");
+    }
+}
+
 /* ---- concurrent --------------------------------------------------------------------------- */
 
 static void check_concurrent(struct policy_loader *loader, const struct conf *setting,
@@ -84,6 +93,8 @@ static void check_concurrent(struct policy_loader *loader, const struct conf *se
                  "a policy may only tighten the guards of nightshift.conf",
                  "weaker than the site's guard: at most %u at once in a %s", site,
                  concurrent->kind);
+        tell_guard(loader, strcmp(concurrent->kind, "rack") == 0 ? POLICY_GUARD_CONCURRENT_RACK
+                                                                 : POLICY_GUARD_CONCURRENT_SITE);
     }
 }
 
@@ -196,6 +207,10 @@ static void check_rate(struct policy_loader *loader, const struct conf *setting,
                  "a policy may only tighten the guards of nightshift.conf",
                  "weaker than the site's guard: %u in %s for a %s", site[i].count,
                  window.at == NULL ? "" : window.at, rate->kind);
+        tell_guard(loader, strcmp(rate->kind, "host") == 0   ? POLICY_GUARD_RATES_HOST
+                           : strcmp(rate->kind, "rack") == 0 ? POLICY_GUARD_RATES_RACK
+                           : strcmp(rate->kind, "pool") == 0 ? POLICY_GUARD_RATES_POOL
+                                                             : POLICY_GUARD_RATES_SITE);
         return;
     }
 }
@@ -225,6 +240,7 @@ static void read_witnesses(struct policy_loader *loader, struct conf *setting, v
         diag_add(loader->diags, DIAG_ERROR, setting->value_at,
                  "a policy may only tighten the guards of nightshift.conf",
                  "weaker than the site's guard: %u witnesses", site);
+        tell_guard(loader, POLICY_GUARD_WITNESSES);
     }
 }
 

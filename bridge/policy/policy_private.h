@@ -138,4 +138,9 @@ const char *policy_keep(struct policy_loader *loader, const char *text);
 struct nsh_place policy_keep_place(struct policy_loader *loader, struct nsh_place at);
 void *policy_alloc(struct policy_loader *loader, size_t count, size_t bytes);
 
+/* ---- policy_worst.c ---- */
+
+/* What the set can do at worst; an error when that is more than the site allows. */
+void policy_worst_find(struct policy_loader *loader);
+
 #endif

@@ -381,6 +381,7 @@ static struct policy_set *load(struct policy_loader *loader, const char *const *
     if (!loader->no_memory && loader->diags->errors_count == errors_before) {
         build_set(loader);
         policy_lint_set(loader);
+        policy_worst_find(loader);
     }
     if (loader->no_memory) {
         tell_no_memory(loader, paths_count == 0 ? "" : paths[0]);

@@ -60,6 +60,7 @@ pager = { driver = "exec"; program = "$dir/pager"; };
 guards = {
   rates = { host = "10 in 24h"; rack = ["1000 in 10m", "1000 in 1h", "1000 in 24h"];
             pool = ["1000 in 10m", "1000 in 1h", "1000 in 24h"]; site = ["1000 in 10m", "1000 in 1h", "1000 in 24h"]; };
+  worst_case = { rack = 1000; pool = 1000; site = 1000; };
   concurrent = { rack = 10; site = 100; };
   pool_percent = 50;
   brake = { hosts = 1000; percent = 100; };
