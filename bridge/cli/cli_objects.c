@@ -83,9 +83,13 @@ static const struct cli_column policy_columns[] = {
 };
 
 static const struct cli_column driver_columns[] = {
-    {"DRIVER", "name", CLI_PLAIN, 0},     {"VERSION", "version", CLI_PLAIN, 0},
-    {"DEVICES", "devices", CLI_PLAIN, 0}, {"RUNNING", "running", CLI_PLAIN, 0},
-    {"VERBS", "verbs", CLI_PLAIN, 64},    {0},
+    {"DRIVER", "name", CLI_PLAIN, 0},
+    {"VERSION", "version", CLI_PLAIN, 0},
+    {"DEVICES", "devices", CLI_PLAIN, 0},
+    {"RUNNING", "running", CLI_PLAIN, 0},
+    {"BROKEN", "broken", CLI_PLAIN, 0},
+    {"VERBS", "verbs", CLI_PLAIN, 64},
+    {0},
 };
 
 static const struct cli_column event_columns[] = {
@@ -149,7 +153,27 @@ enum cli_exit cli_policy_list(struct cli *cli)
 
 enum cli_exit cli_driver_list(struct cli *cli)
 {
-    return list(cli, "/v1/drivers", driver_columns, "drivers");
+    static const struct cli_column columns[] = {
+        {"ENDPOINT", "endpoint", CLI_PLAIN, 0}, {"BREAKER", "state", CLI_STATE, 0},
+        {"FAILURES", "failures", CLI_PLAIN, 0}, {"OPENED", "opens", CLI_PLAIN, 0},
+        {"DEFERRED", "deferred", CLI_PLAIN, 0}, {"SINCE", "since_ms", CLI_AGO, 0},
+        {"LAST", "last", CLI_PLAIN, 0},         {0},
+    };
+    struct nsh_value document;
+    enum cli_exit result = cli_request(cli, "GET", cli_path(cli, "/v1/drivers"), NULL, &document);
+    if (result != CLI_OK) {
+        return result;
+    }
+    cli_print_list(cli, &document, driver_columns, "drivers");
+    const struct nsh_value *breakers = nsh_get(&document, "breakers");
+    if (cli->output == CLI_TABLE && breakers != NULL && breakers->type == NSH_LIST &&
+        breakers->count > 0) {
+        const struct nsh_member members[] = {{"items", *breakers}};
+        const struct nsh_value items = nsh_map(members, 1);
+        fputs("\n", stdout);
+        cli_print_list(cli, &items, columns, "endpoints that failed");
+    }
+    return CLI_OK;
 }
 
 enum cli_exit cli_event_list(struct cli *cli)

@@ -32,12 +32,15 @@ static const char *const action_states[] = {"intended",  "sent",    "done",     
                                             "refused",   "unknown", "verifying", "verified",
                                             "cancelled", NULL};
 
+static const char *const hold_states[] = {"held", "released", NULL};
+
 static const struct routes_kind kinds[] = {
     {"alarms", "Alarm", RECORD_ALARM, alarm_states},
     {"runs", "Run", RECORD_RUN, run_states},
     {"decisions", "Decision", RECORD_DECISION, decision_states},
     {"actions", "Action", RECORD_ACTION, action_states},
     {"brakes", "Brake", RECORD_BRAKE, NULL},
+    {"holds", "Hold", RECORD_HOLD, hold_states},
     {"commands", "Command", RECORD_COMMAND, NULL},
     {"pending", "Pending", RECORD_PENDING, NULL},
 };

@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Policies, drivers and freezes for people. */
+/* Policies and freezes for people. */
 
 #include "shell_private.h"
-
-#include "loop/drivers.h"
 
 #include <stdio.h>
 
 #define LIST_HEAD(kind) "{\"apiVersion\":\"nightshift/v1\",\"kind\":\"" kind "\",\"items\":["
-
-static void add_text(struct textbuf *out, const char *name, const char *value)
-{
-    if (value != NULL && value[0] != '\0') {
-        textbuf_addf(out, ",\"%s\":", name);
-        textbuf_add_json(out, text_of(value));
-    }
-}
 
 /* ---- policies ---- */
 
@@ -48,39 +38,6 @@ void shell_policy(struct shell *shell, struct shell_request *request)
     CLEANUP(textbuf_donep) struct textbuf out = {0};
     policy_add_json(&out, policy, true);
     textbuf_add_chars(&out, ",\"apiVersion\":\"nightshift/v1\",\"kind\":\"Policy\"}");
-    shell_answer(shell, request, (struct text){out.at, (uint32_t)out.count});
-}
-
-/* ---- drivers ---- */
-
-static void add_driver(struct textbuf *out, const struct drivers *drivers,
-                       const struct nsh_driver *driver)
-{
-    size_t devices = 0, running = 0;
-    drivers_figures(drivers, driver, &devices, &running);
-    textbuf_add_chars(out, "{\"name\":");
-    textbuf_add_json(out, text_of(driver->name));
-    add_text(out, "version", driver->version);
-    add_text(out, "summary", driver->summary);
-    add_text(out, "maturity", driver->maturity == NSH_PROVEN ? "proven" : "experimental");
-    textbuf_addf(out, ",\"devices\":%zu,\"running\":%zu,\"verbs\":[", devices, running);
-    for (size_t i = 0; i < driver->verbs_count; i++) {
-        textbuf_add_chars(out, i == 0 ? "" : ",");
-        textbuf_add_json(out, text_of(driver->verbs[i].name));
-    }
-    textbuf_add_chars(out, "]}");
-}
-
-void shell_drivers(struct shell *shell, struct shell_request *request)
-{
-    CLEANUP(textbuf_donep) struct textbuf out = {0};
-    textbuf_add_chars(&out, LIST_HEAD("DriverList"));
-    const struct nsh_driver *driver;
-    for (size_t i = 0; (driver = drivers_at(shell->drivers, i)) != NULL; i++) {
-        textbuf_add_chars(&out, i == 0 ? "" : ",");
-        add_driver(&out, shell->drivers, driver);
-    }
-    textbuf_add_chars(&out, "]}");
     shell_answer(shell, request, (struct text){out.at, (uint32_t)out.count});
 }
 

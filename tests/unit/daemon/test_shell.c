@@ -215,10 +215,15 @@ static void documents(void **state)
         {"policies", NULL, "\"name\":\"heal\""},
         {"policy", "{\"id\":\"heal\"}", "\"steps\":[\"cycle: power.cycle\"]"},
         {"drivers", NULL, "\"name\":\"probe\""},
+        {"drivers", NULL, "\"breakers\":[]"},
+        {"policies", NULL, "\"worst_case\":[{\"domain\":\"rack\",\"hosts_in_10m\":"},
         {"driver.doctor", "{\"id\":\"probe\"}", "\"failures\":0"},
         {"freezes", NULL, "\"items\":[]"},
         {"plan", NULL, "{"},
         {"status", NULL, "\"health\":\"ok\""},
+        {"hold", "{\"host\":\"h2\",\"owner\":\"ann\",\"reason\":\"DIMM\"}",
+         "\"what\":\"maintenance\""},
+        {"hold.release", "{\"id\":\"hld-000001\",\"reason\":\"done\"}", "\"state\":\"released\""},
         {"reload", NULL, "\"hosts\":3"},
     };
     struct shell_rig *rig = *state;
