@@ -614,7 +614,17 @@ static void find_calls(const struct cel_ast *ast, const char *name, struct cel_c
     }
     const struct cel_ast *last = ast->args[ast->count - 1];
     if (last->kind == CEL_AST_LITERAL && last->literal.kind == CEL_STRING) {
-        calls[(*count)++] = (struct cel_call){last->offset, last->length, last->literal.text};
+        struct cel_call *call = &calls[(*count)++];
+        *call = (struct cel_call){
+            .offset = last->offset, .length = last->length, .literal = last->literal.text};
+        for (uint32_t i = 0; i < ast->count && i < CEL_PARAMS_MAX; i++) {
+            const struct cel_ast *arg = ast->args[i];
+            if (arg->kind != CEL_AST_LITERAL || arg->literal.kind != CEL_STRING) {
+                break;
+            }
+            call->args[call->args_count++] =
+                (struct cel_call_arg){arg->offset, arg->length, arg->literal.text};
+        }
     }
 }
 

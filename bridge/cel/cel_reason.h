@@ -47,6 +47,12 @@ bool cel_contradict(const struct cel_claim *claims, size_t claims_count,
 struct cel_call {
     uint32_t offset, length; /* Of the literal, with its quotes. */
     const char *literal;
+    /* All of them, while they are texts. */
+    struct cel_call_arg {
+        uint32_t offset, length;
+        const char *literal;
+    } args[CEL_PARAMS_MAX];
+    size_t args_count;
 };
 
 /* The calls of name in the order of the source, at most calls_max; how many. */

@@ -414,6 +414,9 @@ static void event_take(struct engine *engine, const struct event *event)
         alarm_clear(engine, event);
         break;
     case EVENT_PULSE:
+        if (metric_is_sample(event)) {
+            metric_event(engine, event);
+        }
         if (match_pulse(engine, event) && event->severity >= SEVERITY_MAJOR) {
             struct host_state *host = map_get(&engine->hosts, event->host);
             if (host != NULL) {

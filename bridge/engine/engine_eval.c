@@ -295,6 +295,10 @@ static int call(void *arg, size_t index, const struct cel_value *args, size_t ar
         *ret_value = (struct cel_value){.kind = CEL_BOOL, .boolean = open};
         return 0;
     }
+    if (index >= FN_METRIC && index < POLICY_FUNCTIONS_COUNT && args_count > 0 &&
+        args[0].kind == CEL_STRING) {
+        return metric_call(scope, (enum policy_function)index, args, args_count, ret_value, err);
+    }
     return nsh_fail(err, NSH_INVALID, "no such function");
 }
 

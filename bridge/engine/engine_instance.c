@@ -156,7 +156,8 @@ bool instance_forgettable(const struct engine *engine, const struct instance *in
         instance->once_ms != INT64_MIN &&
         engine->now_ms - instance->once_ms < policy_once_within(engine, instance->policy);
     return instance->state == INST_IDLE && instance->links == NULL && instance->run == NULL &&
-           instance->window_count == 0 && operator_idle(instance) && !remembered;
+           instance->window_count == 0 && operator_idle(instance) && metric_idle(instance) &&
+           !remembered;
 }
 
 void instance_free(struct engine *engine, struct instance *instance)
@@ -171,6 +172,7 @@ void instance_free(struct engine *engine, struct instance *instance)
     engine_timer_stop(engine, &instance->window_timer);
     engine_timer_stop(engine, &instance->forget_timer);
     operator_free(engine, instance);
+    metric_free(engine, instance);
     free(instance->window);
     free(instance->event);
     char *key = NULL;
@@ -309,7 +311,12 @@ static int64_t stale_ms(const struct engine *engine, const struct instance *inst
 {
     int64_t own_ms = instance->policy->when.stale_after_ms;
     int64_t set_ms = engine->set->defaults.stale_after_ms;
-    return own_ms > 0 ? own_ms : set_ms > 0 ? set_ms : ENGINE_STALE_MS;
+    int64_t stale_ms = set_ms > 0 ? set_ms : ENGINE_STALE_MS;
+    for (size_t i = 0; i < instance->policy->series_count; i++) {
+        int64_t three_ms = 3 * instance->policy->series[i].metric->interval_ms;
+        stale_ms = three_ms > stale_ms ? three_ms : stale_ms;
+    }
+    return own_ms > 0 ? own_ms : stale_ms;
 }
 
 static void fall(struct engine *engine, struct instance *instance, const char *why)
@@ -554,6 +561,7 @@ void instance_restore(struct engine *engine, struct instance *instance, enum ins
 static void gap_instance(struct engine *engine, struct instance *instance, int64_t since_ms)
 {
     operator_gap(engine, instance);
+    metric_gap(engine, instance);
     if (!waits(instance)) {
         return;
     }
@@ -596,6 +604,7 @@ void instances_reload(struct engine *engine)
                             (uint32_t)(instance->subject.at - instance->key.at) - 1};
         const struct policy *policy = map_get(&engine->set->by_name, name);
         bool same = policy != NULL && policy_when_same(&policy->when, &instance->policy->when) &&
+                    policy_series_same(policy, instance->policy) &&
                     strcmp(policy->subject, instance->policy->subject) == 0;
         instance_raising(engine, instance, false);
         if (!same) {
@@ -610,6 +619,7 @@ void instances_reload(struct engine *engine)
             }
             window_clear(engine, instance);
             operator_free(engine, instance);
+            metric_free(engine, instance);
         }
         instance->policy = policy == NULL ? &gone_policy : policy;
         if (policy == NULL) {

@@ -223,7 +223,7 @@ static bool stands_alone(const struct instance *instance, enum instance_state st
     bool decided = state == INST_ACTIVE || state == INST_DEFERRED;
     return (when->trigger == TRIGGER_ABSENT && decided) ||
            (when->trigger == TRIGGER_WITHOUT && state != INST_IDLE) ||
-           (state == INST_ACTIVE && instance->keep_until_ms > 0);
+           metric_drives(instance->policy) || (state == INST_ACTIVE && instance->keep_until_ms > 0);
 }
 
 static void load_pending(struct engine *engine, const struct nsh_value *value)
@@ -266,6 +266,7 @@ static void load_pending(struct engine *engine, const struct nsh_value *value)
     instance_restore(engine, instance, (enum instance_state)state,
                      known ? engine->known_ms : nsh_get_int(value, "unknown_ms", 0));
     operator_load(engine, instance, value);
+    metric_load(engine, instance, value);
 }
 
 /* ---- all of them

@@ -48,7 +48,11 @@ struct operator_state *operator_of(struct engine *engine, struct instance *insta
                                       .seen_ms = NEVER,
                                       .ended_ms = NEVER,
                                       .branches_count = count};
-        rule_forget(op);
+        for (uint32_t i = 0; i < count; i++) {
+            op->branches[i].metric = instance->policy->when.branches[i].metric != NULL;
+            op->branches[i].begin_ms = op->branches[i].at_ms = NEVER;
+            op->branches[i].level = op->branches[i].metric ? LEVEL_UNKNOWN : LEVEL_FALSE;
+        }
         instance->op = op;
     }
     return op;
@@ -220,6 +224,19 @@ static void branch_alarm(struct engine *engine, struct instance *instance, const
     }
 }
 
+/* Some alarm, or some metric. */
+static enum level any_level(const struct instance *instance)
+{
+    enum level level = instance_links_level(instance);
+    for (uint32_t i = 0; instance->op != NULL && i < instance->op->branches_count; i++) {
+        const struct branch_state *branch = &instance->op->branches[i];
+        if (branch->metric && branch->level > (uint8_t)level) {
+            level = (enum level)branch->level;
+        }
+    }
+    return level;
+}
+
 void operator_level(struct engine *engine, struct instance *instance)
 {
     const struct policy_when *when = &instance->policy->when;
@@ -228,8 +245,8 @@ void operator_level(struct engine *engine, struct instance *instance)
         return;
     }
     bool all = when->trigger == TRIGGER_ALL;
-    enum level level = all ? rule_all(op, when, instance->links, false, engine->now_ms)
-                           : instance_links_level(instance);
+    enum level level =
+        all ? rule_all(op, when, instance->links, false, engine->now_ms) : any_level(instance);
     if (!instance->pulse || !waits(instance)) { /* What was true for an instant stays decided. */
         instance_level_set(engine, instance, level);
     }
@@ -373,8 +390,8 @@ static void prune(struct engine *engine, struct instance *instance)
     for (uint32_t i = 0; i < op->branches_count; i++) {
         struct branch_state *branch = &op->branches[i];
         int64_t at = when->trigger == TRIGGER_SEQUENCE ? branch->begin_ms : branch->at_ms;
-        if (at != NEVER && at <= oldest) {
-            *branch = (struct branch_state){NEVER, NEVER};
+        if (!branch->metric && at != NEVER && at <= oldest) {
+            *branch = (struct branch_state){.begin_ms = NEVER, .at_ms = NEVER};
         }
     }
     operator_arm(engine, instance);

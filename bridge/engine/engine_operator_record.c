@@ -95,7 +95,8 @@ void operator_load(struct engine *engine, struct instance *instance, const struc
     for (uint32_t i = 0; i < op->branches_count; i++) {
         int64_t begin_ms = 0, at_ms = 0;
         if (pair_at(nsh_get(kept, "branches"), i, &begin_ms, &at_ms)) {
-            op->branches[i] = (struct branch_state){ms_or_never(begin_ms), ms_or_never(at_ms)};
+            op->branches[i].begin_ms = ms_or_never(begin_ms);
+            op->branches[i].at_ms = op->branches[i].metric ? NEVER : ms_or_never(at_ms);
         }
     }
     operator_gap(engine, instance);

@@ -190,8 +190,10 @@ struct instance {
     int64_t keep_until_ms; /* keeping: until then. */
     struct window_entry *window;
     uint32_t window_count, window_room;
-    struct operator_state *op; /* engine_operator.h; NULL: nothing to remember. */
-    uint8_t *event;            /* Packed: the last one that matched. */
+    struct operator_state *op;   /* engine_operator.h; NULL: nothing to remember. */
+    struct series_state *series; /* engine_series.h; NULL: no samples. */
+    int64_t metric_ms;           /* When its trigger was last asked of a sample; 0: not known. */
+    uint8_t *event;              /* Packed: the last one that matched. */
     size_t event_bytes, event_room;
     char alarm[ID_BYTES];
     char decision[ID_BYTES];
@@ -570,6 +572,7 @@ struct scope {
     const char *subject;
     const struct policy *policy;
     struct run *run;
+    struct instance *instance; /* Whose samples; NULL: that of policy and subject. */
     const struct alarm *alarm;
     const char *alarm_id;
     struct nsh_value values[POLICY_VARIABLES_COUNT];
@@ -726,6 +729,6 @@ int command_run(struct engine *engine, const struct engine_command *command, str
 void plan_reply(struct engine *engine, struct textbuf *json);
 void status_reply(struct engine *engine, struct textbuf *json);
 
-#include "engine_operator.h"
+#include "engine_series.h"
 
 #endif

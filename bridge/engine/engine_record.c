@@ -357,6 +357,7 @@ static void write_instance(struct engine *engine, struct instance *instance)
     }
     textbuf_add_char(json, ']');
     operator_record(json, instance);
+    metric_record(engine, json, instance);
     if (!gone) {
         instance_waits(engine, json, instance);
     }

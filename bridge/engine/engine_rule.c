@@ -9,7 +9,9 @@
 void rule_forget(struct operator_state *op)
 {
     for (uint32_t i = 0; i < op->branches_count; i++) {
-        op->branches[i] = (struct branch_state){NEVER, NEVER};
+        if (!op->branches[i].metric) { /* Samples say what is, not what happened. */
+            op->branches[i] = (struct branch_state){.begin_ms = NEVER, .at_ms = NEVER};
+        }
     }
 }
 
@@ -44,7 +46,7 @@ bool rule_sequence(struct operator_state *op, const struct policy_when *when, ui
         }
         if (k == 0) {
             if (at > now_ms - when->within_ms && at >= op->branches[0].at_ms) {
-                op->branches[0] = (struct branch_state){at, at};
+                op->branches[0] = (struct branch_state){.begin_ms = at, .at_ms = at};
             }
             continue;
         }
@@ -57,7 +59,7 @@ bool rule_sequence(struct operator_state *op, const struct policy_when *when, ui
             return true;
         }
         if (before->begin_ms >= op->branches[k].begin_ms) {
-            op->branches[k] = (struct branch_state){before->begin_ms, at};
+            op->branches[k] = (struct branch_state){.begin_ms = before->begin_ms, .at_ms = at};
         }
     }
     return false;
@@ -68,7 +70,7 @@ void rule_sequence_ends(struct operator_state *op, int64_t at)
     op->ended_ms = at > op->ended_ms ? at : op->ended_ms;
     for (uint32_t i = 0; i < op->branches_count; i++) {
         if (op->branches[i].begin_ms <= at && op->branches[i].at_ms <= at) {
-            op->branches[i] = (struct branch_state){NEVER, NEVER};
+            op->branches[i] = (struct branch_state){.begin_ms = NEVER, .at_ms = NEVER};
         }
     }
 }
@@ -86,11 +88,15 @@ struct all {
 static bool pulse_seen(const struct all *all, uint32_t branch)
 {
     int64_t at = all->op == NULL ? NEVER : all->op->branches[branch].at_ms;
-    return all->pulses && at != NEVER && at > all->now_ms - all->when->within_ms;
+    return all->pulses && !all->op->branches[branch].metric && at != NEVER &&
+           at > all->now_ms - all->when->within_ms;
 }
 
 static enum level branch_level(const struct all *all, uint32_t branch)
 {
+    if (all->op != NULL && all->op->branches[branch].metric) {
+        return (enum level)all->op->branches[branch].level;
+    }
     enum level level = pulse_seen(all, branch) ? LEVEL_TRUE : LEVEL_FALSE;
     for (const struct link *link = all->links; link != NULL; link = link->instance_next) {
         if (link->branch == branch && level != LEVEL_TRUE) {
@@ -98,6 +104,19 @@ static enum level branch_level(const struct all *all, uint32_t branch)
         }
     }
     return level;
+}
+
+/* When it began, for one that has no alarm; NEVER: it is not true. */
+static int64_t begin_of(const struct all *all, uint32_t branch)
+{
+    const struct branch_state *known = all->op == NULL ? NULL : &all->op->branches[branch];
+    if (known == NULL) {
+        return NEVER;
+    }
+    if (known->metric) {
+        return known->level == LEVEL_TRUE ? known->begin_ms : NEVER;
+    }
+    return pulse_seen(all, branch) ? known->at_ms : NEVER;
 }
 
 /* Whether every branch has a time within [oldest, oldest + w). */
@@ -110,8 +129,8 @@ static bool fits(const struct all *all, int64_t oldest)
         met |= inside ? 1u << link->branch : 0;
     }
     for (uint32_t i = 0; i < all->when->branches_count; i++) {
-        if (pulse_seen(all, i) && all->op->branches[i].at_ms >= oldest &&
-            all->op->branches[i].at_ms - oldest < all->when->within_ms) {
+        int64_t begin = begin_of(all, i);
+        if (begin != NEVER && begin >= oldest && begin - oldest < all->when->within_ms) {
             met |= 1u << i;
         }
     }
@@ -128,7 +147,8 @@ static bool close_together(const struct all *all)
         }
     }
     for (uint32_t i = 0; i < all->when->branches_count; i++) {
-        if (pulse_seen(all, i) && fits(all, all->op->branches[i].at_ms)) {
+        int64_t begin = begin_of(all, i);
+        if (begin != NEVER && fits(all, begin)) {
             return true;
         }
     }
@@ -166,7 +186,7 @@ int64_t rule_stale(const struct operator_state *op, const struct policy_when *wh
     for (uint32_t i = 0; i < op->branches_count; i++) {
         const struct branch_state *branch = &op->branches[i];
         int64_t at = when->trigger == TRIGGER_SEQUENCE ? branch->begin_ms : branch->at_ms;
-        if (at != NEVER && at < oldest) {
+        if (!branch->metric && at != NEVER && at < oldest) {
             oldest = at;
         }
     }

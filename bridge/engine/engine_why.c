@@ -11,6 +11,7 @@ static void ago(struct textbuf *lines, int64_t now_ms, int64_t at_ms)
 
 static void branch_name(struct textbuf *lines, const struct policy_branch *branch)
 {
+    textbuf_add_chars(lines, branch->metric == NULL ? "" : branch->metric);
     for (size_t i = 0; i < branch->events_count; i++) {
         textbuf_addf(lines, "%s%s", i == 0 ? "" : " or ", branch->events[i]);
     }
@@ -141,6 +142,15 @@ static void why_branch(struct engine *engine, const struct instance *instance, u
     }
     textbuf_add_chars(lines, when->trigger == TRIGGER_ALL ? "all: " : "any: ");
     branch_name(lines, &when->branches[branch]);
+    if (when->branches[branch].metric != NULL) {
+        enum level level =
+            instance->op == NULL ? LEVEL_UNKNOWN : (enum level)instance->op->branches[branch].level;
+        textbuf_addf(lines, " = %s\n",
+                     level == LEVEL_TRUE    ? "true"
+                     : level == LEVEL_FALSE ? "false"
+                                            : "unknown");
+        return;
+    }
     if (found != NULL && found->known) {
         textbuf_add_chars(lines, " raised ");
         ago(lines, engine->now_ms, found->since_ms);
@@ -162,6 +172,7 @@ static void why_branches(struct engine *engine, const struct instance *instance,
                          struct textbuf *lines)
 {
     const struct policy_when *when = &instance->policy->when;
+    metric_why(engine, instance, lines);
     for (uint32_t i = 0; i < when->branches_count; i++) {
         why_branch(engine, instance, i, lines);
     }
@@ -180,6 +191,7 @@ void why_trigger(struct engine *engine, const struct instance *instance, struct 
     const struct policy_when *when = &instance->policy->when;
     switch (when->trigger) {
     case TRIGGER_EVENT:
+        metric_why(engine, instance, lines);
         if (when->count > 0) {
             why_count(instance, lines);
         }

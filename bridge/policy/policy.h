@@ -62,6 +62,29 @@ struct policy_step {
     struct nsh_place at;
 };
 
+#define POLICY_METRICS_MAX 128
+#define POLICY_METRIC_NAME_BYTES_MAX 63
+#define POLICY_METRIC_UNIT_BYTES_MAX 15
+#define POLICY_SERIES_MAX 8     /* Metrics one policy looks at. */
+#define POLICY_SAMPLES_MAX 4096 /* Of one window. */
+
+/* A metric of the catalogue: samples come as events of type POLICY_SAMPLE_TYPE with data.metric
+ * and data.value. */
+#define POLICY_SAMPLE_TYPE "metric.sample"
+
+struct policy_metric {
+    char name[POLICY_METRIC_NAME_BYTES_MAX + 1];
+    char unit[POLICY_METRIC_UNIT_BYTES_MAX + 1];
+    int64_t interval_ms; /* A sample is expected so often. */
+    bool counter;        /* It only grows, and begins anew. */
+};
+
+/* What a policy looks at: the longest window of a metric; 0: its newest sample only. */
+struct policy_series {
+    const struct policy_metric *metric; /* Of the set's defaults. */
+    int64_t window_ms;
+};
+
 /* What makes a trigger true. */
 enum policy_trigger {
     TRIGGER_EVENT,    /* `event`, `if`, `count`: when->events and condition. */
@@ -78,6 +101,7 @@ struct policy_branch {
     size_t events_count;
     enum severity severity_min;
     struct policy_condition condition; /* `if` */
+    const char *metric;                /* Samples of this instead of events. */
     bool ends;                         /* `unless` of a sequence, `without`. */
     struct nsh_place at;
 };
@@ -89,6 +113,7 @@ struct policy_when {
     const char *const *events; /* Type names or globs; those of all branches. */
     size_t events_count;
     enum severity severity_min;
+    const char *metric;                /* Samples of this instead of events. */
     struct policy_condition condition; /* `if` */
     struct policy_condition clear;     /* Once true: until `if` is false and this is true. */
     int64_t for_ms, settle_ms, keep_ms;
@@ -135,6 +160,8 @@ struct policy {
     size_t steps_count;
     const struct policy_step *otherwise; /* `else` */
     size_t otherwise_count;
+    struct policy_series series[POLICY_SERIES_MAX]; /* Metrics that any of its conditions names. */
+    size_t series_count;
     struct policy_places {
         struct nsh_place name, settle, within; /* Of the values; file NULL: not written. */
     } places;
@@ -207,6 +234,8 @@ struct policy_defaults {
     int64_t stale_after_ms; /* What waits and is not known for so long is dropped: 5 min. */
     struct policy_guards guards;
     struct policy_calendars calendars; /* The site's. */
+    struct policy_metric metrics[POLICY_METRICS_MAX];
+    size_t metrics_count;
 };
 
 enum policy_worst_kind {
@@ -233,6 +262,7 @@ struct policy_set {
     size_t policies_count;
     struct map by_name;
     struct map by_event;               /* Exact event type -> struct policy_list. */
+    struct map by_metric;              /* Metric -> struct policy_list. */
     const struct policy *const *globs; /* Those with a glob: looked at for every new alarm. */
     size_t globs_count;
     uint64_t revision;
@@ -284,6 +314,7 @@ void policy_add_json(struct textbuf *out, const struct policy *policy, bool deta
 bool policy_format(const char *text, struct textbuf *out);
 
 /* The same trigger: what it remembers is kept over a reload. */
+bool policy_series_same(const struct policy *x, const struct policy *y); /* The same rings. */
 bool policy_when_same(const struct policy_when *x, const struct policy_when *y);
 
 const char *policy_mode_word(enum policy_mode mode);
@@ -330,6 +361,16 @@ enum policy_function {                 /* env->functions */
                                           domain it is in; globs allowed; the argument is a literal */
                        FN_IN_CALENDAR, /* in_calendar(string name) -> bool: that calendar of the
                                           site is open now; a literal too */
+                       /* Of samples of the subject: (metric[, window[, ahead]]) -> double, all
+                          literals; unknown with too few samples. */
+                       FN_METRIC,
+                       FN_AVG_OVER,
+                       FN_MIN_OVER,
+                       FN_MAX_OVER,
+                       FN_RATE_OVER,
+                       FN_DELTA_OVER,
+                       FN_PREDICT,
+                       FN_ANOMALY,
                        POLICY_FUNCTIONS_COUNT
 };
 

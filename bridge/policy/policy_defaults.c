@@ -284,7 +284,7 @@ static const struct policy_keys policy_keys_concurrent = KEYS("guards.concurrent
 
 struct policy_defaults policy_defaults_builtin(void)
 {
-    return (struct policy_defaults){
+    struct policy_defaults defaults = {
         .mode = POLICY_OBSERVE,
         .stale_after_ms = 5 * MINUTE_MS,
         .guards =
@@ -323,6 +323,8 @@ struct policy_defaults policy_defaults_builtin(void)
                 .breaker_open_ms_max = 10 * MINUTE_MS,
             },
     };
+    policy_metrics_builtin(&defaults);
+    return defaults;
 }
 
 /* ---- nested groups ------------------------------------------------------------------------ */
@@ -512,6 +514,10 @@ void policy_defaults_read(struct conf *root, struct policy_defaults *defaults, s
     }
     if (group != NULL && policy_is(&loader, group, CONF_GROUP, "defaults = { settle = \"2s\"; }")) {
         policy_keys_read(&loader, group, &policy_keys_defaults, defaults);
+    }
+    struct conf *metrics = conf_get(root, "metrics");
+    if (metrics != NULL) {
+        policy_metrics_read(&loader, metrics, defaults);
     }
     if (guards != NULL &&
         policy_is(&loader, guards, CONF_GROUP, "guards = { pool_percent = 5; }")) {

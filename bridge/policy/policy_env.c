@@ -103,6 +103,12 @@ static const struct cel_variable variables[POLICY_VARIABLES_COUNT] = {
     [VAR_FAILURE] = {"failure", OF_TEXT},
 };
 
+#define SAMPLES(function_name, count)                                                              \
+    {                                                                                              \
+        .name = (function_name), .params = {OF_TEXT, OF_TEXT, OF_TEXT}, .params_count = (count),   \
+        .result = {.kind = CEL_DOUBLE}, .literal_args = true,                                      \
+    }
+
 static const struct cel_function functions[POLICY_FUNCTIONS_COUNT] = {
     [FN_ACTIVE] =
         {
@@ -120,6 +126,14 @@ static const struct cel_function functions[POLICY_FUNCTIONS_COUNT] = {
             .result = OF_BOOL,
             .literal_args = true,
         },
+    [FN_METRIC] = SAMPLES("metric", 1),
+    [FN_AVG_OVER] = SAMPLES("avg_over", 2),
+    [FN_MIN_OVER] = SAMPLES("min_over", 2),
+    [FN_MAX_OVER] = SAMPLES("max_over", 2),
+    [FN_RATE_OVER] = SAMPLES("rate_over", 2),
+    [FN_DELTA_OVER] = SAMPLES("delta_over", 2),
+    [FN_PREDICT] = SAMPLES("predict", 3),
+    [FN_ANOMALY] = SAMPLES("anomaly", 2),
 };
 
 #define ENV(count, wanted_kind)                                                                    \

@@ -82,6 +82,7 @@ static void add_branches(struct textbuf *out, const struct policy_when *when)
             textbuf_add_json(out, text_of(branch->events[e]));
         }
         textbuf_add_char(out, ']');
+        add_text(out, "metric", branch->metric);
         add_text(out, "condition", branch->condition.source);
         textbuf_add_char(out, '}');
     }
@@ -96,6 +97,7 @@ static void add_trigger(struct textbuf *out, const struct policy_when *when)
         [TRIGGER_ANY] = "any",     [TRIGGER_SEQUENCE] = "sequence", [TRIGGER_WITHOUT] = "without",
     };
     add_text(out, "trigger", words[when->trigger]);
+    add_text(out, "metric", when->metric);
     add_text(out, "clear", when->clear.source);
     add_text(out, "distinct", when->distinct.source);
     add_text(out, "by", when->by.source);

@@ -121,6 +121,17 @@ struct policy_rates {
 void policy_rates_read(struct conf *group, const char *const *kinds, struct policy_rates *rates,
                        struct diags *diags);
 
+/* ---- policy_metric.c ---- */
+
+void policy_metrics_builtin(struct policy_defaults *defaults);
+void policy_metrics_read(struct policy_loader *loader, struct conf *list,
+                         struct policy_defaults *defaults);
+/* The metrics and windows that a program of the policy names; offset: of its text in setting. */
+void policy_metrics_collect(struct policy_loader *loader, const struct conf *setting,
+                            uint32_t offset, const struct cel_program *program);
+/* The name of a metric; NULL after a diagnostic. */
+const char *policy_metric_read(struct policy_loader *loader, struct conf *setting);
+
 /* ---- policy_when.c ---- */
 
 void policy_when_read(struct policy_loader *loader, struct conf *group, void *policy);

@@ -224,9 +224,9 @@ static void list_add(struct policy_loader *loader, struct policy_list *list,
     list->items[list->count++] = policy;
 }
 
-static void index_type(struct policy_loader *loader, const char *type, const struct policy *policy)
+static void index_into(struct policy_loader *loader, struct map *by_event, const char *type,
+                       const struct policy *policy)
 {
-    struct map *by_event = &loader->set->by_event;
     struct policy_list *list = map_get(by_event, text_of(type));
     if (list == NULL) {
         list = policy_alloc(loader, 1, sizeof *list);
@@ -236,6 +236,11 @@ static void index_type(struct policy_loader *loader, const char *type, const str
         }
     }
     list_add(loader, list, policy);
+}
+
+static void index_type(struct policy_loader *loader, const char *type, const struct policy *policy)
+{
+    index_into(loader, &loader->set->by_event, type, policy);
 }
 
 static bool is_glob(const char *type)
@@ -264,6 +269,9 @@ static bool matches_any(const struct policy *policy, const char *type)
 static void index_policy(struct policy_loader *loader, const struct policy *policy,
                          struct policy_list *globs)
 {
+    for (size_t i = 0; i < policy->series_count; i++) {
+        index_into(loader, &loader->set->by_metric, policy->series[i].metric->name, policy);
+    }
     const char *only = only_type(policy);
     if (only != NULL) {
         if (matches_any(policy, only)) {
@@ -427,6 +435,7 @@ void policy_set_free(struct policy_set *set)
     }
     map_done(&set->by_name);
     map_done(&set->by_event);
+    map_done(&set->by_metric);
     arena_done(&set->arena);
     free(set);
 }

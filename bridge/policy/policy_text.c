@@ -136,6 +136,9 @@ static struct cel_program *compile(struct policy_loader *loader, const struct po
     if (program != NULL && strstr(text, "in_calendar") != NULL) {
         policy_calendar_calls(loader, program, source->setting);
     }
+    if (program != NULL) {
+        policy_metrics_collect(loader, source->setting, source->offset, program);
+    }
     return program;
 }
 

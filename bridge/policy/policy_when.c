@@ -8,6 +8,8 @@
 
 static void read_events(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_branch_events(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_metric(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_branch_metric(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_all(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_any(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_sequence(struct policy_loader *loader, struct conf *setting, void *object);
@@ -27,6 +29,11 @@ static const struct policy_key when_rows[] = {
      .read = read_events,
      .example = "event = \"memory.uncorrectable\"",
      .help = "A type, or several; '*' and '?' match."},
+    {.name = "metric",
+     .kind = KEY_READ,
+     .read = read_metric,
+     .example = "metric = \"temperature.inlet\"",
+     .help = "Samples instead of events: `if` is asked at each."},
     {.name = "severity",
      .kind = KEY_WORD,
      .offset = offsetof(struct policy_when, severity_min),
@@ -117,10 +124,14 @@ static const struct policy_key when_rows[] = {
 static const struct policy_key branch_rows[] = {
     {.name = "event",
      .kind = KEY_READ,
-     .flags = KEY_REQUIRED,
      .read = read_branch_events,
      .example = "event = \"fan.failed\"",
      .help = "A type, or several; '*' and '?' match."},
+    {.name = "metric",
+     .kind = KEY_READ,
+     .read = read_branch_metric,
+     .example = "metric = \"temperature.inlet\"",
+     .help = "Of all and any: samples instead of events."},
     {.name = "severity",
      .kind = KEY_WORD,
      .offset = offsetof(struct policy_branch, severity_min),
@@ -223,6 +234,18 @@ static void read_branch_events(struct policy_loader *loader, struct conf *settin
     events_read(loader, setting, &branch->events, &branch->events_count);
 }
 
+static void read_metric(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_when *when = object;
+    when->metric = policy_metric_read(loader, setting);
+}
+
+static void read_branch_metric(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_branch *branch = object;
+    branch->metric = policy_metric_read(loader, setting);
+}
+
 /* ---- branches ------------------------------------------------------------------------------- */
 
 static struct policy_branch *branches_grow(struct policy_loader *loader, struct policy_when *when,
@@ -246,6 +269,35 @@ static struct policy_branch *branches_grow(struct policy_loader *loader, struct 
     when->branches = grown;
     when->branches_count += more;
     return grown + count;
+}
+
+/* Events or samples; samples have no order and answer nothing. */
+static void branch_check(struct policy_loader *loader, const struct conf *setting,
+                         struct conf *group)
+{
+    struct conf *event = conf_get(group, "event"), *metric = conf_get(group, "metric");
+    bool levels = strcmp(setting->name, "all") == 0 || strcmp(setting->name, "any") == 0;
+    static const char *const names[] = {"event", "metric", NULL};
+    bool mistyped = false;
+    for (const struct conf *key = group->first; key != NULL; key = key->next) {
+        mistyped = mistyped || (policy_key_of(&policy_keys_branch, key->name) == NULL &&
+                                text_nearest(text_of(key->name), names) != NULL);
+    }
+    if (event == NULL && metric == NULL && !mistyped) {
+        diag_add(loader->diags, DIAG_ERROR, group->value_at, "such as event = \"fan.failed\"",
+                 "a condition of when needs 'event'%s", levels ? " or 'metric'" : "");
+    } else if (metric != NULL && !levels) {
+        diag_add(loader->diags, DIAG_ERROR, metric->at,
+                 "raise an alarm in a policy of its own (raises), and name that here",
+                 "'metric' cannot stand in '%s'", setting->name);
+    } else if (metric != NULL && event != NULL) {
+        diag_add(loader->diags, DIAG_ERROR, metric->at, "one condition for each",
+                 "'metric' cannot stand beside 'event'");
+    } else if (metric != NULL && conf_get(group, "if") == NULL) {
+        diag_add(loader->diags, DIAG_ERROR, metric->at,
+                 "such as if = \"avg_over('temperature.inlet', '1m') > 32.0\"",
+                 "'metric' needs 'if'");
+    }
 }
 
 /* A group, or a list of groups. */
@@ -273,6 +325,7 @@ static void branches_read(struct policy_loader *loader, struct conf *setting,
             (struct policy_branch){.ends = ends, .at = policy_keep_place(loader, group->value_at)};
         if (policy_is(loader, group, CONF_GROUP, example)) {
             policy_keys_read(loader, group, &policy_keys_branch, &branch[i]);
+            branch_check(loader, setting, group);
         }
     }
 }
@@ -317,7 +370,7 @@ static void read_answers(struct policy_loader *loader, struct conf *setting, voi
 /* ---- what the keys must be together --------------------------------------------------------- */
 
 /* The keys that say what makes the trigger true. */
-static const char *const bases[] = {"event", "all", "any", "sequence", NULL};
+static const char *const bases[] = {"event", "metric", "all", "any", "sequence", NULL};
 
 /* A key, and one of which it needs. */
 static const struct {
@@ -332,24 +385,29 @@ static const struct {
     {"by", {"count"}, "such as count = 3"},
     {"updates", {"count", "all", "sequence", "without"}, "such as count = 3"},
     {"expect", {"absent"}, "such as absent = \"5m\""},
+    {"metric", {"if"}, "such as if = \"avg_over('temperature.inlet', '1m') > 32.0\""},
     {"clear", {"if"}, "such as if = \"event.data.celsius > 35.0\""},
     {"unless", {"sequence"}, "conditions that forbid the run stand beside 'when', not in it"},
 };
 
 /* Keys that cannot stand together, and what to do instead. */
 static const struct {
-    const char *key, *others[8], *remedy;
+    const char *key, *others[9], *remedy;
 } excludes[] = {
     {"all",
-     {"event", "severity", "if", "any", "sequence", "count", "absent", "without"},
+     {"event", "metric", "severity", "if", "any", "sequence", "count", "absent", "without"},
      "these stand in the conditions of 'all', or in a policy of their own"},
     {"any",
-     {"event", "severity", "if", "sequence", "count", "absent", "without"},
+     {"event", "metric", "severity", "if", "sequence", "count", "absent", "without"},
      "these stand in the conditions of 'any', or in a policy of their own"},
     {"sequence",
-     {"event", "severity", "if", "count", "absent", "without"},
+     {"event", "metric", "severity", "if", "count", "absent", "without"},
      "these stand in the conditions of 'sequence', or in a policy of their own"},
     {"sequence", {"for"}, "a sequence is true for the instant in which it is complete"},
+    {"metric",
+     {"event", "severity", "absent", "without", "updates"},
+     "samples have no severity and no end; absent = \"5m\" of event = \"metric.sample\" tells "
+     "silence"},
     {"absent", {"count", "without", "clear"}, "a policy of its own can raise an alarm for one"},
     {"without", {"count", "clear"}, "a policy of its own can raise an alarm for one"},
     {"count", {"clear"}, "it ends when fewer are within the time; 'keep' makes it last"},
@@ -377,7 +435,7 @@ static void tell_excludes(struct policy_loader *loader, struct conf *group)
 {
     for (size_t i = 0; i < sizeof excludes / sizeof excludes[0]; i++) {
         struct conf *key = conf_get(group, excludes[i].key);
-        for (size_t n = 0; key != NULL && n < 8 && excludes[i].others[n] != NULL; n++) {
+        for (size_t n = 0; key != NULL && n < 9 && excludes[i].others[n] != NULL; n++) {
             struct conf *other = conf_get(group, excludes[i].others[n]);
             if (other != NULL) {
                 diag_add(loader->diags, DIAG_ERROR, other->at, excludes[i].remedy,
@@ -494,20 +552,26 @@ static bool events_same(const char *const *x, size_t x_count, const char *const 
     return same;
 }
 
+static bool name_same(const char *x, const char *y)
+{
+    return strcmp(x == NULL ? "" : x, y == NULL ? "" : y) == 0;
+}
+
 static bool branch_same(const struct policy_branch *x, const struct policy_branch *y)
 {
-    return x->ends == y->ends && x->severity_min == y->severity_min &&
-           source_same(&x->condition, &y->condition) &&
+    return name_same(x->metric, y->metric) && x->ends == y->ends &&
+           x->severity_min == y->severity_min && source_same(&x->condition, &y->condition) &&
            events_same(x->events, x->events_count, y->events, y->events_count);
 }
 
 bool policy_when_same(const struct policy_when *x, const struct policy_when *y)
 {
-    bool same = x->trigger == y->trigger && x->severity_min == y->severity_min &&
-                x->for_ms == y->for_ms && x->settle_ms == y->settle_ms &&
-                x->keep_ms == y->keep_ms && x->count == y->count && x->within_ms == y->within_ms &&
-                x->absent_ms == y->absent_ms && x->stale_after_ms == y->stale_after_ms &&
-                x->updates == y->updates && x->branches_count == y->branches_count &&
+    bool same = x->trigger == y->trigger && name_same(x->metric, y->metric) &&
+                x->severity_min == y->severity_min && x->for_ms == y->for_ms &&
+                x->settle_ms == y->settle_ms && x->keep_ms == y->keep_ms && x->count == y->count &&
+                x->within_ms == y->within_ms && x->absent_ms == y->absent_ms &&
+                x->stale_after_ms == y->stale_after_ms && x->updates == y->updates &&
+                x->branches_count == y->branches_count &&
                 source_same(&x->condition, &y->condition) &&
                 source_same(&x->distinct, &y->distinct) && source_same(&x->by, &y->by) &&
                 source_same(&x->clear, &y->clear) && source_same(&x->expect, &y->expect) &&

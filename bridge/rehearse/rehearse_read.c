@@ -7,7 +7,7 @@
 
 static const char *const file_keys[] = {"policies",  "inventory", "hosts",    "racks",
                                         "start",     "mode",      "defaults", "guards",
-                                        "calendars", "tests",     NULL};
+                                        "calendars", "metrics",   "tests",    NULL};
 
 /* NAME.test -> NAME.policy */
 static const char *policy_beside(struct rehearsal *rehearsal)
@@ -94,11 +94,12 @@ static bool file_read(struct rehearsal *rehearsal, struct conf *root, struct dia
     start_read(rehearsal, conf_get(root, "start"), diags);
     enum policy_mode mode = mode_read(conf_get(root, "mode"), POLICY_ENFORCE, diags);
     rehearsal->inventory = rehearsal_hosts(rehearsal, root, diags);
-    struct conf site = *root; /* Its readers ask only for the three. */
+    struct conf site = *root; /* Its readers ask only for these four. */
     policy_defaults_read(&site, &rehearsal->defaults, diags);
     (void)conf_get(root, "defaults");
     (void)conf_get(root, "guards");
     (void)conf_get(root, "calendars");
+    (void)conf_get(root, "metrics");
     conf_unknown(root, file_keys, diags);
     rehearsal->policies = policies_read(rehearsal, policies, diags);
     if (rehearsal->policies == NULL || rehearsal->inventory == NULL) {

@@ -5,7 +5,10 @@
 
 #include <stdlib.h>
 
-static const char *const test_keys[] = {"name", "mode", "stubs", "timeline", "expect", NULL};
+static const char *const test_keys[] = {"name",     "mode",   "stubs", "series",
+                                        "timeline", "expect", NULL};
+static const char *const series_keys[] = {"metric", "host", "subject", "every",
+                                          "values", "at",   NULL};
 static const char *const stub_keys[] = {"action", "host", "after", "fail", "text",
                                         "reply",  "does", "times", NULL};
 static const char *const item_keys[] = {"at",    "event", "set",  "restart", "freeze", "unfreeze",
@@ -364,6 +367,128 @@ static void item_read(struct reading *reading, struct conf *group)
     reading->var = NULL;
 }
 
+/* ---- series -----------------------------------------------------------------------------------
+ */
+
+struct series_row {
+    const char *metric, *host, *subject;
+    int64_t every_ms;
+};
+
+static void sample_add(struct reading *reading, struct conf *group, const struct series_row *row,
+                       int64_t at_ms, double value)
+{
+    struct arena *arena = &reading->rehearsal->arena;
+    const char *id = arena_printf(arena, "test-%llu", (unsigned long long)++reading->events);
+    struct nsh_member data[] = {{"metric", nsh_text(row->metric)}, {"value", nsh_double(value)}};
+    struct nsh_member members[] = {
+        {"specversion", nsh_text("1.0")},
+        {"id", nsh_text(id == NULL ? "" : id)},
+        {"source", nsh_text("test")},
+        {"type", nsh_text(POLICY_SAMPLE_TYPE)},
+        {"severity", nsh_text("info")},
+        {"state", nsh_text("pulse")},
+        {"data", nsh_map(data, 2)},
+        {row->host != NULL ? "host" : "subject",
+         nsh_text(row->host != NULL ? row->host : row->subject)},
+    };
+    struct nsh_value shown = nsh_map(members, sizeof members / sizeof members[0]), kept;
+    struct nsh_error err = {0};
+    struct item *item = item_add(reading, group, at_ms, ITEM_EVENT);
+    if (item != NULL && (!arena_value(arena, &shown, &kept) ||
+                         event_from_value(&kept, arena, &item->event, &err) < 0)) {
+        diag_add(reading->diags, DIAG_ERROR, group->at, NULL, "%s", err.text);
+    }
+}
+
+/* One token of promtool's notation: "12", "12x8" (nine of 12), "1+2x3" (1 3 5 7), "_", "_x4". */
+static bool values_token(struct reading *reading, struct conf *group, const struct series_row *row,
+                         const char *token, int64_t *at_ms)
+{
+    bool missing = token[0] == '_';
+    char *rest = NULL;
+    double value = missing ? 0 : strtod(token, &rest), step = 0;
+    const char *at = missing ? token + 1 : rest;
+    bool stepped = !missing && (*at == '+' || *at == '-');
+    if ((!missing && at == token) || (token[0] == '0' && (token[1] == 'x' || token[1] == 'X'))) {
+        return false;
+    }
+    if (stepped) {
+        step = strtod(at, &rest);
+        at = rest;
+    }
+    long times = 0;
+    if (*at == 'x') {
+        times = strtol(at + 1, &rest, 10);
+        at = rest;
+    }
+    if (*at != 0 || times < 0 || times > REHEARSE_ITEMS_MAX || (missing && stepped)) {
+        return false;
+    }
+    for (long i = missing && times > 0 ? 1 : 0; i <= times; i++, *at_ms += row->every_ms) {
+        if (!missing) {
+            sample_add(reading, group, row, *at_ms, value + (double)i * step);
+        }
+    }
+    return true;
+}
+
+/* Blanks stand between the values. A nought that is repeated is "0.0x3": 0x3 is a number. */
+static void values_read(struct reading *reading, struct conf *group, const struct series_row *row,
+                        int64_t at_ms)
+{
+    struct conf *values = conf_get(group, "values");
+    const char *text = conf_text(values, "", reading->diags);
+    for (const char *at = text + strspn(text, " \n\t"); *at != 0;) {
+        size_t count = strcspn(at, " \n\t");
+        char token[64];
+        bool good = count < sizeof token;
+        memcpy(token, at, good ? count : 0);
+        token[good ? count : 0] = 0;
+        if (!good || !values_token(reading, group, row, token, &at_ms)) {
+            diag_add(reading->diags, DIAG_ERROR,
+                     conf_text_place(values, (uint32_t)(at - text), (uint32_t)count),
+                     "such as \"12x8 13.4x16 _x4 11 1+2x3\"", "this is no value of a series");
+            return;
+        }
+        at += count;
+        at += strspn(at, " \n\t");
+    }
+}
+
+static void series_read(struct reading *reading, struct conf *list)
+{
+    struct diags *diags = reading->diags;
+    size_t count = list_count(reading, list, "series", REHEARSE_STUBS_MAX);
+    for (struct conf *group = count == 0 ? NULL : list->first; group != NULL; group = group->next) {
+        if (!is_group(reading, group, "a series")) {
+            continue;
+        }
+        struct conf *host = conf_get(group, "host");
+        struct series_row row = {
+            .metric = conf_text(conf_get(group, "metric"), "", diags),
+            .host = conf_text(host, NULL, diags),
+            .subject = conf_text(conf_get(group, "subject"), NULL, diags),
+            .every_ms =
+                conf_duration_ms(conf_get(group, "every"), 15000, 1, REHEARSE_AT_MAX, diags),
+        };
+        int64_t at_ms = conf_duration_ms(conf_get(group, "at"), 0, 0, REHEARSE_AT_MAX, diags);
+        conf_unknown(group, series_keys, diags);
+        bool known = row.host == NULL ||
+                     inventory_host(reading->rehearsal->inventory, text_of(row.host)) != NULL;
+        if (row.metric[0] == 0 || (row.host == NULL) == (row.subject == NULL)) {
+            diag_add(diags, DIAG_ERROR, group->at,
+                     "{ metric = \"power.input\"; host = \"r1h01\"; every = \"15s\"; values = "
+                     "\"400x8\"; }",
+                     "a series needs 'metric', and 'host' or 'subject'");
+        } else if (!known) {
+            diag_add(diags, DIAG_ERROR, host->value_at, NULL, "no host '%s' here", row.host);
+        } else {
+            values_read(reading, group, &row, at_ms);
+        }
+    }
+}
+
 static int item_compare(const void *a, const void *b)
 {
     const struct item *one = a, *two = b;
@@ -373,12 +498,14 @@ static int item_compare(const void *a, const void *b)
     return one->order < two->order ? -1 : 1;
 }
 
-static void timeline_read(struct reading *reading, struct conf *list)
+static void timeline_read(struct reading *reading, struct conf *test)
 {
+    struct conf *list = conf_get(test, "timeline");
     size_t count = list_count(reading, list, "timeline", REHEARSE_ITEMS_MAX);
     for (struct conf *item = count == 0 ? NULL : list->first; item != NULL; item = item->next) {
         item_read(reading, item);
     }
+    series_read(reading, conf_get(test, "series"));
     if (reading->test->items_count > 1) {
         qsort(reading->test->items, reading->test->items_count, sizeof *reading->test->items,
               item_compare);
@@ -453,7 +580,7 @@ static void test_read(struct reading *reading, struct conf *group, enum policy_m
     }
     test->mode = own < 0 ? mode : (enum policy_mode)own;
     stubs_read(reading, conf_get(group, "stubs"));
-    timeline_read(reading, conf_get(group, "timeline"));
+    timeline_read(reading, group);
     expects_read(reading, conf_get(group, "expect"), group);
     conf_unknown(group, test_keys, diags);
     until_find(test);

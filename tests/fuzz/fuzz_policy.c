@@ -30,7 +30,8 @@ static void check_policy(const struct policy_set *set, const struct policy *poli
 {
     NSH_ASSERT(map_get(&set->by_name, text_of(policy->name)) == policy);
     NSH_ASSERT(policy->subject != NULL && policy->summary != NULL && policy->owner != NULL);
-    NSH_ASSERT(policy->when.events_count > 0 && policy->steps_count > 0);
+    NSH_ASSERT(policy->when.events_count > 0 || policy->series_count > 0);
+    NSH_ASSERT(policy->steps_count > 0 && policy->series_count <= POLICY_SERIES_MAX);
     NSH_ASSERT(policy->when.severity_min < SEVERITIES_COUNT && policy->mode <= POLICY_ENFORCE);
     const struct policy_when *when = &policy->when;
     bool timed = when->count > 0 || when->trigger == TRIGGER_ALL ||
