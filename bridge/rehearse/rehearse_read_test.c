@@ -473,7 +473,7 @@ static void series_read(struct reading *reading, struct conf *list)
                 conf_duration_ms(conf_get(group, "every"), 15000, 1, REHEARSE_AT_MAX, diags),
         };
         int64_t at_ms = conf_duration_ms(conf_get(group, "at"), 0, 0, REHEARSE_AT_MAX, diags);
-        conf_unknown(group, series_keys, diags);
+        (void)conf_get(group, "values"); /* Known, whatever is wrong with the others. */
         bool known = row.host == NULL ||
                      inventory_host(reading->rehearsal->inventory, text_of(row.host)) != NULL;
         if (row.metric[0] == 0 || (row.host == NULL) == (row.subject == NULL)) {
@@ -486,6 +486,7 @@ static void series_read(struct reading *reading, struct conf *list)
         } else {
             values_read(reading, group, &row, at_ms);
         }
+        conf_unknown(group, series_keys, diags);
     }
 }
 

@@ -25,6 +25,21 @@ static const char policy[] =
     "  else = ( { step = \"tell\"; action = \"page\"; with = { text = \"${failure}\"; }; } ); } "
     ");\n";
 
+/* w.policy: what time and samples make true. */
+static const char operators[] =
+    "policies: ( { name = \"power-high\"; subject = \"host\";\n"
+    "  when = { metric = \"power.input\"; if = \"avg_over('power.input', '1m') > 12.8\"; for = "
+    "\"3m\";\n"
+    "           clear = \"avg_over('power.input', '1m') < 11.2\"; };\n"
+    "  do = ( { step = \"tell\"; action = \"notify\"; with = { text = \"${metric('power.input')} "
+    "A\"; "
+    "}; },\n"
+    "         { step = \"calm\"; check = \"cleared\"; within = \"20m\"; } ); },\n"
+    "{ name = \"silent\"; subject = \"host\"; when = { event = \"agent.heartbeat\"; absent = "
+    "\"5m\"; "
+    "};\n"
+    "  do = ( { step = \"tell\"; action = \"notify\"; with = { text = \"x\"; }; } ); } );\n";
+
 static void put(const char *path, const char *text)
 {
     FILE *file = fopen(path, "we");
@@ -148,8 +163,10 @@ int main(void)
         return 1;
     }
     put("t.policy", policy);
+    put("w.policy", operators);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     unlink("t.policy");
+    unlink("w.policy");
     unlink("t.test");
     if (chdir("/") == 0) {
         rmdir(folder);
