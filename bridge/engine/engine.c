@@ -7,7 +7,7 @@
  * order: nothing leaves (engine_call_out) for an action whose record is not durable.
  */
 
-#include "engine_private.h"
+#include "engine_index.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -226,6 +226,7 @@ void engine_free(struct engine *engine)
     MAP_EACH (&engine->types, entry) {
         struct type_state *type = entry->value;
         free(type->policies);
+        index_free(type->index);
         free(type);
     }
     free(engine->type_spare.policies);
@@ -317,6 +318,12 @@ static int policies_take(struct engine *engine, const struct policy_set *set, st
     }
     engine_trace(engine, "policies %zu", set->policies_count);
     return 0;
+}
+
+void engine_set_index(struct engine *engine, bool on)
+{
+    engine->index_off = !on;
+    engine->generation++;
 }
 
 bool engine_policies_in_use(const struct engine *engine, const struct policy_set *set)

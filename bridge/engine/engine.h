@@ -173,6 +173,9 @@ void engine_free(struct engine *engine);
 int engine_step(struct engine *engine, const struct engine_input *input,
                 struct engine_output *output, struct nsh_error *err);
 
+/* For tests and benches: evaluate every policy of an event's type, as if there were no index. */
+void engine_set_index(struct engine *engine, bool on);
+
 /* True while the set is the current one, or a run still walks a ladder of it. */
 bool engine_policies_in_use(const struct engine *engine, const struct policy_set *set);
 

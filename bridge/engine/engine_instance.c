@@ -112,6 +112,31 @@ static void forget_fire(struct engine *engine, void *owner)
     instance_touch(engine, owner);
 }
 
+static struct instance **subject_list(const struct instance *instance)
+{
+    return instance->domain != NULL ? &instance->domain->instances : &instance->host->instances;
+}
+
+static void subject_link(struct instance *instance)
+{
+    struct instance **list = subject_list(instance);
+    instance->subject_next = *list;
+    if (*list != NULL) {
+        (*list)->subject_previous = instance;
+    }
+    *list = instance;
+}
+
+static void subject_unlink(struct instance *instance)
+{
+    *(instance->subject_previous == NULL ? subject_list(instance)
+                                         : &instance->subject_previous->subject_next) =
+        instance->subject_next;
+    if (instance->subject_next != NULL) {
+        instance->subject_next->subject_previous = instance->subject_previous;
+    }
+}
+
 struct instance *instance_get(struct engine *engine, const struct policy *policy,
                               struct host_state *host, struct domain_state *domain)
 {
@@ -147,6 +172,7 @@ struct instance *instance_get(struct engine *engine, const struct policy *policy
         free(instance);
         return NULL;
     }
+    subject_link(instance);
     return instance;
 }
 
@@ -166,6 +192,7 @@ void instance_free(struct engine *engine, struct instance *instance)
         link_drop(engine, instance->links);
     }
     instance_raising(engine, instance, false);
+    subject_unlink(instance);
     instance_unwait(instance);
     engine_timer_stop(engine, &instance->timer);
     engine_timer_stop(engine, &instance->keep_timer);

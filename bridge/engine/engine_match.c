@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which policies an event concerns. Candidates are found once for each type of event and policy
- * set; so the cost of an event follows those that match its type, not all policies.
+ * set, and indexed there (engine_index.h); so the cost of an event follows those that it matches.
  */
 
-#include "engine_private.h"
+#include "engine_index.h"
 
 #include <stdlib.h>
 
@@ -72,6 +72,8 @@ static void type_fill(struct engine *engine, struct type_state *type)
     type->policies = all.items;
     type->policies_count = kept;
     type->generation = engine->generation;
+    index_free(type->index);
+    type->index = type == &engine->type_spare ? NULL : index_new(engine, type);
 }
 
 struct type_state *type_get(struct engine *engine, struct text name)
@@ -272,8 +274,10 @@ void match_raise(struct engine *engine, struct alarm *alarm, const struct event 
                  bool changed)
 {
     const struct type_state *type = type_ready(engine, alarm->type_state, alarm->type);
-    for (uint32_t i = 0; i < type->policies_count; i++) {
-        const struct policy *policy = type->policies[i];
+    const uint32_t *positions = NULL;
+    uint32_t count = index_find(engine, type, event, alarm->host, &positions);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct policy *policy = type->policies[positions == NULL ? i : positions[i]];
         if (policy->when.branches_count > 0) {
             operator_event(engine, policy, event, alarm, fresh);
             continue;
@@ -309,9 +313,12 @@ void match_clear(struct engine *engine, struct alarm *alarm)
 bool match_pulse(struct engine *engine, const struct event *event)
 {
     const struct type_state *type = type_ready(engine, type_get(engine, event->type), event->type);
+    struct host_state *host = map_get(&engine->hosts, event->host);
+    const uint32_t *positions = NULL;
+    uint32_t count = index_find(engine, type, event, host, &positions);
     bool wanted = false;
-    for (uint32_t i = 0; i < type->policies_count; i++) {
-        const struct policy *policy = type->policies[i];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct policy *policy = type->policies[positions == NULL ? i : positions[i]];
         if (policy->when.branches_count > 0) {
             wanted = operator_event(engine, policy, event, NULL, true) || wanted;
             continue;
@@ -319,8 +326,7 @@ bool match_pulse(struct engine *engine, const struct event *event)
         struct matching matching = {.event = event, .fresh = true, .pulse = true};
         matching.level = match_condition(engine, policy, event, NULL);
         wanted = wanted || matching.level == LEVEL_TRUE;
-        match_subjects(engine, policy, map_get(&engine->hosts, event->host), subject_matched,
-                       &matching);
+        match_subjects(engine, policy, host, subject_matched, &matching);
     }
     return wanted;
 }

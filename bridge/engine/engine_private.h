@@ -91,7 +91,7 @@ struct domain_state {
     struct ring interrupts;
     struct brake *brake;
     struct waiting waiting;
-    struct instance *raising; /* Active ones whose policy `raises` here. */
+    struct instance *instances, *raising; /* All; active ones whose policy `raises` here. */
 };
 
 struct host_state {
@@ -112,7 +112,7 @@ struct host_state {
     struct brake *brake; /* Which explains it. */
     struct host_state *brake_next;
     struct waiting waiting;
-    struct instance *raising;
+    struct instance *instances, *raising;
     /* Ladder memory, by chassis serial. */
     char *serial;
     uint32_t runs_count, escalations_count;
@@ -128,6 +128,7 @@ struct type_state {
     struct text name;
     const struct policy **policies;
     uint32_t policies_count;
+    struct index *index; /* engine_index.h; NULL: all policies are looked at. */
     uint64_t generation; /* Of the policy set it was made for. */
 };
 
@@ -200,7 +201,7 @@ struct instance {
     struct run *run;
     struct waiting *waiting;
     struct instance *wait_previous, *wait_next;
-    struct instance *raising_next;
+    struct instance *raising_next, *subject_next, *subject_previous;
     bool raising;
     struct instance *dirty_next;
 };
@@ -410,6 +411,7 @@ struct engine {
     struct map alarm_ids; /* id -> alarm */
     struct map types;
     struct type_state type_spare; /* For types beyond TYPES_MAX. */
+    bool index_off;               /* For tests. */
     struct map instances;
     struct map calls; /* call -> action that is out */
     struct map runs;  /* id -> run, living */

@@ -2,10 +2,15 @@
 // ROOMS: engine fleet
 /*
  * The engine alone: events a second on one core, with many policies and hosts; and its memory when
- * idle. enginerate [--hosts N] [--policies N] [--seconds N] One line of JSON for each kind of
- * event.
+ * idle. One line of JSON for each kind of event.
+ *
+ *     enginerate [--hosts N] [--policies N] [--seconds N] [--shape SHAPE] [--index 0]
+ *
+ * SHAPE tells policies apart: kinds (by type; all kinds of events), or type, field (of events of
+ * one type), glob: then each event is a pulse that matches exactly one policy.
  */
 
+#include "base/pack.h"
 #include "engine/engine.h"
 #include "fleet/fleet.h"
 
@@ -17,7 +22,13 @@
 #define BATCH 256
 #define START INT64_C(1772445600000)
 
+enum shape { SHAPE_KINDS, SHAPE_TYPE, SHAPE_FIELD, SHAPE_GLOB };
+static const char *const shapes[] = {"kinds", "type", "field", "glob"};
+
 struct bench {
+    enum shape shape;
+    struct text *data; /* Of each policy's events. */
+    uint8_t (*packed)[32];
     struct engine *engine;
     struct engine_output output;
     struct inventory *inventory;
@@ -86,21 +97,41 @@ static struct inventory *inventory_make(struct bench *bench)
     return inventory;
 }
 
+/* Type of its events, and what its condition says beyond the severity. */
+static void policy_name(struct bench *bench, unsigned i, char event[64], char condition[64])
+{
+    snprintf(bench->types[i], sizeof bench->types[i], "fault.kind%05u", i);
+    snprintf(event, 64, "%s", bench->types[i]);
+    if (bench->shape == SHAPE_FIELD) {
+        snprintf(bench->types[i], sizeof bench->types[i], "fault.slot");
+        snprintf(event, 64, "fault.slot");
+    } else if (bench->shape == SHAPE_GLOB) {
+        snprintf(bench->types[i], sizeof bench->types[i], "g%05u.fault", i);
+        snprintf(event, 64, "g%05u.*", i);
+    }
+    condition[0] = '\0';
+    if (bench->shape == SHAPE_FIELD) {
+        snprintf(condition, 64, "event.data.slot == %u && ", i);
+    }
+}
+
 static struct policy_set *policies_make(struct bench *bench)
 {
     struct textbuf text = {0};
     textbuf_add_chars(&text, "policies: (");
     for (unsigned i = 0; i < bench->policies; i++) {
-        snprintf(bench->types[i], sizeof bench->types[i], "fault.kind%05u", i);
+        char event[64], condition[64];
+        policy_name(bench, i, event, condition);
         textbuf_addf(
             &text,
             "%s{ name = \"policy-%u\"; summary = \"s\"; owner = \"o\"; subject = \"host\"; mode = "
-            "\"enforce\"; when = { event = \"%s\"; if = \"event.severity >= critical && host.pool "
+            "\"enforce\"; when = { event = \"%s\"; if = \"%sevent.severity >= critical && "
+            "host.pool "
             "!= "
             "'none'\"; for = \"1h\"; }; unless = ( \"host.maintenance\" ); do = ( { step = "
             "\"tell\"; "
             "action = \"notify\"; with = { title = \"t\"; }; } ); }\n",
-            i == 0 ? "" : ", ", i, bench->types[i]);
+            i == 0 ? "" : ", ", i, event, condition);
     }
     textbuf_add_chars(&text, ");");
     struct policy_defaults defaults = policy_defaults_builtin();
@@ -116,7 +147,19 @@ static struct policy_set *policies_make(struct bench *bench)
     return set;
 }
 
-enum kind { UNMATCHED, MATCHED, CHURN };
+/* What the source says: {"slot": N}, packed. */
+static void data_make(struct bench *bench)
+{
+    for (unsigned i = 0; i < bench->policies; i++) {
+        struct nsh_member member = {"slot", nsh_int(i)};
+        struct nsh_value value = nsh_map(&member, 1);
+        struct pack_writer packed = {.at = bench->packed[i], .room = sizeof bench->packed[i]};
+        pack_value(&packed, &value);
+        bench->data[i] = (struct text){(const char *)packed.at, (uint32_t)packed.count};
+    }
+}
+
+enum kind { UNMATCHED, MATCHED, CHURN, PULSES };
 
 /* One batch: of types no policy wants; of types one wants, raised once and repeated; raised and
  * cleared in turn. */
@@ -143,6 +186,11 @@ static void batch(struct bench *bench, enum kind kind, uint64_t number)
             .resource = TEXT("psu/1"),
             .message = TEXT("PSU 1 failed"),
         };
+        if (kind == PULSES) {
+            events[i].state = EVENT_PULSE;
+            events[i].type = text_of(bench->types[host % bench->policies]);
+            events[i].data = bench->data[host % bench->policies];
+        }
         if (kind == CHURN) {
             events[i].type = text_of(bench->types[(number % 64 * BATCH + i) % bench->policies]);
         }
@@ -156,7 +204,8 @@ static void batch(struct bench *bench, enum kind kind, uint64_t number)
 
 static void measure(struct bench *bench, enum kind kind, const char *name, double seconds)
 {
-    for (uint64_t i = 0; i < bench->hosts / BATCH + 1; i++) {
+    uint64_t first = (bench->hosts > bench->policies ? bench->hosts : bench->policies) / BATCH + 1;
+    for (uint64_t i = 0; i < first; i++) {
         batch(bench, kind, i); /* Alarms exist. */
     }
     bench->events = bench->records = 0;
@@ -192,13 +241,22 @@ int main(int argc, char **argv)
     double seconds = option(argc, argv, "--seconds", 2);
     bench.names = calloc(bench.hosts, sizeof *bench.names);
     bench.types = calloc(bench.policies, sizeof *bench.types);
+    bench.data = calloc(bench.policies, sizeof *bench.data);
+    bench.packed = calloc(bench.policies, sizeof *bench.packed);
+    for (int i = 1; i + 1 < argc; i++) {
+        for (size_t k = 0; strcmp(argv[i], "--shape") == 0 && k < sizeof shapes / sizeof *shapes;
+             k++) {
+            bench.shape = strcmp(argv[i + 1], shapes[k]) == 0 ? (enum shape)k : bench.shape;
+        }
+    }
     struct nsh_error err = {0};
-    if (bench.names == NULL || bench.types == NULL || engine_new(&bench.engine, &err) < 0 ||
-        (bench.inventory = inventory_make(&bench)) == NULL ||
+    if (bench.names == NULL || bench.types == NULL || bench.data == NULL || bench.packed == NULL ||
+        engine_new(&bench.engine, &err) < 0 || (bench.inventory = inventory_make(&bench)) == NULL ||
         (bench.set = policies_make(&bench)) == NULL) {
         fprintf(stderr, "enginerate: could not begin\n");
         return 1;
     }
+    data_make(&bench);
     long before_kib = rss_kib();
     step(&bench, &(struct engine_input){.kind = INPUT_INVENTORY, .inventory = bench.inventory});
     step(&bench, &(struct engine_input){.kind = INPUT_POLICIES, .policies = bench.set});
@@ -206,14 +264,21 @@ int main(int argc, char **argv)
     printf("{\"bench\":\"engine\",\"kind\":\"idle\",\"policies\":%u,\"hosts\":%u,\"engine_kib\":%"
            "ld}\n",
            bench.policies, bench.hosts, rss_kib() - before_kib);
-    measure(&bench, UNMATCHED, "unmatched", seconds);
-    measure(&bench, MATCHED, "matched-repeats", seconds);
-    measure(&bench, CHURN, "raise-and-clear", seconds);
+    if (bench.shape == SHAPE_KINDS) {
+        measure(&bench, UNMATCHED, "unmatched", seconds);
+        measure(&bench, MATCHED, "matched-repeats", seconds);
+        measure(&bench, CHURN, "raise-and-clear", seconds);
+    } else {
+        engine_set_index(bench.engine, option(argc, argv, "--index", 1) > 0);
+        measure(&bench, PULSES, shapes[bench.shape], seconds);
+    }
     engine_free(bench.engine);
     engine_output_done(&bench.output);
     policy_set_free(bench.set);
     inventory_free(bench.inventory);
     free(bench.names);
     free(bench.types);
+    free(bench.data);
+    free(bench.packed);
     return 0;
 }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CEL_CEL_PARTS_H
+#define CEL_CEL_PARTS_H
+
+/*
+ * What an index of conditions can be made of: those parts of a top-level conjunction that compare a
+ * path with constants. Where the value at the path is there, has the constants' kind and is none of
+ * them (or is less), the whole condition is false, whatever else it says: && absorbs errors.
+ */
+
+#include "cel/cel.h"
+
+#define CEL_PATH_MAX 6
+#define CEL_PART_VALUES_MAX 64 /* Of x in [...]; longer lists are left out. */
+
+enum cel_part_relation {
+    CEL_PART_EQUALS,   /* path == value, path in [values] */
+    CEL_PART_AT_LEAST, /* path >= value */
+};
+
+struct cel_part {
+    enum cel_part_relation relation;
+    const char *path[CEL_PATH_MAX]; /* A variable, then fields: event.data['slot']. */
+    uint32_t path_count;
+    /* Constants of one kind: CEL_STRING, CEL_INT or CEL_BOOL; texts as long as the program. */
+    struct cel_value values[CEL_PART_VALUES_MAX];
+    uint32_t values_count;
+    const char *word; /* Instead of values: the variable it is compared with. */
+};
+
+/*
+ * The parts of program in their order, at most parts_max; how many. It ends before the first part
+ * whose evaluation could use up the step budget: what stands after it decides nothing for certain.
+ */
+size_t cel_program_parts(const struct cel_program *program, struct cel_part *parts,
+                         size_t parts_max);
+
+#endif
