@@ -7,6 +7,7 @@
 
 #include "daemon.h"
 
+#include "apply.h"
 #include "log.h"
 #include "loop/drivers.h"
 #include "routes.h"
@@ -34,6 +35,7 @@ struct daemon {
     uv_timer_t watchdog;
     unsigned handles_count;
     bool traps_gone, shell_done, waiting_over;
+    bool undone; /* Policies that nobody confirmed were put back. */
     const char *reason;
 };
 
@@ -41,6 +43,13 @@ static int64_t boot_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
@@ -110,6 +119,11 @@ static int read_all(struct daemon *daemon, const char *file, struct diags *diags
     if (result < 0) {
         config_free(config);
         return result;
+    }
+    result = apply_recover(config->policies, wall_ms(), &daemon->undone, err);
+    if (result < 0) {
+        config_free(config);
+        return nsh_wrap(err, "policies that nobody confirmed");
     }
     daemon->generation = generation_load(config, daemon->drivers, false, diags);
     if (daemon->generation == NULL) {
@@ -410,7 +424,8 @@ static int daemon_start(struct daemon *daemon, const char *file, struct diags *d
         return result;
     }
     signals_start(daemon);
-    struct shell_options options = {daemon->loop, daemon->drivers, daemon->generation};
+    struct shell_options options = {daemon->loop, daemon->drivers, daemon->generation,
+                                    daemon->undone};
     result = shell_new(&options, &daemon->shell, err);
     if (result == 0) {
         result = traps_start(daemon, err);

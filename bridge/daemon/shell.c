@@ -166,6 +166,7 @@ static void on_second(uv_timer_t *timer)
 {
     struct shell *shell = timer->data;
     shell_health_second(shell);
+    shell_apply_second(shell);
     shell_retire(shell);
     pump(shell);
 }
@@ -283,6 +284,7 @@ int shell_new(const struct shell_options *options, struct shell **ret_shell, str
     shell->trap_event_ms = shell->trap_ready_ms = shell->started_ms;
     uv_timer_start(&shell->second, on_second, SHELL_SECOND_MS, SHELL_SECOND_MS);
     shell_health_ready(shell);
+    shell_apply_begin(shell, options->undone);
     shell_wake(shell);
     *ret_shell = shell;
     return 0;

@@ -18,6 +18,7 @@ struct shell_options {
     struct loop *loop;
     struct drivers *drivers;       /* drivers_run() is the shell's. */
     struct generation *generation; /* Taken over, also on failure. */
+    bool undone; /* Policies that nobody confirmed in time were put back: apply.h. */
 };
 
 int shell_new(const struct shell_options *options, struct shell **ret_shell, struct nsh_error *err);

@@ -131,6 +131,11 @@ struct shell {
     size_t jobs;
     bool reloading, reload_again;
 
+    /* Policies that wait to be confirmed. */
+    bool applying;
+    int64_t apply_until_ms; /* 0: none wait. */
+    unsigned applies;
+
     /* Health. */
     enum store_health store_health;
     char store_text[256];
@@ -224,6 +229,20 @@ void shell_job(struct shell *shell, struct shell_request *request,
 /* ---- shell_reload.c ---- */
 
 void shell_reload_request(struct shell *shell, struct shell_request *request);
+/* A reload of which then hears; none may be under way. */
+void shell_reload_then(struct shell *shell,
+                       void (*then)(struct shell *shell, void *arg, const struct nsh_error *err),
+                       void *arg);
+
+/* ---- shell_apply.c ---- */
+
+void shell_policies_apply(struct shell *shell, struct shell_request *request);
+void shell_policies_confirm(struct shell *shell, struct shell_request *request);
+void shell_policies_undo(struct shell *shell, struct shell_request *request);
+void shell_policy_files(struct shell *shell, struct shell_request *request);
+void shell_apply_second(struct shell *shell);
+/* At the start; undone: before it, the old set came back. */
+void shell_apply_begin(struct shell *shell, bool undone);
 
 /* ---- shell_hosts.c, shell_lists.c, shell_status.c, shell_metrics.c: documents ---- */
 

@@ -16,7 +16,9 @@
 struct reload {
     uv_work_t work;
     struct shell *shell;
-    struct shell_request *request; /* NULL: SIGHUP. */
+    struct shell_request *request; /* NULL: SIGHUP, or then. */
+    void (*then)(struct shell *shell, void *arg, const struct nsh_error *err);
+    void *arg;
     char *file;
     struct generation *generation;
     struct diags diags;
@@ -140,6 +142,9 @@ static void reload_end(struct shell *shell, struct reload *reload, const struct 
             {"first", nsh_text(err->text)});
     }
     systemd_notify("READY=1");
+    if (reload->then != NULL) {
+        reload->then(shell, reload->arg, err);
+    }
     if (reload->request != NULL && err->code == 0) {
         shell_answer(shell, reload->request, (struct text){out->at, (uint32_t)out->count});
     } else if (reload->request != NULL) {
@@ -175,7 +180,7 @@ static void reload_done(uv_work_t *work, int status)
 
 static struct reload *reload_new(struct shell *shell, struct nsh_error *err)
 {
-    if (shell->reloading) {
+    if (shell->reloading || shell->applying) {
         nsh_fail(err, NSH_BUSY, "a reload is under way");
         return NULL;
     }
@@ -193,6 +198,29 @@ static struct reload *reload_new(struct shell *shell, struct nsh_error *err)
     return reload;
 }
 
+static void reload_queue(struct shell *shell, struct reload *reload)
+{
+    shell->reloading = true;
+    systemd_notify("RELOADING=1");
+    int result = uv_queue_work(loop_uv(shell->loop), &reload->work, reload_work, reload_done);
+    NSH_ASSERT(result == 0);
+}
+
+void shell_reload_then(struct shell *shell,
+                       void (*then)(struct shell *shell, void *arg, const struct nsh_error *err),
+                       void *arg)
+{
+    struct nsh_error err = {0};
+    struct reload *reload = reload_new(shell, &err);
+    if (reload == NULL) {
+        then(shell, arg, &err);
+        return;
+    }
+    reload->then = then;
+    reload->arg = arg;
+    reload_queue(shell, reload);
+}
+
 static void reload_start(struct shell *shell, struct shell_request *request)
 {
     struct nsh_error err = {0};
@@ -204,10 +232,7 @@ static void reload_start(struct shell *shell, struct shell_request *request)
         return;
     }
     reload->request = request;
-    shell->reloading = true;
-    systemd_notify("RELOADING=1");
-    int result = uv_queue_work(loop_uv(shell->loop), &reload->work, reload_work, reload_done);
-    NSH_ASSERT(result == 0);
+    reload_queue(shell, reload);
 }
 
 void shell_reload_request(struct shell *shell, struct shell_request *request)
@@ -217,8 +242,8 @@ void shell_reload_request(struct shell *shell, struct shell_request *request)
 
 void shell_reload(struct shell *shell)
 {
-    if (shell->reloading) {
-        shell->reload_again = true;
+    if (shell->reloading || shell->applying) {
+        shell->reload_again = true; /* What is applied is loaded anew at its end. */
     } else if (!shell->stopping) {
         reload_start(shell, NULL);
     }

@@ -33,6 +33,10 @@ static const struct shell_command commands[] = {
     {"driver.doctor", shell_doctor, false},
     {"freezes", shell_freezes, false},
     {"reload", shell_reload_request, false},
+    {"policy.files", shell_policy_files, false},
+    {"policies.apply", shell_policies_apply, true},
+    {"policies.confirm", shell_policies_confirm, true},
+    {"policies.undo", shell_policies_undo, true},
 };
 
 static const struct shell_command follow = {"follow", run_follow, false};

@@ -3,6 +3,7 @@
 
 #include "shell_private.h"
 
+#include "base/json.h"
 #include "loop/drivers.h"
 
 #include <stdio.h>
@@ -17,7 +18,36 @@ static void add_warning(struct textbuf *out, bool *first, const char *cause, con
     *first = false;
 }
 
-static void add_warnings(struct shell *shell, struct textbuf *out)
+/* What the engine warns of, without what is said already. */
+static void add_engine_warnings(struct textbuf *out, bool *first, const struct nsh_value *engine)
+{
+    const struct nsh_value *warnings = nsh_get(engine, "warnings");
+    for (uint32_t i = 0; warnings != NULL && warnings->type == NSH_LIST && i < warnings->count;
+         i++) {
+        const struct nsh_value *item = &warnings->items[i];
+        struct text text = {item->text, item->count};
+        if (item->type == NSH_STRING && !text_starts(text, "blind:") &&
+            !text_starts(text, "the store")) {
+            add_warning(out, first, item->text, "");
+        }
+    }
+}
+
+/* The engine's other members follow ours. */
+static void add_engine(struct textbuf *out, const struct nsh_value *engine)
+{
+    for (uint32_t i = 0; engine->type == NSH_MAP && i < engine->count; i++) {
+        if (strcmp(engine->members[i].name, "warnings") != 0) {
+            textbuf_add_char(out, ',');
+            textbuf_add_json(out, text_of(engine->members[i].name));
+            textbuf_add_char(out, ':');
+            json_write(&engine->members[i].value, out);
+        }
+    }
+    textbuf_add_char(out, '}');
+}
+
+static void add_warnings(struct shell *shell, const struct nsh_value *engine, struct textbuf *out)
 {
     bool first = true;
     const struct config *config = shell->generation->config;
@@ -31,10 +61,20 @@ static void add_warnings(struct shell *shell, struct textbuf *out)
     if (shell->reload_text[0] != '\0') {
         add_warning(out, &first, "the last reload was refused: ", shell->reload_text);
     }
+    if (shell->apply_until_ms > 0) {
+        CLEANUP(textbuf_donep) struct textbuf left = {0};
+        int64_t left_ms = shell->apply_until_ms - shell_now(shell);
+        textbuf_add_duration(&left, left_ms < 1000 ? 1000 : left_ms / 1000 * 1000);
+        add_warning(out, &first,
+                    "policies were applied and wait for `nightshift policy confirm`; the old ones "
+                    "come back in ",
+                    left.at == NULL ? "" : left.at);
+    }
     if (config->pager.driver == NULL) {
         add_warning(out, &first, "no pager is configured: where a ladder ends, nobody is woken",
                     "");
     }
+    add_engine_warnings(out, &first, engine);
     textbuf_add_char(out, ']');
 }
 
@@ -102,6 +142,12 @@ void shell_status(struct shell *shell, struct shell_request *request)
         shell_answer_error(shell, request, &err);
         return;
     }
+    struct text reply = shell->output.reply;
+    struct nsh_value engine = nsh_null();
+    if (json_parse(reply.at, reply.count, &request->arena, &engine, &err) < 0) {
+        shell_answer_error(shell, request, &err);
+        return;
+    }
     bool well = shell->store_health == STORE_OK && shell->blind[0] == '\0';
     textbuf_addf(&out,
                  "{\"apiVersion\":\"nightshift/v1\",\"kind\":\"Status\",\"version\":\"%s\","
@@ -114,13 +160,7 @@ void shell_status(struct shell *shell, struct shell_request *request)
     add_inputs(shell, &out);
     add_store(shell, &out);
     add_drivers(shell, &out);
-    add_warnings(shell, &out);
-    struct text reply = shell->output.reply;
-    if (reply.count > 2 && reply.at[0] == '{') { /* The engine's members follow ours. */
-        textbuf_add_char(&out, ',');
-        textbuf_add(&out, (struct text){reply.at + 1, reply.count - 1});
-    } else {
-        textbuf_add_char(&out, '}');
-    }
+    add_warnings(shell, &engine, &out);
+    add_engine(&out, &engine);
     shell_answer(shell, request, (struct text){out.at, (uint32_t)out.count});
 }

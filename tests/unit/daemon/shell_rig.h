@@ -120,7 +120,8 @@ static void rig_start(struct shell_rig *rig)
         fail_msg("%s", out.at);
     }
     diags_done(&diags);
-    struct shell_options options = {rig->loop, rig->drivers, generation};
+    struct shell_options options = {
+        .loop = rig->loop, .drivers = rig->drivers, .generation = generation};
     if (shell_new(&options, &rig->shell, &err) < 0) {
         fail_msg("%s", err.text);
     }
