@@ -110,4 +110,10 @@ void cli_length(int64_t ms, struct textbuf *out); /* "7.5s", "2m30s": as long as
 const char *cli_color_of(const struct cli *cli, const char *word);
 const char *cli_color_end(const struct cli *cli);
 
+/* ---- explanations: cli_explain.c ---- */
+
+enum cli_exit cli_explain_fetch(struct cli *cli, const char *kind, struct nsh_value *ret_document);
+/* False: it says nothing, and nothing was printed. */
+bool cli_explain_print(struct cli *cli, const struct nsh_value *document);
+
 #endif

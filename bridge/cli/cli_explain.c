@@ -91,19 +91,13 @@ static void print_pending(struct cli *cli, const struct nsh_value *pending)
     }
 }
 
-static enum cli_exit explain(struct cli *cli, const char *kind)
+/* Everything the document says; false: it says nothing. */
+bool cli_explain_print(struct cli *cli, const struct nsh_value *document)
 {
-    const char *path =
-        arena_printf(&cli->arena, "/v1/explain/%s/%s", kind, cli_escape(cli, cli->args[0]));
-    struct nsh_value document;
-    enum cli_exit result = cli_request(cli, "GET", cli_path(cli, path), NULL, &document);
-    if (result != CLI_OK || cli_print_document(cli, &document)) {
-        return result;
-    }
-    const struct nsh_value *decisions = nsh_get(&document, "decisions");
-    const struct nsh_value *runs = nsh_get(&document, "runs");
-    const struct nsh_value *actions = nsh_get(&document, "actions");
-    const struct nsh_value *pending = nsh_get(&document, "pending");
+    const struct nsh_value *decisions = nsh_get(document, "decisions");
+    const struct nsh_value *runs = nsh_get(document, "runs");
+    const struct nsh_value *actions = nsh_get(document, "actions");
+    const struct nsh_value *pending = nsh_get(document, "pending");
     bool any = false;
     for (uint32_t i = 0; pending != NULL && i < pending->count; i++) {
         print_pending(cli, &pending->items[i]);
@@ -127,7 +121,24 @@ static enum cli_exit explain(struct cli *cli, const char *kind)
         print_action(cli, &actions->items[i]);
         any = true;
     }
-    if (!any) {
+    return any;
+}
+
+enum cli_exit cli_explain_fetch(struct cli *cli, const char *kind, struct nsh_value *ret_document)
+{
+    const char *path =
+        arena_printf(&cli->arena, "/v1/explain/%s/%s", kind, cli_escape(cli, cli->args[0]));
+    return cli_request(cli, "GET", cli_path(cli, path), NULL, ret_document);
+}
+
+static enum cli_exit explain(struct cli *cli, const char *kind)
+{
+    struct nsh_value document;
+    enum cli_exit result = cli_explain_fetch(cli, kind, &document);
+    if (result != CLI_OK || cli_print_document(cli, &document)) {
+        return result;
+    }
+    if (!cli_explain_print(cli, &document)) {
         cli_print_line("No policy looked at %s %s: nothing matched its alarms, or it has none.",
                        kind, cli->args[0]);
         cli_print_line("Its alarms: nightshift alarm list --state all --host %s", cli->args[0]);

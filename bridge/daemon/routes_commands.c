@@ -24,7 +24,10 @@ void routes_status(const struct api_request *request)
 
 void routes_policies(const struct api_request *request)
 {
-    routes_post(request, "policies", "PolicyList", NOTHING);
+    const char *type = api_query(request, "type");
+    const struct nsh_member members[] = {{"type", nsh_text(type == NULL ? "" : type)}};
+    const struct nsh_value args = nsh_map(members, 1);
+    routes_post(request, "policies", "PolicyList", &args);
 }
 
 void routes_policy(const struct api_request *request)

@@ -177,8 +177,9 @@ void routes_object(const struct api_request *request)
 struct explain {
     const char *kind, *id;
     struct text host;   /* Rows of this host; empty: of any. */
-    const char *member; /* And whose member is id; NULL: all of the host. */
-    const char *run;    /* Actions of this run only, and decisions that led to it. */
+    const char *member; /* And whose member is value, or id; NULL: all of the host. */
+    const char *value;
+    const char *run; /* Actions of this run only, and decisions that led to it. */
     int64_t since_ms;
     uint32_t limit;
 };
@@ -237,17 +238,17 @@ static int explain_write(struct store_reader *reader, const struct explain *expl
                  explain->kind);
     textbuf_add_json(out, text_of(explain->id));
     textbuf_add_char(out, '}');
-    int result =
-        explain_list(reader, explain, "decisions", explain->run != NULL ? "run" : explain->member,
-                     explain->id, out, err);
+    const char *value = explain->value == NULL ? explain->id : explain->value;
+    int result = explain_list(reader, explain, "decisions",
+                              explain->run != NULL ? "run" : explain->member, value, out, err);
     if (result == 0 && explain->run == NULL) {
-        result = explain_list(reader, explain, "pending", explain->member, explain->id, out, err);
+        result = explain_list(reader, explain, "pending", explain->member, value, out, err);
     }
     size_t runs_at = out->count + strlen(",\"runs\":");
-    result = result == 0 ? explain_list(reader, explain, "runs",
-                                        explain->run != NULL ? "id" : explain->member, explain->id,
-                                        out, err)
-                         : result;
+    result = result == 0
+                 ? explain_list(reader, explain, "runs",
+                                explain->run != NULL ? "id" : explain->member, value, out, err)
+                 : result;
     if (result < 0 || out->failed) {
         return result;
     }
@@ -303,7 +304,9 @@ static void explain_host_known(void *arg, const struct shell_answer *answer)
     }
 }
 
-void routes_explain_host(const struct api_request *request)
+/* The shell knows whether there is such a thing. */
+static void explain_after(const struct api_request *request, const char *name,
+                          shell_answer_fn known)
 {
     struct nsh_error err = {0};
     const struct nsh_member members[] = {{"id", nsh_text(request->id)}};
@@ -312,9 +315,14 @@ void routes_explain_host(const struct api_request *request)
     const char *actor = request->actor;
     struct shell *shell = request->arg;
     api_suspend(exchange);
-    if (shell_post(shell, "host", &args, actor, explain_host_known, exchange, &err) < 0) {
+    if (shell_post(shell, name, &args, actor, known, exchange, &err) < 0) {
         api_problem(exchange, &err, NULL);
     }
+}
+
+void routes_explain_host(const struct api_request *request)
+{
+    explain_after(request, "host", explain_host_known);
 }
 
 static void explain_object(const struct api_request *request, const char *path, const char *kind)
@@ -346,4 +354,118 @@ void routes_explain_alarm(const struct api_request *request)
 void routes_explain_run(const struct api_request *request)
 {
     explain_object(request, "/v1/runs", "run");
+}
+
+/* ---- of a policy ---- */
+
+static void explain_policy_read(const struct api_request *request)
+{
+    struct explain explain = {.kind = "policy", .id = request->id, .member = "policy"};
+    explain_reply(request, &explain);
+}
+
+static void explain_policy_known(void *arg, const struct shell_answer *answer)
+{
+    struct api_exchange *exchange = arg;
+    struct nsh_error err = {0};
+    if (answer->code != NSH_OK) {
+        api_problem(exchange, answer->err, "nightshift policy list shows those there are");
+    } else if (api_work(exchange, explain_policy_read, &err) == -NSH_LIMIT) {
+        api_problem(exchange, &err, NULL);
+    }
+}
+
+void routes_explain_policy(const struct api_request *request)
+{
+    explain_after(request, "policy", explain_policy_known);
+}
+
+/* ---- of an event ---- */
+
+/* The event itself, and the alarm it belongs to. */
+struct explain_event {
+    struct arena *arena;
+    struct textbuf *out;
+    struct text host, type, resource, qualifier;
+    const char *alarm; /* Its id; NULL: none was found. */
+    bool found;
+};
+
+static int event_found(void *arg, const struct event *event)
+{
+    struct explain_event *of = arg;
+    of->found = true;
+    of->host = arena_text(of->arena, event->host);
+    of->type = arena_text(of->arena, event->type);
+    of->resource = arena_text(of->arena, event->resource);
+    of->qualifier = arena_text(of->arena, event->qualifier);
+    event_to_json(event, of->out);
+    return ROWS_ENOUGH;
+}
+
+static int alarm_found(void *arg, const struct record *record)
+{
+    struct explain_event *of = arg;
+    struct nsh_value body;
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    if (json_parse(record->body.at, record->body.count, &arena, &body, NULL) < 0 ||
+        !text_is(of->type, nsh_get_text(&body, "type", "")) ||
+        !text_is(of->resource, nsh_get_text(&body, "resource", "")) ||
+        !text_is(of->qualifier, nsh_get_text(&body, "qualifier", ""))) {
+        return 0;
+    }
+    of->alarm = arena_text(of->arena, record->id).at;
+    return ROWS_ENOUGH;
+}
+
+static int explain_event_find(struct store_reader *reader, uint64_t seq, struct explain_event *of,
+                              struct nsh_error *err)
+{
+    struct store_events events = {.after_seq = seq - 1, .rising = true, .limit = 1};
+    int result = store_events(reader, &events, event_found, of, err);
+    if (result < 0 && result != ROWS_ENOUGH) {
+        return result;
+    }
+    if (!of->found) {
+        return nsh_fail(err, NSH_NOT_FOUND, "no event %llu is kept", (unsigned long long)seq);
+    }
+    struct store_query alarms = {.kind = RECORD_ALARM, .host = of->host, .limit = ROUTES_LIMIT_MAX};
+    result = of->host.count == 0 ? 0 : store_query(reader, &alarms, alarm_found, of, err);
+    return result == ROWS_ENOUGH ? 0 : result;
+}
+
+void routes_explain_event(const struct api_request *request)
+{
+    struct store_reader *reader = routes_reader(request);
+    CLEANUP(textbuf_donep) struct textbuf event = {0}, document = {0};
+    struct explain_event of = {.arena = request->arena, .out = &event};
+    struct nsh_error err = {0};
+    int64_t seq = 0;
+    if (reader == NULL) {
+        return;
+    }
+    int result = text_to_int(text_of(request->id), &seq) && seq > 0
+                     ? explain_event_find(reader, (uint64_t)seq, &of, &err)
+                     : nsh_fail(&err, NSH_INVALID, "an event is named by its number, got %.40s",
+                                request->id);
+    if (result < 0) {
+        routes_fail(request, &err);
+        return;
+    }
+    struct explain explain = {
+        .kind = "event", .id = request->id, .host = of.host, .limit = EXPLAIN_LIMIT};
+    explain.member = "alarm";
+    explain.value = of.alarm == NULL ? "-" : of.alarm; /* "-": no record says that. */
+    result = explain_write(reader, &explain, request->arena, &document, &err);
+    if (result < 0 || document.failed || document.count < 2) {
+        routes_fail(request, &err);
+        return;
+    }
+    document.count -= 2; /* "}\n": what was asked about joins. */
+    textbuf_add_chars(&document, ",\"event\":");
+    textbuf_add(&document, (struct text){event.at, (uint32_t)event.count});
+    textbuf_add_chars(&document, ",\"alarm\":");
+    textbuf_add_json(&document, text_of(of.alarm == NULL ? "" : of.alarm));
+    textbuf_add_chars(&document, "}\n");
+    routes_reply(request, &document);
 }

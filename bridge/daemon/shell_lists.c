@@ -9,15 +9,31 @@
 
 /* ---- policies ---- */
 
+static bool listens(const struct policy *policy, struct text type)
+{
+    for (size_t i = 0; i < policy->when.events_count; i++) {
+        if (text_glob(text_of(policy->when.events[i]), type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void shell_policies(struct shell *shell, struct shell_request *request)
 {
     const struct policy_set *set = shell->generation->policies;
+    const char *type = nsh_get_text(&request->args, "type", "");
     CLEANUP(textbuf_donep) struct textbuf out = {0};
+    bool first = true;
     textbuf_add_chars(&out, LIST_HEAD("PolicyList"));
     for (size_t i = 0; i < set->policies_count; i++) {
-        textbuf_add_chars(&out, i == 0 ? "" : ",");
-        policy_add_json(&out, &set->policies[i], false);
+        if (type[0] != 0 && !listens(&set->policies[i], text_of(type))) {
+            continue;
+        }
+        textbuf_add_chars(&out, first ? "" : ",");
+        policy_add_json(&out, &set->policies[i], type[0] != 0);
         textbuf_add_char(&out, '}');
+        first = false;
     }
     textbuf_addf(&out, "],\"revision\":\"%016llx\"", (unsigned long long)set->revision);
     policy_add_worst(&out, set);

@@ -91,6 +91,26 @@ is "still in force after a restart" "$(names)" "fan"
 ns policy undo >/dev/null
 is "and still to be undone" "$(names)" "drive fan"
 
+# ---- why, and why not: of a policy and of an event
+has "a policy that never heard anything" "$(ns explain policy drive)" 'drive.failed +none was ever received'
+send() { # TYPE SEVERITY
+    jq -n --arg type "$1" --arg severity "$2" '{specversion: "1.0", id: ($type + $severity), source: "t", type: $type,
+        subject: "h1", severity: $severity, state: "raise", data: {message: "slot 3"}}' | ns event send - >/dev/null
+}
+send drive.failed info
+send fan.failed major
+send nobody.listens major
+await 10 bash -c "[ \$('$bin/nightshift' event list -o jsonl | grep -c .) = 3 ]" || fail "events are missing"
+seq_of() { ns event list -o jsonl | jq -r "select(.type == \"$1\").seq"; }
+out=$(ns explain event "$(seq_of fan.failed)")
+has "the event" "$out" "event [0-9]+ +major raise +fan.failed +host h1"
+has "who waits" "$out" 'waiting +policy fan on h1'
+has "who listens" "$out" 'fan +looked at it: see above'
+has "nobody listens" "$(ns explain event "$(seq_of nobody.listens)")" 'No policy listens to nobody.listens'
+has "of the policy as well" "$(ns explain policy fan)" 'waiting +policy fan on h1'
+is "no such event" "$(ns explain event 99999 >/dev/null 2>&1; echo $?)" 4
+is "no such policy" "$(ns explain policy nonesuch >/dev/null 2>&1; echo $?)" 4
+
 # ---- who did what
 trail=$(curl -s --unix-socket "$dir/api.sock" http://x/v1/commands | jq -r '.items[] | "\(.name) \(.args.reason) \(.result)"')
 has "applied, with a reason" "$trail" 'policies.apply CHG-1 done'
