@@ -107,7 +107,8 @@ void step_retry(struct engine *engine, struct run *run, int64_t delay_ms, const 
 void step_blocked(struct engine *engine, struct run *run, const struct guard_verdict *verdict)
 {
     const char *text = scratch_printf(engine, "guard %s: %s", verdict->guard, verdict->text);
-    bool fresh = engine->now_ms - run->activity_ms <= engine->guards->intent_max_age_ms;
+    int64_t asked_ms = engine->now_ms + verdict->again_ms;
+    bool fresh = asked_ms - run->activity_ms <= engine->guards->intent_max_age_ms;
     if (verdict->block == BLOCK_DEFER && (fresh || run->otherwise)) {
         current(run)->state = STEP_RUNNING; /* The store, an endpoint: asked again. */
         current(run)->attempts--;

@@ -201,16 +201,45 @@ static void test_breaker(void **state)
     rig_free(rig);
 }
 
-/* It never comes back: the run does not wait for ever, and nobody but a person knows. */
+/* It would be too late when it is tried again: nobody but a person can help, and knows. */
 static void test_breaker_person(void **state)
 {
-    struct rig *rig = rig_of(POLICY("", STUBBORN));
+    struct policy_defaults defaults = defaults_of();
+    defaults.guards.breaker_open_ms = defaults.guards.breaker_open_ms_max = 20 * MIN;
+    struct rig *rig = rig_new_with(racks_of(2, 10), POLICY("", STUBBORN), &defaults);
     rig_host(rig, "r1h01")->bmc = BMC_GONE;
     rig_raise(rig, "r1h01", "x.failed");
-    rig_at(rig, 60 * MIN);
-    assert_true(rig_host(rig, "r1h01")->orders < 12);
+    rig_at(rig, 1 * MIN);
+    assert_int_equal(rig_host(rig, "r1h01")->orders, 5);
     assert_string_equal(rig_state(rig, RECORD_RUN, "r1h01"), "escalated");
+    assert_has(rig->page.at, "guard breaker: endpoint redfish 10.1.1.1 is open: 5 failures");
     assert_int_equal(rig->pages, 1);
+    rig_free(rig);
+}
+
+/* Two that want the same dead endpoint: when it is tried again, one tries. */
+static void test_half_open(void **state)
+{
+    struct policy_defaults defaults = defaults_of();
+    struct rig *rig = rig_new_with(
+        inventory_of("{ name = \"a\"; rack = \"r1\"; addresses = [\"10.0.0.1\"]; bmc = { driver = "
+                     "\"exec\"; url = \"https://blades\"; }; }, "
+                     "{ name = \"b\"; rack = \"r2\"; addresses = [\"10.0.0.2\"]; bmc = { driver = "
+                     "\"exec\"; url = \"https://blades\"; }; }"),
+        POLICY("", STUBBORN), &defaults);
+    rig_host(rig, "a")->bmc = rig_host(rig, "b")->bmc = BMC_GONE;
+    rig_raise(rig, "a", "x.failed");
+    rig_at(rig, 16 * S);
+    assert_int_equal(rig_host(rig, "a")->orders, 5);
+    rig_raise(rig, "b", "x.failed");
+    rig_at(rig, 40 * S);
+    assert_int_equal(rig_host(rig, "b")->orders, 0); /* The endpoint is dead, whoever asks. */
+    rig_at(rig, 60 * S);
+    assert_int_equal(rig_host(rig, "a")->orders + rig_host(rig, "b")->orders, 6);
+    rig_host(rig, "a")->bmc = rig_host(rig, "b")->bmc = BMC_WELL;
+    rig_at(rig, 5 * MIN);
+    assert_string_equal(rig_state(rig, RECORD_RUN, "a"), "done");
+    assert_string_equal(rig_state(rig, RECORD_RUN, "b"), "done");
     rig_free(rig);
 }
 
@@ -220,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_witnesses), cmocka_unit_test(test_witness_silent),
         cmocka_unit_test(test_ladder),    cmocka_unit_test(test_ladder_moves),
         cmocka_unit_test(test_breaker),   cmocka_unit_test(test_breaker_person),
+        cmocka_unit_test(test_half_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
