@@ -102,6 +102,23 @@ static void look_around(struct shell *shell, char *reason, size_t reason_bytes)
     }
 }
 
+/* What the engine alone knows: sources that fell silent, an inventory that shrank. */
+static void watch_engine(struct shell *shell)
+{
+    CLEANUP(textbuf_donep) struct textbuf why = {0};
+    bool blind = shell->blind[0] == '\0' && engine_is_blind(shell->engine, &why);
+    if (blind == shell->blind_engine) {
+        return;
+    }
+    shell->blind_engine = blind;
+    if (blind) {
+        shell->blind_ms = shell_now(shell);
+        LOG(BLIND, {"reason", nsh_text(why.at)});
+    } else {
+        LOG(SEES, {"blind_ms", nsh_int(shell_now(shell) - shell->blind_ms)});
+    }
+}
+
 void shell_health_second(struct shell *shell)
 {
     char reason[sizeof shell->blind];
@@ -109,6 +126,7 @@ void shell_health_second(struct shell *shell)
         return;
     }
     look_around(shell, reason, sizeof reason);
+    watch_engine(shell);
     if (strcmp(reason, shell->blind) == 0) {
         return;
     }

@@ -141,6 +141,7 @@ struct shell {
     char store_text[256];
     int64_t store_ill_ms, blind_ms;
     char blind[160];
+    bool blind_engine; /* It has reasons of its own: a source, the inventory. */
     uint64_t trap_events;
     int64_t trap_event_ms, trap_ready_ms;
     struct complaint complaints[LOG_EVENTS_COUNT];

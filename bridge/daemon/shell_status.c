@@ -148,7 +148,7 @@ void shell_status(struct shell *shell, struct shell_request *request)
         shell_answer_error(shell, request, &err);
         return;
     }
-    bool well = shell->store_health == STORE_OK && shell->blind[0] == '\0';
+    bool well = shell->store_health == STORE_OK && !engine_is_blind(shell->engine, NULL);
     textbuf_addf(&out,
                  "{\"apiVersion\":\"nightshift/v1\",\"kind\":\"Status\",\"version\":\"%s\","
                  "\"uptime_ms\":%lld,\"health\":\"%s\",\"hosts\":%zu",

@@ -190,6 +190,9 @@ struct engine_counters {
     uint64_t alarms_active, runs_active, brakes_active, freezes_active, conditions_unknown;
     uint64_t holds_active, breakers_open, breakers_opened, breaker_deferred;
 };
+/* Why interrupting actions are held: "source trap silent for 10m"; False, and nothing said: we see.
+ */
+bool engine_is_blind(const struct engine *engine, struct textbuf *why); /* why: or NULL. */
 void engine_count(const struct engine *engine, struct engine_counters *ret_counters);
 
 #endif

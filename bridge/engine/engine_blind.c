@@ -33,7 +33,7 @@ void blind_heard(struct engine *engine, const struct event *items, size_t count)
     }
 }
 
-static bool source_is_silent(struct engine *engine, uint32_t index, struct textbuf *text)
+static bool source_is_silent(const struct engine *engine, uint32_t index, struct textbuf *text)
 {
     const struct policy_silence *silence = &engine->guards->silences[index];
     int64_t silent_ms = engine->now_ms - engine->kept.heard_ms[index];
@@ -127,7 +127,7 @@ void blind_load(struct engine *engine, const struct nsh_value *value)
  */
 
 /* Why we may not see; false: we do. */
-bool blind_why(struct engine *engine, struct textbuf *text)
+bool blind_why(const struct engine *engine, struct textbuf *text)
 {
     size_t start = text->count;
     if (engine->blind[0] != 0) {
@@ -143,4 +143,10 @@ bool blind_why(struct engine *engine, struct textbuf *text)
         }
     }
     return text->count > start;
+}
+
+bool engine_is_blind(const struct engine *engine, struct textbuf *why)
+{
+    CLEANUP(textbuf_donep) struct textbuf own = {0};
+    return engine->ready && blind_why(engine, why == NULL ? &own : why);
 }

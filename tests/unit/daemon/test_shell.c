@@ -233,6 +233,8 @@ static void documents(void **state)
         rig_ask(rig, rows[i].name, rows[i].args, &answer);
         assert_int_equal(answer.code, 0);
         has(answer.document, rows[i].part);
+        const char *warnings = strstr(answer.document, "\"warnings\":["); /* One list. */
+        assert_true(warnings == NULL || strstr(warnings + 1, "\"warnings\":[") == NULL);
         CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
         struct nsh_value value;
         struct nsh_error err = {0};

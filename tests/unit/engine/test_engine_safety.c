@@ -214,6 +214,12 @@ static void test_breaker_person(void **state)
     assert_string_equal(rig_state(rig, RECORD_RUN, "r1h01"), "escalated");
     assert_has(rig->page.at, "guard breaker: endpoint redfish 10.1.1.1 is open: 5 failures");
     assert_int_equal(rig->pages, 1);
+    rig_clear(rig, "r1h01", "x.failed");
+    rig_raise(rig, "r1h01", "x.failed"); /* And one that did nothing yet. */
+    rig_at(rig, 2 * MIN);
+    assert_int_equal(rig_host(rig, "r1h01")->orders, 5);
+    assert_string_equal(rig_state(rig, RECORD_RUN, "r1h01"), "escalated");
+    assert_int_equal(rig->pages, 2);
     rig_free(rig);
 }
 
