@@ -498,9 +498,12 @@ static void places_read(struct conf *group, struct policy_guards *guards)
 
 struct nsh_place policy_guard_place(const struct policy_guards *guards, enum policy_guard guard)
 {
-    return guards->lines[guard] == 0
-               ? (struct nsh_place){.file = NULL}
-               : (struct nsh_place){.file = guards->file, .line = guards->lines[guard]};
+    struct nsh_place place = {.file = NULL};
+    if (guards->lines[guard] != 0) {
+        place.file = guards->file;
+        place.line = guards->lines[guard];
+    }
+    return place;
 }
 
 void policy_defaults_read(struct conf *root, struct policy_defaults *defaults, struct diags *diags)

@@ -290,8 +290,8 @@ static struct nsh_place value_place(struct policy_loader *loader, struct conf *g
 {
     struct conf *setting =
         group == NULL || group->type != CONF_GROUP ? NULL : conf_get(group, name);
-    return setting == NULL ? (struct nsh_place){.file = NULL}
-                           : policy_keep_place(loader, setting->value_at);
+    struct nsh_place nowhere = {.file = NULL};
+    return setting == NULL ? nowhere : policy_keep_place(loader, setting->value_at);
 }
 
 void policy_lint_read(struct policy_loader *loader, struct conf *group)

@@ -256,7 +256,7 @@ struct outlet_row {
 
 static void call_succeed(struct snmp_call *call)
 {
-    struct outlet_row rows[SNMP_OUTLETS_MAX];
+    struct outlet_row rows[SNMP_OUTLETS_MAX] = {0};
     struct nsh_value items[SNMP_OUTLETS_MAX];
     size_t count = call->device->outlets_count, members_count = 2;
     for (size_t i = 0; i < count; i++) {
