@@ -143,6 +143,14 @@ void textbuf_add_duration(struct textbuf *buf, int64_t ms)
     }
 }
 
+static void put_digits(char *at, int count, int64_t number)
+{
+    for (; count > 0; count--) {
+        at[count - 1] = (char)('0' + number % 10);
+        number /= 10;
+    }
+}
+
 void textbuf_add_time(struct textbuf *buf, int64_t unix_ms)
 {
     /* Civil date from days, proleptic Gregorian (H. Hinnant's algorithm); no clock, no zone files.
@@ -155,11 +163,15 @@ void textbuf_add_time(struct textbuf *buf, int64_t unix_ms)
     int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
     int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
     int64_t month = mp < 10 ? mp + 3 : mp - 9;
-    textbuf_addf(buf, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lld.%03lldZ",
-                 (long long)(yoe + era * 400 + (month <= 2)), (long long)month,
-                 (long long)(doy - (153 * mp + 2) / 5 + 1), (long long)(of_day / 3600),
-                 (long long)(of_day / 60 % 60), (long long)(of_day % 60),
-                 (long long)(unix_ms - seconds * 1000));
+    char text[] = "0000-00-00T00:00:00.000Z"; /* No printf: every condition makes such a text. */
+    put_digits(text, 4, yoe + era * 400 + (month <= 2));
+    put_digits(text + 5, 2, month);
+    put_digits(text + 8, 2, doy - (153 * mp + 2) / 5 + 1);
+    put_digits(text + 11, 2, of_day / 3600);
+    put_digits(text + 14, 2, of_day / 60 % 60);
+    put_digits(text + 17, 2, of_day % 60);
+    put_digits(text + 20, 3, unix_ms - seconds * 1000);
+    textbuf_add(buf, (struct text){text, sizeof text - 1});
 }
 
 void textbuf_clear(struct textbuf *buf)

@@ -165,7 +165,9 @@ CEL_NODE(cel_run_record_field)
     const char *name = code->value.text;
     uint16_t shape = run->shapes[code->shape].fields[code->slot];
     uint8_t kind = run->shapes[shape].kind;
-    for (uint32_t i = 0; i < map->count; i++) {
+    /* Most records have their fields in the order of the declaration. */
+    bool ordered = code->slot < map->count && strcmp(map->members[code->slot].name, name) == 0;
+    for (uint32_t i = ordered ? code->slot : 0; i < map->count; i++) {
         const struct nsh_member *member = &map->members[i];
         if (member->name[0] != name[0] || strcmp(member->name, name) != 0) {
             continue;

@@ -5,12 +5,6 @@
 
 #include "cel/cel_private.h"
 
-struct finder {
-    struct cel_part *parts;
-    size_t count, max;
-    bool ended;
-};
-
 static bool is_call(const struct cel_ast *ast, const char *name)
 {
     return ast->kind == CEL_AST_CALL && text_is(ast->name, name);
@@ -119,26 +113,33 @@ static bool part_of(const struct cel_ast *ast, struct cel_part *part)
     return (left || right) && values_of(ast->args[left ? 1 : 0], in, part);
 }
 
-static void find(struct finder *finder, const struct cel_ast *ast)
+/* False: nothing more is looked for. */
+static bool find(struct cel_parts *parts, const struct cel_ast *ast)
 {
     if (is_call(ast, "_&&_")) {
-        for (uint32_t i = 0; i < ast->count && !finder->ended; i++) {
-            find(finder, ast->args[i]);
+        bool goes_on = true;
+        for (uint32_t i = 0; i < ast->count && goes_on; i++) {
+            goes_on = find(parts, ast->args[i]);
         }
-        return;
+        return goes_on;
     }
-    finder->ended = finder->count == finder->max || !is_cheap(ast);
-    if (!finder->ended) {
-        struct cel_part *part = &finder->parts[finder->count];
-        *part = (struct cel_part){.path_count = 0};
-        finder->count += part_of(ast, part);
+    if (parts->count == parts->max || !is_cheap(ast)) {
+        parts->complete = false;
+        return false;
     }
+    struct cel_part *part = &parts->items[parts->count];
+    *part = (struct cel_part){.path_count = 0};
+    if (part_of(ast, part)) {
+        parts->count++;
+    } else {
+        parts->complete = false;
+    }
+    return true;
 }
 
-size_t cel_program_parts(const struct cel_program *program, struct cel_part *parts,
-                         size_t parts_max)
+void cel_program_parts(const struct cel_program *program, struct cel_parts *parts)
 {
-    struct finder finder = {.parts = parts, .max = parts_max};
-    find(&finder, program->ast);
-    return finder.count;
+    parts->count = 0;
+    parts->complete = true;
+    find(parts, program->ast);
 }

@@ -28,11 +28,16 @@ struct cel_part {
     const char *word; /* Instead of values: the variable it is compared with. */
 };
 
+struct cel_parts {
+    struct cel_part *items;
+    size_t count, max;
+    bool complete; /* The condition says nothing else: where all of them hold, it is true. */
+};
+
 /*
- * The parts of program in their order, at most parts_max; how many. It ends before the first part
+ * The parts of program in their order, at most parts->max of them. It ends before the first part
  * whose evaluation could use up the step budget: what stands after it decides nothing for certain.
  */
-size_t cel_program_parts(const struct cel_program *program, struct cel_part *parts,
-                         size_t parts_max);
+void cel_program_parts(const struct cel_program *program, struct cel_parts *parts);
 
 #endif

@@ -13,9 +13,24 @@
 #define INDEX_PARTS_MAX 16   /* Of one condition. */
 #define INDEX_BYTES_MAX (256u << 20)
 
+/* A policy that may be wanted, all in one place: an event looks at nothing else of those it does
+ * not match. */
+struct wanted {
+    uint32_t position; /* In type->policies. */
+    uint8_t severity_min;
+    bool proves; /* Found by its constant, or always tried: its condition is true. */
+};
+
 struct positions {
-    uint32_t *items;
+    struct wanted *items;
     uint32_t count, room;
+};
+
+/* What a constant leads to. */
+struct constant {
+    struct positions wanted;
+    struct wanted first[1]; /* Mostly all there is. */
+    struct cel_value value;
 };
 
 /* Policies whose conditions compare one path with constants of one kind. */
@@ -24,7 +39,7 @@ struct group {
     uint32_t path_count;
     const char *subject;  /* Of the policies, where the path is subject.name; else NULL. */
     uint8_t kind;         /* Of the constants: CEL_STRING, CEL_INT, CEL_BOOL. */
-    struct map values;    /* Constant -> struct positions. */
+    struct map values;    /* Key -> struct constant. */
     struct positions all; /* When the event does not tell. */
 };
 
@@ -33,20 +48,19 @@ struct index {
     struct group groups[INDEX_GROUPS_MAX];
     uint32_t groups_count;
     struct positions always[SEVERITIES_COUNT]; /* By the event's severity. */
-    uint8_t *severity_min;                     /* By position. */
     bool failed;
 };
 
 /* --- make ---------------------------------------------------------------------------------- */
 
-static void position_add(struct index *index, struct positions *all, uint32_t position)
+static void position_add(struct index *index, struct positions *all, struct wanted wanted)
 {
-    if (all->count > 0 && all->items[all->count - 1] == position) {
+    if (all->count > 0 && all->items[all->count - 1].position == wanted.position) {
         return; /* x in ["a", "a"] */
     }
     if (all->count == all->room) {
         uint32_t room = all->room == 0 ? 2 : all->room * 2;
-        uint32_t *grown = arena_array(&index->arena, room, sizeof *grown);
+        struct wanted *grown = arena_array(&index->arena, room, sizeof *grown);
         if (grown == NULL) {
             index->failed = true;
             return;
@@ -57,7 +71,7 @@ static void position_add(struct index *index, struct positions *all, uint32_t po
         all->items = grown;
         all->room = room;
     }
-    all->items[all->count++] = position;
+    all->items[all->count++] = wanted;
 }
 
 /* The bytes a constant is found by among those of its kind; they live as long as value. */
@@ -128,23 +142,22 @@ static struct group *group_of(struct index *index, const struct cel_part *part, 
 static struct positions *value_of(struct index *index, struct group *group,
                                   const struct cel_value *value)
 {
-    struct positions *found = map_get(&group->values, key_of(value));
+    struct constant *found = map_get(&group->values, key_of(value));
     if (found != NULL) {
-        return found;
+        return &found->wanted;
     }
     found = arena_alloc(&index->arena, sizeof *found);
-    struct cel_value *copy = arena_alloc(&index->arena, sizeof *copy);
-    if (found == NULL || copy == NULL) {
+    if (found == NULL) {
         index->failed = true;
         return NULL;
     }
-    *found = (struct positions){.count = 0};
-    *copy = *value;
-    if (map_set(&group->values, key_of(copy), found) < 0) {
+    *found = (struct constant){.value = *value, .wanted.room = 1};
+    found->wanted.items = found->first;
+    if (map_set(&group->values, key_of(&found->value), found) < 0) {
         index->failed = true;
         return NULL;
     }
-    return found;
+    return &found->wanted;
 }
 
 /* False changes nothing of what such a policy has in hand elsewhere. */
@@ -154,71 +167,83 @@ static bool may_be_left_out(const struct policy *policy)
            policy->when.clear.program == NULL;
 }
 
-static uint32_t parts_of(const struct policy *policy, struct cel_part parts[INDEX_PARTS_MAX])
+static void parts_of(const struct policy *policy, struct cel_parts *parts)
 {
-    return policy->when.condition.program == NULL || !may_be_left_out(policy)
-               ? 0
-               : (uint32_t)cel_program_parts(policy->when.condition.program, parts,
-                                             INDEX_PARTS_MAX);
+    parts->count = 0;
+    parts->complete = false;
+    if (policy->when.condition.program != NULL && may_be_left_out(policy)) {
+        cel_program_parts(policy->when.condition.program, parts);
+    }
 }
 
 /* How many different constants each path is compared with. */
 static void groups_make(struct index *index, const struct type_state *type)
 {
-    struct cel_part parts[INDEX_PARTS_MAX];
+    struct cel_part items[INDEX_PARTS_MAX];
+    struct cel_parts parts = {.items = items, .max = INDEX_PARTS_MAX};
     for (uint32_t p = 0; p < type->policies_count; p++) {
-        uint32_t count = parts_of(type->policies[p], parts);
-        for (uint32_t i = 0; i < count; i++) {
-            struct group *group = group_of(index, &parts[i], type->policies[p]->subject);
-            for (uint32_t v = 0; group != NULL && v < parts[i].values_count; v++) {
-                value_of(index, group, &parts[i].values[v]);
+        parts_of(type->policies[p], &parts);
+        for (size_t i = 0; i < parts.count; i++) {
+            struct group *group = group_of(index, &items[i], type->policies[p]->subject);
+            for (uint32_t v = 0; group != NULL && v < items[i].values_count; v++) {
+                value_of(index, group, &items[i].values[v]);
             }
         }
     }
 }
 
+/* event.severity >= critical, or a number. */
+static bool is_severity(const struct cel_part *part)
+{
+    return part->relation == CEL_PART_AT_LEAST && part->path_count == 2 &&
+           strcmp(part->path[0], "event") == 0 && strcmp(part->path[1], "severity") == 0 &&
+           (part->word != NULL ? severity_of(text_of(part->word)) >= 0
+                               : part->values[0].kind == CEL_INT);
+}
+
 static uint8_t part_severity(const struct cel_part *part)
 {
-    bool about = part->path_count == 2 && strcmp(part->path[0], "event") == 0 &&
-                 strcmp(part->path[1], "severity") == 0;
-    if (!about || part->relation != CEL_PART_AT_LEAST) {
+    if (!is_severity(part)) {
         return 0;
     }
-    int64_t least = part->word != NULL                ? severity_of(text_of(part->word))
-                    : part->values[0].kind == CEL_INT ? part->values[0].integer
-                                                      : 0;
+    int64_t least = part->word != NULL ? severity_of(text_of(part->word)) : part->values[0].integer;
     return (uint8_t)(least < 0 ? 0 : least > SEVERITIES_COUNT ? SEVERITIES_COUNT : least);
 }
 
 /* Each policy goes where the most constants tell policies apart. */
 static void policy_place(struct index *index, const struct policy *policy, uint32_t position)
 {
-    struct cel_part parts[INDEX_PARTS_MAX];
-    uint32_t count = parts_of(policy, parts);
+    struct cel_part items[INDEX_PARTS_MAX];
+    struct cel_parts parts = {.items = items, .max = INDEX_PARTS_MAX};
+    parts_of(policy, &parts);
+    size_t used = 0; /* Parts that severity and constant speak for. */
     uint8_t severity = may_be_left_out(policy) ? (uint8_t)policy->when.severity_min : 0;
     struct group *best = NULL;
     const struct cel_part *by = NULL;
-    for (uint32_t i = 0; i < count; i++) {
-        struct group *group = group_of(index, &parts[i], policy->subject);
-        uint8_t least = part_severity(&parts[i]);
+    for (size_t i = 0; i < parts.count; i++) {
+        struct group *group = group_of(index, &items[i], policy->subject);
+        uint8_t least = part_severity(&items[i]);
         severity = least > severity ? least : severity;
+        used += is_severity(&items[i]);
         if (group != NULL && (best == NULL || group->values.count > best->values.count)) {
             best = group;
-            by = &parts[i];
+            by = &items[i];
         }
     }
-    index->severity_min[position] = severity;
+    struct wanted wanted = {.position = position,
+                            .severity_min = severity,
+                            .proves = parts.complete && used + (best != NULL) == parts.count};
     if (best == NULL) {
         for (uint32_t s = severity; s < SEVERITIES_COUNT; s++) {
-            position_add(index, &index->always[s], position);
+            position_add(index, &index->always[s], wanted);
         }
         return;
     }
-    position_add(index, &best->all, position);
+    position_add(index, &best->all, wanted);
     for (uint32_t v = 0; v < by->values_count; v++) {
         struct positions *found = value_of(index, best, &by->values[v]);
         if (found != NULL) {
-            position_add(index, found, position);
+            position_add(index, found, wanted);
         }
     }
 }
@@ -247,14 +272,12 @@ struct index *index_new(struct engine *engine, const struct type_state *type)
         return NULL;
     }
     index->arena = (struct arena){.bytes_max = INDEX_BYTES_MAX};
-    index->severity_min = arena_array(&index->arena, type->policies_count, 1);
-    index->failed = index->severity_min == NULL;
     groups_make(index, type);
     for (uint32_t p = 0; p < type->policies_count && !index->failed; p++) {
         policy_place(index, type->policies[p], p);
     }
     groups_trim(index);
-    if (index->failed || index->always[0].count == type->policies_count) {
+    if (index->failed) {
         index_free(index);
         return NULL;
     }
@@ -370,11 +393,13 @@ static bool path_read(struct search *search, const struct group *group, struct n
     return at != NULL;
 }
 
-/* Which of the group's policies to look at; NULL: none. */
-static const struct positions *ask_group(struct search *search, const struct group *group)
+/* Which of the group's policies to look at; NULL: none. *ret_told: those of the event's value. */
+static const struct positions *ask_group(struct search *search, const struct group *group,
+                                         bool *ret_told)
 {
     struct nsh_value value;
     bool known = path_read(search, group, &value);
+    *ret_told = true;
     struct cel_value key = {.kind = group->kind};
     if (known && group->kind == CEL_STRING && value.type == NSH_STRING) {
         key.text = value.text;
@@ -384,16 +409,23 @@ static const struct positions *ask_group(struct search *search, const struct gro
     } else if (known && group->kind == CEL_BOOL && value.type == NSH_BOOL) {
         key.boolean = value.boolean;
     } else {
+        *ret_told = false;
         return &group->all;
     }
-    return map_get(&group->values, key_of(&key));
+    const struct constant *found = map_get(&group->values, key_of(&key));
+    return found == NULL ? NULL : &found->wanted;
 }
 
-static void found_add(struct search *search, const struct positions *all)
+static uint32_t code_of(const struct wanted *wanted, bool told)
+{
+    return 2 * wanted->position + (told && wanted->proves ? 0 : INDEX_EVALUATE);
+}
+
+static void found_add(struct search *search, const struct positions *all, bool told)
 {
     for (uint32_t i = 0; i < all->count; i++) {
-        if (search->index->severity_min[all->items[i]] <= (uint32_t)search->event->severity) {
-            search->found[search->count++] = all->items[i];
+        if (all->items[i].severity_min <= (uint32_t)search->event->severity) {
+            search->found[search->count++] = code_of(&all->items[i], told);
         }
     }
 }
@@ -420,7 +452,7 @@ static void instances_add(struct search *search, const struct instance *instance
         uint32_t position = position_of(search->type, instance->policy);
         if (position < search->type->policies_count) {
             if (search->found != NULL) {
-                search->found[search->count] = position;
+                search->found[search->count] = 2 * position + INDEX_EVALUATE;
             }
             search->count++;
         }
@@ -444,35 +476,43 @@ static int position_compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* What was found and what is always tried, rising, each once. */
-static uint32_t merge(struct search *search, uint32_t *out)
+/* The next of what is always tried, as found ones are written down. */
+static uint32_t always_at(const struct search *search, uint32_t i)
 {
     const struct positions *always = &search->index->always[search->event->severity];
+    return i == always->count ? UINT32_MAX : code_of(&always->items[i], true);
+}
+
+/* What was found and what is always tried, rising, each once: as proven, if it is. */
+static uint32_t merge(struct search *search, uint32_t *out)
+{
     uint32_t count = 0, f = 0, a = 0;
     if (search->count > 1) {
         qsort(search->found, search->count, sizeof *search->found, position_compare);
     }
-    while (f < search->count || a < always->count) {
-        uint32_t next = f == search->count ? always->items[a]
-                        : a == always->count || search->found[f] < always->items[a]
-                            ? search->found[f]
-                            : always->items[a];
-        f += f < search->count && search->found[f] == next;
-        a += a < always->count && always->items[a] == next;
-        if (count == 0 || out[count - 1] != next) {
+    while (true) {
+        uint32_t found = f == search->count ? UINT32_MAX : search->found[f];
+        uint32_t always = always_at(search, a);
+        if (found == UINT32_MAX && always == UINT32_MAX) {
+            return count;
+        }
+        uint32_t next = found < always ? found : always;
+        f += next == found;
+        a += next == always;
+        if (count == 0 || out[count - 1] / 2 != next / 2) {
             out[count++] = next;
         }
     }
-    return count;
 }
 
 /* Everything in some order, maybe twice; false: no memory. */
 static bool gather(struct search *search)
 {
     const struct positions *hits[INDEX_GROUPS_MAX];
+    bool told[INDEX_GROUPS_MAX];
     uint32_t room = 0;
     for (uint32_t i = 0; i < search->index->groups_count; i++) {
-        hits[i] = ask_group(search, &search->index->groups[i]);
+        hits[i] = ask_group(search, &search->index->groups[i], &told[i]);
         room += hits[i] == NULL ? 0 : hits[i]->count;
     }
     subjects_add(search);
@@ -481,7 +521,7 @@ static bool gather(struct search *search)
     search->found = arena_array(&search->engine->scratch, room + 1, sizeof(uint32_t));
     for (uint32_t i = 0; search->found != NULL && i < search->index->groups_count; i++) {
         if (hits[i] != NULL) {
-            found_add(search, hits[i]);
+            found_add(search, hits[i], told[i]);
         }
     }
     if (search->found != NULL) {
@@ -502,10 +542,6 @@ uint32_t index_find(struct engine *engine, const struct type_state *type, const 
         return type->policies_count; /* Who asks what was seen wants all of it. */
     }
     const struct positions *always = &type->index->always[event->severity];
-    if (search.count == 0) {
-        *ret_positions = always->items;
-        return always->count;
-    }
     uint32_t *out =
         arena_array(&engine->scratch, (size_t)search.count + always->count, sizeof *out);
     if (out == NULL) {

@@ -20,8 +20,12 @@ struct index;
 struct index *index_new(struct engine *engine, const struct type_state *type);
 void index_free(struct index *index);
 
+/* In a result of index_find(): the condition must be evaluated; else it is true. */
+#define INDEX_EVALUATE 1u
+
 /*
- * The positions in type->policies to look at, rising; in scratch. *ret_positions NULL: all of them.
+ * What to look at, rising, in scratch: twice the position in type->policies, and INDEX_EVALUATE.
+ * *ret_positions NULL: all of them.
  */
 uint32_t index_find(struct engine *engine, const struct type_state *type, const struct event *event,
                     const struct host_state *host, const uint32_t **ret_positions);

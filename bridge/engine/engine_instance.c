@@ -98,9 +98,26 @@ static struct text key_of(struct engine *engine, const struct policy *policy,
     return engine_key(engine);
 }
 
+#define SUBJECT_LOOKS_MAX 8 /* The few activations of most subjects are found without a hash. */
+
+/* By name: a run may walk a policy of an older set. */
+static bool is_of(const struct instance *instance, const struct policy *policy)
+{
+    size_t count = strlen(policy->name);
+    return instance->key.count > count && instance->key.at[count] == 0x1f &&
+           memcmp(instance->key.at, policy->name, count) == 0;
+}
+
 struct instance *instance_find(struct engine *engine, const struct policy *policy,
                                struct host_state *host, struct domain_state *domain)
 {
+    struct instance *instance = domain != NULL ? domain->instances : host->instances;
+    for (uint32_t i = 0; i < SUBJECT_LOOKS_MAX; i++) {
+        if (instance == NULL || instance->policy == policy || is_of(instance, policy)) {
+            return instance;
+        }
+        instance = instance->subject_next;
+    }
     return map_get(&engine->instances, key_of(engine, policy, host, domain));
 }
 
@@ -140,8 +157,11 @@ static void subject_unlink(struct instance *instance)
 struct instance *instance_get(struct engine *engine, const struct policy *policy,
                               struct host_state *host, struct domain_state *domain)
 {
-    struct text key = key_of(engine, policy, host, domain);
-    struct instance *instance = key.at == NULL ? NULL : map_get(&engine->instances, key);
+    struct instance *instance = instance_find(engine, policy, host, domain);
+    struct text key = {NULL, 0};
+    if (instance == NULL) {
+        key = key_of(engine, policy, host, domain);
+    }
     if (instance != NULL || key.at == NULL) {
         return instance;
     }

@@ -277,7 +277,8 @@ void match_raise(struct engine *engine, struct alarm *alarm, const struct event 
     const uint32_t *positions = NULL;
     uint32_t count = index_find(engine, type, event, alarm->host, &positions);
     for (uint32_t i = 0; i < count; i++) {
-        const struct policy *policy = type->policies[positions == NULL ? i : positions[i]];
+        const struct policy *policy = type->policies[positions == NULL ? i : positions[i] / 2];
+        bool proven = positions != NULL && (positions[i] & INDEX_EVALUATE) == 0;
         if (policy->when.branches_count > 0) {
             operator_event(engine, policy, event, alarm, fresh);
             continue;
@@ -292,7 +293,7 @@ void match_raise(struct engine *engine, struct alarm *alarm, const struct event 
         }
         struct matching matching = {
             .event = event, .alarm = alarm, .fresh = fresh || policy->when.updates};
-        matching.level = match_condition(engine, policy, event, alarm);
+        matching.level = proven ? LEVEL_TRUE : match_condition(engine, policy, event, alarm);
         matching.stays =
             matching.level == LEVEL_FALSE && policy->when.clear.program != NULL &&
             match_program(engine, policy, &policy->when.clear, event, alarm) != LEVEL_TRUE;
@@ -318,13 +319,14 @@ bool match_pulse(struct engine *engine, const struct event *event)
     uint32_t count = index_find(engine, type, event, host, &positions);
     bool wanted = false;
     for (uint32_t i = 0; i < count; i++) {
-        const struct policy *policy = type->policies[positions == NULL ? i : positions[i]];
+        const struct policy *policy = type->policies[positions == NULL ? i : positions[i] / 2];
+        bool proven = positions != NULL && (positions[i] & INDEX_EVALUATE) == 0;
         if (policy->when.branches_count > 0) {
             wanted = operator_event(engine, policy, event, NULL, true) || wanted;
             continue;
         }
         struct matching matching = {.event = event, .fresh = true, .pulse = true};
-        matching.level = match_condition(engine, policy, event, NULL);
+        matching.level = proven ? LEVEL_TRUE : match_condition(engine, policy, event, NULL);
         wanted = wanted || matching.level == LEVEL_TRUE;
         match_subjects(engine, policy, host, subject_matched, &matching);
     }

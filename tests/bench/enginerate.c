@@ -4,10 +4,11 @@
  * The engine alone: events a second on one core, with many policies and hosts; and its memory when
  * idle. One line of JSON for each kind of event.
  *
- *     enginerate [--hosts N] [--policies N] [--seconds N] [--shape SHAPE] [--index 0]
+ *     enginerate [--hosts N] [--policies N] [--seconds N] [--shape SHAPE] [--rest 1] [--index 0]
  *
- * SHAPE tells policies apart: kinds (by type; all kinds of events), or type, field (of events of
- * one type), glob: then each event is a pulse that matches exactly one policy.
+ * --rest 1: conditions say more than an index can know. SHAPE tells policies apart: kinds (by type;
+ * all kinds of events), or type, field (of events of one type), glob: then each event is a pulse
+ * that matches exactly one policy.
  */
 
 #include "base/pack.h"
@@ -27,6 +28,7 @@ static const char *const shapes[] = {"kinds", "type", "field", "glob"};
 
 struct bench {
     enum shape shape;
+    bool rest;         /* Conditions say more than what the index knows. */
     struct text *data; /* Of each policy's events. */
     uint8_t (*packed)[32];
     struct engine *engine;
@@ -124,14 +126,11 @@ static struct policy_set *policies_make(struct bench *bench)
         policy_name(bench, i, event, condition);
         textbuf_addf(
             &text,
-            "%s{ name = \"policy-%u\"; summary = \"s\"; owner = \"o\"; subject = \"host\"; mode = "
-            "\"enforce\"; when = { event = \"%s\"; if = \"%sevent.severity >= critical && "
-            "host.pool "
-            "!= "
-            "'none'\"; for = \"1h\"; }; unless = ( \"host.maintenance\" ); do = ( { step = "
-            "\"tell\"; "
+            "%s{ name = \"policy-%u\"; summary = \"s\"; owner = \"o\"; subject = \"host\"; "
+            "mode = \"enforce\"; when = { event = \"%s\"; if = \"%sevent.severity >= critical%s\"; "
+            "for = \"1h\"; }; unless = ( \"host.maintenance\" ); do = ( { step = \"tell\"; "
             "action = \"notify\"; with = { title = \"t\"; }; } ); }\n",
-            i == 0 ? "" : ", ", i, event, condition);
+            i == 0 ? "" : ", ", i, event, condition, bench->rest ? " && host.pool != 'none'" : "");
     }
     textbuf_add_chars(&text, ");");
     struct policy_defaults defaults = policy_defaults_builtin();
@@ -239,6 +238,7 @@ int main(int argc, char **argv)
                           .policies = (unsigned)option(argc, argv, "--policies", 10000),
                           .now = START};
     double seconds = option(argc, argv, "--seconds", 2);
+    bench.rest = option(argc, argv, "--rest", 0) > 0;
     bench.names = calloc(bench.hosts, sizeof *bench.names);
     bench.types = calloc(bench.policies, sizeof *bench.types);
     bench.data = calloc(bench.policies, sizeof *bench.data);
@@ -249,6 +249,7 @@ int main(int argc, char **argv)
             bench.shape = strcmp(argv[i + 1], shapes[k]) == 0 ? (enum shape)k : bench.shape;
         }
     }
+    bench.rest = bench.rest || bench.shape == SHAPE_KINDS;
     struct nsh_error err = {0};
     if (bench.names == NULL || bench.types == NULL || bench.data == NULL || bench.packed == NULL ||
         engine_new(&bench.engine, &err) < 0 || (bench.inventory = inventory_make(&bench)) == NULL ||
