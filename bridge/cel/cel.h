@@ -141,6 +141,8 @@ int cel_compile_text(const struct cel_env *env, struct text source, struct arena
                      size_t *ret_problems_count);
 
 struct cel_type cel_program_type(const struct cel_program *program);
+/* What the items of its list are: kind and record; CEL_DYN when that is not known. */
+struct cel_type cel_program_item(const struct cel_program *program);
 
 /*
  * What the index of candidates may use: if the program is a conjunction that contains

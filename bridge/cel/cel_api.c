@@ -78,12 +78,25 @@ int cel_compile(const struct cel_env *env, const char *source, struct arena *are
                             ret_problems_count);
 }
 
-struct cel_type cel_program_type(const struct cel_program *program)
+static struct cel_type type_of(const struct cel_ty *type)
 {
-    const struct cel_ty *type = program->type;
     return (struct cel_type){.kind =
                                  type->kind == CEL_TY_WRAPPER ? CEL_DYN : (enum cel_kind)type->kind,
                              .record = type->record};
+}
+
+struct cel_type cel_program_type(const struct cel_program *program)
+{
+    return type_of(program->type);
+}
+
+struct cel_type cel_program_item(const struct cel_program *program)
+{
+    const struct cel_ty *item =
+        program->type->kind == CEL_LIST ? program->type->params[0] : &cel_ty_dyn;
+    bool plain = item->kind == CEL_RECORD || item->params_count == 0;
+    struct cel_type type = type_of(plain ? item : &cel_ty_dyn);
+    return type.kind <= CEL_DURATION ? type : (struct cel_type){.kind = CEL_DYN};
 }
 
 static bool is_path(const struct cel_ast *ast, const char *variable, const char *field)

@@ -419,8 +419,9 @@ static int input_take(struct engine *engine, const struct engine_input *input,
 /* Somebody waits for time: then a heartbeat tells, after a crash, how long we were watching. */
 static bool heartbeat_wanted(const struct engine *engine)
 {
-    return engine->ready &&
-           (engine->waiting_count > 0 || engine->operators_armed > 0 || engine->runs_first != NULL);
+    bool unwritten = engine->dirty_runs != NULL || engine->dirty_actions != NULL;
+    return engine->ready && (engine->waiting_count > 0 || engine->operators_armed > 0 ||
+                             engine->runs_first != NULL || unwritten);
 }
 
 static int64_t wake_ms(const struct engine *engine)

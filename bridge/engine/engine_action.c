@@ -382,7 +382,7 @@ static void action_send(struct engine *engine, struct action *action)
         return;
     }
     const struct verb *verb = action->verb;
-    if (run->cleared && !verb_speaks(verb) && verb->effect >= NSH_CHANGES && !verb->restores) {
+    if (step_cleared_skips(run, action->step) && !verb->restores) {
         action_cancel(engine, action, "the alarm cleared");
         step_done(engine, run, "not needed: the alarm cleared");
         step_advance(engine, run);
@@ -471,6 +471,7 @@ static void came_well(struct engine *engine, struct action *action)
     run->told = run->told || verb_speaks(verb);
     engine->counters.pages += verb_speaks(verb) && strcmp(verb->name, "page") == 0;
     const char *text = action->text == NULL ? "done" : action->text;
+    action->step->did = effect_of(action) >= NSH_CHANGES;
     action_ends(engine, action, ACTION_DONE, NULL);
     step_done(engine, run, text);
 }
@@ -501,7 +502,8 @@ static void came_undone(struct engine *engine, struct action *action)
     }
     const char *text = words_of(engine, action);
     bool again = (nothing_done(action->code) || action->verb->effect == NSH_READS) &&
-                 step->attempts <= step->step->retries && run->cancel == NULL && !action->completes;
+                 step->attempts <= step->step->retries && !action->completes &&
+                 (run->cancel == NULL || run->undoing);
     int64_t delay_ms = action->retry_after_ms > step->step->retry_delay_ms
                            ? action->retry_after_ms
                            : step->step->retry_delay_ms;

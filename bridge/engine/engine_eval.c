@@ -6,6 +6,8 @@
 
 #include "engine_private.h"
 
+#define HOSTS_VALUE_MAX 4096 /* Of one domain, as a list for conditions. */
+
 static struct nsh_value text_value(struct scope *scope, struct text text)
 {
     char *copy = arena_copy(&scope->engine->scratch, text.at, text.count);
@@ -93,9 +95,10 @@ static struct nsh_value policy_value(struct scope *scope)
 static struct nsh_value run_value(struct scope *scope)
 {
     const struct run *run = scope->run;
+    const char *id = run->parent_id[0] != 0 ? run->parent_id : run->id;
     int64_t attempt = run->at < run->steps_count ? run->steps[run->at].attempts : 1;
     const struct nsh_member members[] = {
-        {"id", nsh_text(run->id)},
+        {"id", nsh_text(id)},
         {"attempt", nsh_int(attempt)},
     };
     return map_value(scope, members, 2);
@@ -129,7 +132,7 @@ static struct nsh_value alarm_value(struct scope *scope)
 /* Steps that were not reached are not there: a condition that asks for them is unknown. */
 static struct nsh_value steps_value(struct scope *scope)
 {
-    const struct run *run = scope->run;
+    const struct run *run = scope->run->parent != NULL ? scope->run->parent : scope->run;
     struct nsh_member *members =
         arena_array(&scope->engine->scratch, run->steps_count, sizeof *members);
     size_t count = 0;
@@ -142,18 +145,55 @@ static struct nsh_value steps_value(struct scope *scope)
         const struct nsh_member fields[] = {
             {"ok", nsh_bool(ok)},
             {"error", chars_value(ok ? "" : step->text)},
-            {"result", step->result.type == NSH_MAP ? step->result : nsh_map(NULL, 0)},
+            {"result", step->step->each.program != NULL ? each_results(scope->engine, step)
+                       : step->result.type == NSH_MAP   ? step->result
+                                                        : nsh_map(NULL, 0)},
         };
         members[count++] = (struct nsh_member){step->step->name, map_value(scope, fields, 3)};
     }
     return nsh_map(members, members == NULL ? 0 : count);
 }
 
+/* The run that failed: not the one of a single item. */
+static const struct run *told_by(const struct scope *scope)
+{
+    return scope->run->parent != NULL ? scope->run->parent : scope->run;
+}
+
+/* The hosts of the subject; false: there are too many to look at. */
+static bool hosts_value(struct scope *scope, struct nsh_value *ret_value)
+{
+    struct engine *engine = scope->engine;
+    size_t room = scope->domain != NULL ? scope->domain->hosts_count : 1, count = 0;
+    struct nsh_value *items =
+        room > HOSTS_VALUE_MAX ? NULL : arena_array(&engine->scratch, room + 1, sizeof *items);
+    if (items == NULL) {
+        return false;
+    }
+    if (scope->domain == NULL && scope->host != NULL && scope->host->host != NULL) {
+        items[count++] = scope->host->host->record;
+    }
+    if (scope->domain != NULL) {
+        MAP_EACH (&engine->hosts, entry) {
+            const struct host_state *host = entry->value;
+            bool inside = false;
+            for (uint32_t i = 0; i < host->domains_count; i++) {
+                inside = inside || host->domains[i] == scope->domain;
+            }
+            if (inside && host->host != NULL && count < room) {
+                items[count++] = host->host->record;
+            }
+        }
+    }
+    *ret_value = nsh_list(items, (uint32_t)count);
+    return true;
+}
+
 static struct nsh_value failed_value(struct scope *scope)
 {
     const struct nsh_member members[] = {
-        {"step", chars_value(scope->run->failed_step)},
-        {"error", chars_value(scope->run->failed_error)},
+        {"step", chars_value(told_by(scope)->failed_step)},
+        {"error", chars_value(told_by(scope)->failed_error)},
     };
     return map_value(scope, members, 2);
 }
@@ -204,7 +244,7 @@ static bool variable_make(struct scope *scope, size_t index, struct nsh_value *r
         break;
     case VAR_FAILURE:
         made = scope->run != NULL;
-        *ret_value = chars_value(made ? scope->run->failure : NULL);
+        *ret_value = chars_value(made ? told_by(scope)->failure : NULL);
         break;
     case VAR_CLEARED:
         made = scope->run != NULL;
@@ -213,6 +253,13 @@ static bool variable_make(struct scope *scope, size_t index, struct nsh_value *r
     case VAR_MATCHED:
         made = scope->event != NULL;
         *ret_value = made ? matched_value(scope) : nsh_null();
+        break;
+    case VAR_HOSTS:
+        made = hosts_value(scope, ret_value);
+        break;
+    case VAR_ITEM:
+        made = scope->run != NULL && scope->run->parent_id[0] != 0;
+        *ret_value = made ? scope->run->item_value : nsh_null();
         break;
     case VAR_INFO:
     case VAR_WARNING:
@@ -446,10 +493,11 @@ int eval_arguments(struct scope *scope, const struct policy_step *step, struct a
 void scope_run(struct engine *engine, struct run *run, struct event *ret_event,
                struct scope *ret_scope)
 {
+    const struct run *of = run->parent != NULL ? run->parent : run; /* `host` stays the run's. */
     *ret_scope = (struct scope){.engine = engine,
-                                .host = run->host,
-                                .domain = run->domain,
-                                .subject = run->subject,
+                                .host = of->host,
+                                .domain = of->domain,
+                                .subject = of->subject,
                                 .policy = run->policy,
                                 .run = run,
                                 .alarm = map_get(&engine->alarm_ids, text_of(run->alarm)),

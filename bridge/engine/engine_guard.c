@@ -76,6 +76,27 @@ static bool check_calendar(struct engine *engine, struct ask *ask, struct textbu
     return calendar_check(engine, ask, text);
 }
 
+/* What the step says must be so, right before it. */
+static bool check_need(struct engine *engine, struct ask *ask, struct textbuf *text)
+{
+    const struct policy_step *step = ask->action->step->step;
+    struct event event;
+    struct scope scope;
+    scope_run(engine, ask->run, &event, &scope);
+    for (size_t i = 0; i < step->needs_count && !ask->action->completes; i++) {
+        struct nsh_error err = {0};
+        enum level level = eval_condition(&scope, &step->needs[i], &err);
+        if (level != LEVEL_TRUE) {
+            engine->counters.conditions_unknown += level == LEVEL_UNKNOWN;
+            textbuf_addf(text, level == LEVEL_FALSE ? "%s is false" : "%s is not known: %s",
+                         step->needs[i].source, err.text);
+            return false;
+        }
+    }
+    textbuf_addf(text, "%zu conditions hold", step->needs_count);
+    return true;
+}
+
 static bool check_once(struct engine *engine, struct ask *ask, struct textbuf *text)
 {
     int64_t window_ms = policy_once_within(engine, ask->policy);
@@ -195,7 +216,8 @@ static bool check_quorum(struct engine *engine, struct ask *ask, struct textbuf 
 static bool check_one_run(struct engine *engine, struct ask *ask, struct textbuf *text)
 {
     const struct run *other = ask->host == NULL ? NULL : ask->host->run;
-    if (other == NULL || other == ask->run) {
+    const struct run *parent = ask->run == NULL ? NULL : ask->run->parent;
+    if (other == NULL || other == ask->run || other == parent) {
         textbuf_add_chars(text, "no other run");
         return true;
     }

@@ -107,7 +107,8 @@ void holds_free(struct engine *engine);
 
 #define SHRINK_HOSTS_MIN 1 /* One host may always go. */
 
-bool blind_why(const struct engine *engine, struct textbuf *text); /* False, and nothing said: we see. */
+bool blind_why(const struct engine *engine,
+               struct textbuf *text); /* False, and nothing said: we see. */
 void blind_policies(struct engine *engine);
 void blind_heard(struct engine *engine, const struct event *items, size_t count);
 void blind_inventory(struct engine *engine);

@@ -41,7 +41,7 @@ static struct text event_of(struct engine *engine, const struct nsh_value *value
     return packed;
 }
 
-static void steps_restore(struct run *run, const struct nsh_value *steps)
+static void steps_restore(struct engine *engine, struct run *run, const struct nsh_value *steps)
 {
     for (uint32_t i = 0; steps != NULL && steps->type == NSH_LIST && i < steps->count; i++) {
         const struct nsh_value *value = &steps->items[i];
@@ -61,7 +61,10 @@ static void steps_restore(struct run *run, const struct nsh_value *steps)
         if (values != NULL && !arena_value(&run->arena, values, &step->result)) {
             step->result = nsh_null();
         }
-        if (step->state == STEP_FAILED || step->state == STEP_REFUSED) {
+        step->did = nsh_get_bool(value, "did", false);
+        each_restore(engine, run, step, nsh_get(value, "items"));
+        bool bad = step->state == STEP_FAILED || step->state == STEP_REFUSED;
+        if (bad && number < (int64_t)run->page_at) {
             run->failed_step = step->step->name;
             run->failed_error = step->text;
         }
@@ -82,8 +85,11 @@ static const struct policy *definition(struct engine *engine, const struct nsh_v
 
 static void run_place(struct engine *engine, struct run *run)
 {
-    enum nsh_effect effect =
-        run->policy == &lost_policy ? NSH_INTERRUPTS : policy_effect(run->policy);
+    const struct verb *only = run->parent == NULL ? NULL : run->steps[0].step->verb;
+    enum nsh_effect effect = run->policy == &lost_policy ? NSH_INTERRUPTS
+                             : only == NULL              ? policy_effect(run->policy)
+                             : verb_speaks(only)         ? NSH_READS
+                                                         : only->effect;
     if (run->refused || run->policy == builtin_brake_policy() || calendar_is_away(run)) {
         return;
     }
@@ -104,6 +110,11 @@ static void run_flags(struct run *run, const struct nsh_value *value)
     run->effects = nsh_get_bool(value, "effects", false);
     run->interrupted = nsh_get_bool(value, "interrupted", false);
     run->told = nsh_get_bool(value, "told", false);
+    run->undoing = nsh_get_bool(value, "undoing", false);
+    run->undone = nsh_get_bool(value, "undone", false);
+    int after = run_state_of(text_at(value, "after"));
+    run->after = after < 0 ? RUN_CANCELLED : (enum run_state)after;
+    run->after_reason = run_keep(run, text_at(value, "after_reason"));
     run->started_ms = nsh_get_int(value, "started_ms", 0);
     const char *failure = text_at(value, "failure");
     run->failure = failure[0] == 0 ? NULL : run_keep(run, failure);
@@ -125,7 +136,8 @@ static void run_subject(struct engine *engine, struct run_order *order,
 
 static void load_run(struct engine *engine, const struct nsh_value *value)
 {
-    const struct policy *policy = definition(engine, value);
+    bool item = text_at(value, "parent")[0] != 0;
+    const struct policy *policy = item ? NULL : definition(engine, value);
     int severity = severity_of(text_of(text_at(value, "severity")));
     struct run_order order = {
         .policy = policy == NULL ? &lost_policy : policy,
@@ -149,8 +161,8 @@ static void load_run(struct engine *engine, const struct nsh_value *value)
         run->lost = "its policy was changed or removed while the daemon was down";
     } else {
         int64_t at = nsh_get_int(value, "at", 0);
-        run->at = at >= 0 && at < (int64_t)run->steps_count ? (uint32_t)at : run->steps_count - 1;
-        steps_restore(run, nsh_get(value, "steps"));
+        run->at = at >= 0 && at < (int64_t)run->steps_count ? (uint32_t)at : run->page_at;
+        steps_restore(engine, run, nsh_get(value, "steps"));
         if (run->domain == NULL && run->host != NULL) {
             run->instance = instance_find(engine, policy, run->host, NULL);
         } else if (run->domain != NULL) {
@@ -169,13 +181,43 @@ static void load_run(struct engine *engine, const struct nsh_value *value)
     engine_trace(engine, "run %s %s %s resumed", run->id, run->subject, run->policy_name);
 }
 
+/* The run of one item: its step is where the run that began it stands. */
+static void load_child(struct engine *engine, const struct nsh_value *value)
+{
+    struct run *parent = map_get(&engine->runs, text_of(text_at(value, "parent")));
+    int64_t number = nsh_get_int(value, "item_n", -1);
+    bool known = parent != NULL && each_is(parent) && number >= 0 &&
+                 number < (int64_t)parent->steps[parent->at].items_count;
+    if (!known) {
+        load_run(engine, value); /* Without its ladder: what is in doubt is resolved. */
+        struct run *run = map_get(&engine->runs, text_of(text_at(value, "id")));
+        if (run != NULL && parent != NULL && run->policy == &lost_policy) {
+            run->parent = parent;
+            run->item = UINT32_MAX;
+            parent->children++;
+        }
+        return;
+    }
+    struct run *child = each_child(engine, parent, (uint32_t)number, text_at(value, "id"));
+    if (child == NULL) {
+        return;
+    }
+    run_flags(child, value);
+    steps_restore(engine, child, nsh_get(value, "steps"));
+    child->cleared = child->cleared || parent->cleared;
+    child->undoing = parent->undoing;
+    run_place(engine, child);
+    run_touch(engine, child);
+    engine_trace(engine, "run %s %s %s resumed", child->id, child->subject, child->policy_name);
+}
+
 /* ---- what was in flight
  * -------------------------------------------------------------------------- */
 
 /* The step of an action: where the run stands, or a stand-in when its ladder is gone. */
 static struct run_step *step_of(struct run *run)
 {
-    if (run->policy != &lost_policy) {
+    if (run->policy != &lost_policy && run->at < run->steps_count) {
         struct run_step *step = &run->steps[run->at];
         step->state = STEP_RUNNING;
         step->attempts = step->attempts == 0 ? 1 : step->attempts;
@@ -188,8 +230,8 @@ static struct run_step *step_of(struct run *run)
     steps[0] = (struct run_step){.step = &lost_step, .state = STEP_RUNNING, .attempts = 1};
     steps[1] = (struct run_step){.step = builtin_page()};
     run->steps = steps;
-    run->steps_count = 2;
-    run->do_count = 1;
+    run->steps_count = run->undo_first = 2;
+    run->do_count = run->page_at = 1;
     run->at = 0;
     return steps;
 }
@@ -274,8 +316,8 @@ static void run_resume(struct engine *engine, struct run *run)
     textbuf_add_chars(&text, "nightshift was down for ");
     textbuf_add_duration(&text, down_ms);
     bool late = down_ms > engine->guards->intent_max_age_ms && !calendar_is_away(run);
-    if (run->lost == NULL && !run->otherwise && late) {
-        if (!run->effects && run->action == NULL) {
+    if (run->lost == NULL && !run->otherwise && !run->undoing && late) {
+        if (!run->effects && run->action == NULL && run->children == 0 && run->parent == NULL) {
             run_end(engine, run, RUN_EXPIRED, text.at == NULL ? "" : text.at);
             return;
         }
@@ -283,7 +325,9 @@ static void run_resume(struct engine *engine, struct run *run)
     }
     struct run_step *step = run->at < run->steps_count ? &run->steps[run->at] : NULL;
     if (step != NULL && step->state == STEP_RUNNING && run->action == NULL) {
-        if (step->step->kind == STEP_ACT) {
+        if (each_is(run)) {
+            each_resume(engine, run);
+        } else if (step->step->kind == STEP_ACT) {
             step->state = STEP_TODO; /* It waited for another try. */
         } else if (run->lost != NULL) {
             step->state = STEP_SKIPPED;
@@ -306,8 +350,14 @@ void load_runs(struct engine *engine)
 {
     for (const struct loaded *loaded = engine->loaded_first; loaded != NULL;
          loaded = loaded->next) {
-        if (loaded->kind == RECORD_RUN) {
+        if (loaded->kind == RECORD_RUN && text_at(&loaded->value, "parent")[0] == 0) {
             load_run(engine, &loaded->value);
+        }
+    }
+    for (const struct loaded *loaded = engine->loaded_first; loaded != NULL;
+         loaded = loaded->next) {
+        if (loaded->kind == RECORD_RUN && text_at(&loaded->value, "parent")[0] != 0) {
+            load_child(engine, &loaded->value);
         }
     }
     for (const struct loaded *loaded = engine->loaded_first; loaded != NULL;

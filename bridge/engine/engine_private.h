@@ -220,8 +220,25 @@ enum run_state {
 
 enum step_state { STEP_TODO, STEP_RUNNING, STEP_OK, STEP_FAILED, STEP_SKIPPED, STEP_REFUSED };
 
+/* One of a step with `each`. */
+struct run_item {
+    const char *name;
+    struct host_state *host; /* Its target; NULL: it names no host. */
+    struct nsh_value value, result;
+    enum step_state state;
+    const char *text;
+    char run[ID_BYTES];
+    struct run *child; /* While it lives. */
+    bool did;
+};
+
 struct run_step {
     const struct policy_step *step;
+    const struct run_step *source; /* Of an undo: what it takes back. */
+    struct run_item *items;
+    uint32_t items_count;
+    int64_t waits_ms; /* Since when the next item waits; 0: it does not. */
+    bool did;         /* Its action is known to be done. */
     enum step_state state;
     const char *text; /* In the run's arena; NULL: none. */
     int64_t started_ms, ended_ms;
@@ -230,7 +247,7 @@ struct run_step {
     uint32_t attempts, completions;
 };
 
-#define RUN_STEPS_MAX (2 * POLICY_STEPS_MAX + 1)
+#define RUN_STEPS_MAX (3 * POLICY_STEPS_MAX + 1)
 #define RUN_ACTIONS_MAX 1024 /* Attempts of one run. */
 
 struct run {
@@ -260,8 +277,17 @@ struct run {
     bool told;  /* A page, notice or ticket left. */
     bool default_page;
     bool advancing, dirty, ended, woken, orphan;
-    struct run_step *steps; /* Those of do, then those of else, then the built-in page. */
+    /* Those of do, of else, the built-in page, what undoes those of do (the last first). */
+    struct run_step *steps;
     uint32_t steps_count, do_count, at;
+    uint32_t page_at, undo_first;
+    bool undoing, undone;
+    enum run_state after; /* What comes when it is undone; RUN_RUNNING: else. */
+    const char *after_reason;
+    struct run *parent; /* Of one item of a step with `each`. */
+    char parent_id[ID_BYTES];
+    uint32_t item, children;
+    struct nsh_value item_value;
     const char *reason, *failure, *failed_step, *failed_error, *cancel;
     const char *lost; /* Why it cannot go on: only what is in doubt is resolved. */
     int64_t started_ms, ended_ms, activity_ms;
@@ -633,7 +659,8 @@ struct run_order {
     struct text event; /* Packed. */
     enum severity severity;
     bool pulse;
-    const char *refused; /* Not NULL: why; only `else` is walked. */
+    const char *refused;            /* Not NULL: why; only `else` is walked. */
+    const struct policy_step *only; /* Not NULL: nothing but this step. */
 };
 
 struct run *run_new(struct engine *engine, const struct run_order *order);
@@ -667,6 +694,35 @@ void step_blocked(struct engine *engine, struct run *run, const struct guard_ver
 void step_retry(struct engine *engine, struct run *run, int64_t delay_ms, const char *text);
 const char *step_state_word(enum step_state state);
 int step_state_of(const char *word);
+
+void step_skipped(struct engine *engine, struct run *run, const char *text);
+/* The alarm is cleared, and the step would change something. */
+bool step_cleared_skips(const struct run *run, const struct run_step *step);
+
+/* ---- engine_each.c: the action of a step for each item of a list ------------------------------
+ */
+
+bool each_is(const struct run *run); /* Where it stands is a step with `each`. */
+void each_begin(struct engine *engine, struct run *run);
+void each_look(struct engine *engine, struct run *run);
+void each_cancel(struct engine *engine, struct run *run, const char *why);
+void each_cleared(struct engine *engine, struct run *run);
+struct run *each_child(struct engine *engine, struct run *parent, uint32_t number, const char *id);
+void each_child_ended(struct engine *engine, struct run *child);
+void each_write(struct textbuf *json, const struct run_step *step);
+void each_restore(struct engine *engine, struct run *run, struct run_step *step,
+                  const struct nsh_value *items);
+void each_resume(struct engine *engine, struct run *run);
+struct nsh_value each_results(struct engine *engine, const struct run_step *step);
+
+/* ---- engine_undo.c: what an abandoned run takes back ------------------------------------------
+ */
+
+bool undo_begin(struct engine *engine, struct run *run, enum run_state after, const char *reason);
+bool undo_wanted(const struct run_step *step);
+void undo_finish(struct engine *engine, struct run *run);
+/* Ends, when what it did is taken back. */
+void run_abandon(struct engine *engine, struct run *run, enum run_state state, const char *reason);
 
 /* ---- engine_action.c
  * ------------------------------------------------------------------------------------------------------------

@@ -174,10 +174,16 @@ static void write_step(struct textbuf *json, const struct run_step *step, uint32
     if (step->result.type == NSH_MAP) {
         json_value(json, "values", &step->result);
     }
+    if (step->did) {
+        json_bool(json, "did", true);
+    }
+    if (step->items != NULL) {
+        each_write(json, step);
+    }
     textbuf_add_char(json, '}');
 }
 
-static void write_run(struct engine *engine, struct run *run)
+static bool write_run(struct engine *engine, struct run *run)
 {
     struct textbuf *json = body_begin(engine);
     const char *host = run->host == NULL ? "" : run->host->name;
@@ -200,14 +206,24 @@ static void write_run(struct engine *engine, struct run *run)
     json_raw(json, "steps");
     textbuf_add_char(json, '[');
     for (uint32_t i = 0; i < run->steps_count; i++) {
-        bool own = run->steps[i].step != builtin_page();
+        bool own = run->steps[i].step != builtin_page() && i < run->undo_first;
         bool reached = run->steps[i].state != STEP_TODO || run->steps[i].attempts > 0;
         if (reached || (own && i < run->do_count && !run->ended)) {
             write_step(json, &run->steps[i], i);
         }
     }
     textbuf_add_char(json, ']');
+    if (run->parent_id[0] != 0) {
+        json_chars(json, "parent", run->parent_id);
+        json_int(json, "item_n", run->item);
+    }
+    if (run->undoing) {
+        json_chars(json, "after", run_state_word(run->after));
+        json_chars(json, "after_reason", run->after_reason);
+    }
     if (!run->ended) {
+        json_bool(json, "undoing", run->undoing);
+        json_bool(json, "undone", run->undone);
         json_int(json, "at", run->at);
         json_bool(json, "otherwise", run->otherwise);
         json_bool(json, "refused", run->refused);
@@ -225,11 +241,11 @@ static void write_run(struct engine *engine, struct run *run)
             event_to_json(&event, json);
         }
     }
-    body_end(engine, &(struct envelope){.kind = RECORD_RUN,
-                                        .id = run->id,
-                                        .host = host,
-                                        .state = run_state_word(run->state),
-                                        .live = !run->ended});
+    return body_end(engine, &(struct envelope){.kind = RECORD_RUN,
+                                               .id = run->id,
+                                               .host = host,
+                                               .state = run_state_word(run->state),
+                                               .live = !run->ended});
 }
 
 static bool action_is_over(const struct action *action)
@@ -237,7 +253,7 @@ static bool action_is_over(const struct action *action)
     return action->state >= ACTION_DONE;
 }
 
-static void write_action(struct engine *engine, struct action *action)
+static bool write_action(struct engine *engine, struct action *action)
 {
     struct textbuf *json = body_begin(engine);
     const struct run *run = action->run;
@@ -274,6 +290,7 @@ static void write_action(struct engine *engine, struct action *action)
     if (written && action->queued && action->needs == UINT64_MAX) {
         action->needs = engine->records_through;
     }
+    return written;
 }
 
 static void instance_alarms(struct textbuf *json, const struct instance *instance)
@@ -497,28 +514,32 @@ static void flush_alarms(struct engine *engine)
     engine->dirty_alarms = engine->dirty_alarms_last = NULL;
 }
 
+/* What found no memory for its record stays on the list: the next step writes it. */
 static void flush_runs(struct engine *engine)
 {
-    for (struct run *run = engine->dirty_runs, *next = NULL; run != NULL; run = next) {
+    struct run *run = engine->dirty_runs, *next = NULL;
+    engine->dirty_runs = engine->dirty_runs_last = NULL;
+    for (; run != NULL; run = next) {
         next = run->dirty_next;
         run->dirty = false;
-        write_run(engine, run);
+        if (!write_run(engine, run)) {
+            run_touch(engine, run);
+        }
         scratch_relax(engine);
     }
-    engine->dirty_runs = engine->dirty_runs_last = NULL;
-    for (struct action *action = engine->dirty_actions, *next = NULL; action != NULL;
-         action = next) {
+}
+
+static void flush_actions(struct engine *engine)
+{
+    struct action *action = engine->dirty_actions, *next = NULL;
+    engine->dirty_actions = engine->dirty_actions_last = NULL;
+    for (; action != NULL; action = next) {
         next = action->dirty_next;
         action->dirty = false;
-        write_action(engine, action);
-        scratch_relax(engine);
-    }
-    engine->dirty_actions = engine->dirty_actions_last = NULL;
-    for (struct action *action = engine->queue_first; engine->nomem && action != NULL;
-         action = action->queue_next) {
-        if (action->needs == UINT64_MAX) {
-            action_touch(engine, action); /* There was no memory for its record: again. */
+        if (!write_action(engine, action)) {
+            action_touch(engine, action);
         }
+        scratch_relax(engine);
     }
 }
 
@@ -586,6 +607,7 @@ void records_flush(struct engine *engine)
     flush_chassis(engine);
     flush_holds(engine); /* Before the intents that begin them. */
     flush_runs(engine);
+    flush_actions(engine);
     flush_instances(engine);
     write_meta(engine);
     if (engine->records_through > through) {

@@ -139,7 +139,9 @@ static void run_fire(struct engine *engine, void *owner)
         calendar_look(engine, run);
         break;
     case STEP_ACT:
-        if (run->action == NULL) { /* Its retry. */
+        if (each_is(run)) {
+            each_look(engine, run);
+        } else if (run->action == NULL) { /* Its retry. */
             step->state = STEP_TODO;
         }
         break;
@@ -147,10 +149,24 @@ static void run_fire(struct engine *engine, void *owner)
     step_advance(engine, run);
 }
 
+/* One step, and no way out of it: who began it goes on. */
+static bool steps_only(struct run *run, const struct policy_step *only)
+{
+    run->steps = arena_array(&run->arena, 1, sizeof *run->steps);
+    if (run->steps != NULL) {
+        run->steps[0].step = only;
+        run->steps_count = run->do_count = run->page_at = run->undo_first = 1;
+    }
+    return run->steps != NULL;
+}
+
 static bool steps_make(struct run *run)
 {
     const struct policy *policy = run->policy;
-    size_t count = policy->steps_count + policy->otherwise_count + 1;
+    size_t count = policy->steps_count + policy->otherwise_count + 1, page = count - 1;
+    for (size_t i = 0; i < policy->steps_count; i++) {
+        count += policy->steps[i].undo != NULL;
+    }
     if (count > RUN_STEPS_MAX) {
         return false;
     }
@@ -164,9 +180,17 @@ static bool steps_make(struct run *run)
     for (size_t i = 0; i < policy->otherwise_count; i++) {
         run->steps[policy->steps_count + i].step = &policy->otherwise[i];
     }
-    run->steps[count - 1].step = builtin_page();
+    run->steps[page].step = builtin_page();
     run->steps_count = (uint32_t)count;
     run->do_count = (uint32_t)policy->steps_count;
+    run->page_at = (uint32_t)page;
+    run->undo_first = run->page_at + 1;
+    for (size_t i = policy->steps_count, at = page + 1; i > 0; i--) {
+        if (policy->steps[i - 1].undo != NULL) {
+            run->steps[at].source = &run->steps[i - 1];
+            run->steps[at++].step = policy->steps[i - 1].undo;
+        }
+    }
     return true;
 }
 
@@ -213,7 +237,8 @@ struct run *run_new(struct engine *engine, const struct run_order *order)
     id_copy(run->alarm, order->alarm);
     id_copy(run->decision, order->decision);
     id_copy(run->id, order->id);
-    if (!steps_make(run) || run->event.at == NULL) {
+    bool made = order->only != NULL ? steps_only(run, order->only) : steps_make(run);
+    if (!made || run->event.at == NULL) {
         engine->nomem = true;
         arena_done(&run->arena);
         free(run);
@@ -233,12 +258,14 @@ void run_claim(struct engine *engine, struct run *run, enum nsh_effect effect)
     if (run->host == NULL || effect < NSH_CHANGES) {
         return;
     }
-    NSH_ASSERT(run->host->run == NULL || run->host->run == run);
+    bool parents = run->parent != NULL && run->host->run == run->parent;
+    NSH_ASSERT(run->host->run == NULL || run->host->run == run || parents);
     if (run->host->run == NULL) {
         run->host->run = run;
         host_touch(engine, run->host);
     }
-    if (effect >= NSH_INTERRUPTS && !run->interrupting) {
+    parents = parents && run->parent->interrupting; /* Counted already. */
+    if (effect >= NSH_INTERRUPTS && !run->interrupting && !parents) {
         concurrent_take(engine, run);
     }
 }
@@ -335,6 +362,7 @@ void run_end(struct engine *engine, struct run *run, enum run_state state, const
 {
     NSH_ASSERT(!run->ended);
     NSH_ASSERT(run->action == NULL);
+    NSH_ASSERT(run->children == 0);
     run->reason = run_keep(run, reason);
     run->ended_ms = engine->now_ms;
     run_state_set(engine, run, state);
@@ -350,7 +378,12 @@ void run_end(struct engine *engine, struct run *run, enum run_state state, const
         run->instance = NULL;
     }
     run_unlink(engine, run);
-    count_end(engine, state);
+    if (run->parent_id[0] == 0) {
+        count_end(engine, state);
+    }
+    if (run->parent != NULL) {
+        each_child_ended(engine, run);
+    }
     engine_trace(engine, "run %s %s %s %s: %s", run->id, run->subject, run->policy_name,
                  run_state_word(state), run->reason == NULL ? "" : run->reason);
     run->ended_next = NULL;
@@ -411,6 +444,9 @@ void runs_free_ended(struct engine *engine)
 void run_otherwise(struct engine *engine, struct run *run, const char *failure)
 {
     NSH_ASSERT(!run->otherwise);
+    if (undo_begin(engine, run, RUN_RUNNING, failure)) {
+        return;
+    }
     run->otherwise = true;
     run->failure = run_keep(run, failure);
     run->at = run->do_count;
@@ -432,7 +468,9 @@ void run_cleared(struct engine *engine, struct run *run)
     if (step == NULL || step->state != STEP_RUNNING) {
         return;
     }
-    if (step->step->kind == STEP_CHECK) {
+    if (each_is(run) && !run->undoing) {
+        each_cleared(engine, run);
+    } else if (step->step->kind == STEP_CHECK) {
         step_check(engine, run);
         step_advance(engine, run);
     } else if (calendar_waits(run)) {
@@ -443,8 +481,16 @@ void run_cleared(struct engine *engine, struct run *run)
 
 void run_cancel(struct engine *engine, struct run *run, const char *why)
 {
+    if (run->undoing) { /* It goes back already; then it ends. */
+        run->after = run->parent_id[0] == 0 ? RUN_CANCELLED : run->after;
+        return;
+    }
     if (run->cancel == NULL) {
         run->cancel = run_keep(run, why);
+    }
+    if (run->children > 0) {
+        each_cancel(engine, run, why);
+        return; /* It ends when they did. */
     }
     struct action *action = run->action;
     if (action != NULL && action->out && !action->reading) {
@@ -467,5 +513,6 @@ void run_cancel(struct engine *engine, struct run *run, const char *why)
         step->text = run->cancel;
         step->ended_ms = engine->now_ms;
     }
-    run_end(engine, run, RUN_CANCELLED, run->cancel);
+    run_abandon(engine, run, RUN_CANCELLED, run->cancel);
+    step_advance(engine, run);
 }

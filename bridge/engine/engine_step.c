@@ -67,20 +67,32 @@ void step_done(struct engine *engine, struct run *run, const char *text)
     run->at++;
 }
 
+void step_skipped(struct engine *engine, struct run *run, const char *text)
+{
+    step_close(engine, run, STEP_SKIPPED, text);
+    run->at++;
+}
+
 /* A step did not do what it should: what its policy says happens. */
 static void step_missed(struct engine *engine, struct run *run, const char *text)
 {
     const struct run_step *step = current(run);
     const char *failure =
         scratch_printf(engine, "step %s %s: %s", name_of(step), step_state_word(step->state), text);
-    if (run->failed_step == NULL || !run->otherwise) {
+    if (run->parent_id[0] != 0) {
+        run_end(engine, run, step->state == STEP_REFUSED ? RUN_REFUSED : RUN_ESCALATED, failure);
+        return;
+    }
+    if (!run->undoing && (run->failed_step == NULL || !run->otherwise)) {
         run->failed_step = name_of(step);
         run->failed_error = step->text;
     }
-    if (run->otherwise || (step->step->on_fail == ON_FAIL_CONTINUE && !step->step->need)) {
+    if (run->otherwise || run->undoing ||
+        (step->step->on_fail == ON_FAIL_CONTINUE && !step->step->need)) {
         run->at++;
     } else if (step->step->on_fail == ON_FAIL_STOP) {
-        run_end(engine, run, RUN_CANCELLED, scratch_printf(engine, "%s; it says stop", failure));
+        run_abandon(engine, run, RUN_CANCELLED,
+                    scratch_printf(engine, "%s; it says stop", failure));
     } else {
         run_otherwise(engine, run, failure);
     }
@@ -107,6 +119,7 @@ void step_retry(struct engine *engine, struct run *run, int64_t delay_ms, const 
 void step_blocked(struct engine *engine, struct run *run, const struct guard_verdict *verdict)
 {
     const char *text = scratch_printf(engine, "guard %s: %s", verdict->guard, verdict->text);
+    bool going = run->otherwise || run->undoing;
     int64_t asked_ms = engine->now_ms + verdict->again_ms;
     bool fresh = asked_ms - run->activity_ms <= engine->guards->intent_max_age_ms;
     if (verdict->block == BLOCK_DEFER && (fresh || run->otherwise)) {
@@ -118,12 +131,12 @@ void step_blocked(struct engine *engine, struct run *run, const struct guard_ver
     step_close(engine, run, STEP_REFUSED, text);
     bool brake = strcmp(verdict->guard, "brake") == 0;
     bool breaker = strcmp(verdict->guard, "breaker") == 0; /* Nobody else knows that it is dead. */
-    if (run->otherwise || verdict->block == BLOCK_REFUSE || breaker || (run->effects && !brake)) {
+    if (going || verdict->block == BLOCK_REFUSE || breaker || (run->effects && !brake)) {
         step_missed(engine, run, text);
         return;
     }
     /* Nothing was done yet, and whoever stopped it knows; or the brake's page tells. */
-    run_end(engine, run, verdict->block == BLOCK_EXPIRE ? RUN_EXPIRED : RUN_CANCELLED, text);
+    run_abandon(engine, run, verdict->block == BLOCK_EXPIRE ? RUN_EXPIRED : RUN_CANCELLED, text);
 }
 
 /* ---- begin --------------------------------------------------------------------------------------
@@ -131,7 +144,13 @@ void step_blocked(struct engine *engine, struct run *run, const struct guard_ver
 
 static bool cleared_skips(const struct run *run, const struct verb *verb)
 {
-    return run->cleared && !verb_speaks(verb) && !verb->restores && verb->effect >= NSH_CHANGES;
+    return run->cleared && !run->undoing && !verb_speaks(verb) && !verb->restores &&
+           verb->effect >= NSH_CHANGES;
+}
+
+bool step_cleared_skips(const struct run *run, const struct run_step *step)
+{
+    return cleared_skips(run, verb_of(step));
 }
 
 /* True when the step may begin; otherwise it is over. */
@@ -141,6 +160,9 @@ static bool step_wanted(struct engine *engine, struct run *run, struct run_step 
         step_close(engine, run, STEP_SKIPPED, "the alarm is cleared");
         run->at++;
         return false;
+    }
+    if (run->parent_id[0] != 0) {
+        return true; /* Who began it asked. */
     }
     struct event event;
     struct scope scope;
@@ -180,6 +202,10 @@ static void step_begin(struct engine *engine, struct run *run, struct run_step *
     step->state = STEP_RUNNING;
     switch (step->step->kind) {
     case STEP_ACT:
+        if (each_is(run)) {
+            each_begin(engine, run);
+            break;
+        }
         action_begin(engine, run, step, verb_of(step), false);
         break;
     case STEP_CHECK:
@@ -251,11 +277,55 @@ static void do_finished(struct engine *engine, struct run *run)
 /* True when the built-in page is still to be walked. */
 static bool otherwise_finished(struct engine *engine, struct run *run)
 {
-    if (run->at == run->steps_count - 1 && !run->told) {
+    if (run->at == run->page_at && !run->told) {
         return true;
     }
     run_end(engine, run, run->refused ? RUN_REFUSED : RUN_ESCALATED, run->failure);
     return false;
+}
+
+/* Cancelled or lost, and nothing of it is in progress. True: it ended, or goes another way now. */
+static bool turned(struct engine *engine, struct run *run)
+{
+    if (run->action != NULL || run->undoing) {
+        return false;
+    }
+    if (run->cancel != NULL) {
+        run_abandon(engine, run, RUN_CANCELLED, run->cancel);
+        return true;
+    }
+    if (run->lost != NULL && run->parent_id[0] != 0 && run->parent != NULL) {
+        run_end(engine, run, RUN_CANCELLED, run->lost);
+        return true;
+    }
+    if (run->lost != NULL && !run->otherwise) {
+        run_otherwise(engine, run, run->lost);
+        return true;
+    }
+    return false;
+}
+
+/* True: there is a step to look at. False: it ended, or must be looked at again. */
+static bool settled(struct engine *engine, struct run *run)
+{
+    if (turned(engine, run)) {
+        return false;
+    }
+    if (run->undoing && run->parent_id[0] == 0) {
+        while (run->at < run->steps_count && !undo_wanted(current(run))) {
+            run->at++;
+        }
+        if (run->at >= run->steps_count) {
+            undo_finish(engine, run);
+            return false;
+        }
+        return true;
+    }
+    if (!run->otherwise && run->at >= run->do_count) {
+        do_finished(engine, run);
+        return false;
+    }
+    return !run->otherwise || run->at < run->page_at || otherwise_finished(engine, run);
 }
 
 void step_advance(struct engine *engine, struct run *run)
@@ -264,20 +334,9 @@ void step_advance(struct engine *engine, struct run *run)
         return;
     }
     run->advancing = true;
-    while (!run->ended) {
-        if (run->cancel != NULL && run->action == NULL) {
-            run_end(engine, run, RUN_CANCELLED, run->cancel);
-            break;
-        }
-        if (run->lost != NULL && !run->otherwise && run->action == NULL) {
-            run_otherwise(engine, run, run->lost);
-        }
-        if (!run->otherwise && run->at >= run->do_count) {
-            do_finished(engine, run);
-            break;
-        }
-        if (run->otherwise && run->at >= run->steps_count - 1 && !otherwise_finished(engine, run)) {
-            break;
+    while (!run->ended && run->children == 0) {
+        if (!settled(engine, run)) {
+            continue;
         }
         struct run_step *step = current(run);
         if (step->state == STEP_RUNNING) {

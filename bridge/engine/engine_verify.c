@@ -64,6 +64,7 @@ static void achieved(struct engine *engine, struct action *action)
         : action->doubt   ? "outcome was unknown, "
                           : "",
         action->seen);
+    action->step->did = true;
     action_ends(engine, action, ACTION_VERIFIED, text);
     step_done(engine, run, text);
 }

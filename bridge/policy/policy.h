@@ -57,8 +57,14 @@ struct policy_step {
     int64_t need_left_ms; /* And stays so for this long. */
     uint32_t retries;
     int64_t retry_delay_ms;
-    enum policy_on_fail on_fail; /* In `else` never ON_FAIL_ELSE. */
-    bool need;
+    enum policy_on_fail on_fail;          /* In `else` never ON_FAIL_ELSE. */
+    bool need;                            /* STEP_CHECK. */
+    const struct policy_condition *needs; /* STEP_ACT: all true right before it. */
+    size_t needs_count;
+    struct policy_condition each; /* A list: the action once for each item; NULL program: once. */
+    struct cel_type item_type;
+    uint32_t parallel;              /* So many at once; 0: one. */
+    const struct policy_step *undo; /* What takes it back, or NULL. */
     struct nsh_place at;
 };
 
@@ -276,6 +282,8 @@ struct policy_list {
 
 #define POLICIES_MAX 20000
 #define POLICY_STEPS_MAX 64
+#define POLICY_EACH_MAX 256 /* Items of one step; more is no target, but a mistake. */
+#define POLICY_PARALLEL_MAX 64
 
 struct policy_defaults policy_defaults_builtin(void);
 /* `defaults`, `guards` and `calendars` of nightshift.conf. */
@@ -350,6 +358,8 @@ enum policy_variable {              /* env->variables */
                        VAR_STEPS,   /* One member for each step that ended: ok error result */
                        VAR_CLEARED, /* bool: this activation has ended */
                        VAR_MATCHED, /* The events that made the condition true: a list */
+                       VAR_HOSTS,   /* Those of the subject: a list of what VAR_HOST has */
+                       VAR_ITEM,    /* In `with` and `need` of a step with `each` only */
                        POLICY_STEP_VARIABLES,
                        VAR_FAILED = POLICY_STEP_VARIABLES, /* step error */
                        VAR_FAILURE,                        /* string: "step cycle failed: ..." */

@@ -81,6 +81,7 @@ static const struct cel_type step_type = {.kind = CEL_RECORD, .record = &step_re
 static const struct cel_field failed_fields[] = {{"step", OF_TEXT}, {"error", OF_TEXT}};
 static const struct cel_record failed_record = RECORD("failed", failed_fields);
 
+static const struct cel_type host_type = {.kind = CEL_RECORD, .record = &host_record};
 static const struct cel_type event_type = {.kind = CEL_RECORD, .record = &event_record};
 
 static const struct cel_variable variables[POLICY_VARIABLES_COUNT] = {
@@ -99,6 +100,8 @@ static const struct cel_variable variables[POLICY_VARIABLES_COUNT] = {
     [VAR_STEPS] = {"steps", {.kind = CEL_MAP, .of = &step_type}},
     [VAR_CLEARED] = {"cleared", OF_BOOL},
     [VAR_MATCHED] = {"matched", {.kind = CEL_LIST, .of = &event_type}},
+    [VAR_HOSTS] = {"hosts", {.kind = CEL_LIST, .of = &host_type}},
+    [VAR_ITEM] = {"item", OF_DYN},
     [VAR_FAILED] = {"failed", {.kind = CEL_RECORD, .record = &failed_record}},
     [VAR_FAILURE] = {"failure", OF_TEXT},
 };
@@ -174,6 +177,11 @@ static const struct cel_env *steps_env_new(struct policy_loader *loader, enum ce
     *record = (struct cel_record){.name = "steps", .fields = fields, .fields_count = count};
     memcpy(all, variables, sizeof variables);
     all[VAR_STEPS].type = (struct cel_type){.kind = CEL_RECORD, .record = record};
+    if (loader->item_type != NULL) {
+        all[VAR_ITEM].type = *loader->item_type;
+    } else {
+        all[VAR_ITEM].name = ""; /* Nobody can write that. */
+    }
     *env = *policy_scope_env(loader->scope, wanted);
     env->variables = all;
     return env;
@@ -182,7 +190,12 @@ static const struct cel_env *steps_env_new(struct policy_loader *loader, enum ce
 const struct cel_env *policy_steps_env(struct policy_loader *loader, enum cel_kind wanted)
 {
     CLEANUP(textbuf_donep) struct textbuf names = {0};
+    const struct cel_type *item = loader->item_type;
     textbuf_addf(&names, "%d %d", (int)loader->scope, (int)wanted);
+    if (item != NULL) {
+        textbuf_addf(&names, " %d/%p/%p", (int)item->kind, (const void *)item->of,
+                     (const void *)item->record);
+    }
     for (size_t i = 0; i < loader->step_names_count; i++) {
         textbuf_addf(&names, " %s", loader->step_names[i]);
     }

@@ -44,6 +44,7 @@ struct policy_loader {
     /* The policy that is read. */
     struct policy *policy;
     enum policy_scope scope;
+    const struct cel_type *item_type;             /* Of `item`, where it is known. */
     const char *step_names[2 * POLICY_STEPS_MAX]; /* Those that stand before, for `steps.NAME`. */
     size_t step_names_count;
     struct conf *interrupts; /* `action` of the first step that takes a host down. */
@@ -86,6 +87,16 @@ void policy_lint_set(struct policy_loader *loader);
 /* A list of steps; the loader's scope says which. */
 void policy_steps_read(struct policy_loader *loader, struct conf *list, void *policy);
 void policy_else_read(struct policy_loader *loader, struct conf *list, void *policy);
+
+/* The verb that setting names; NULL after a diagnostic. */
+const struct verb *policy_verb(struct policy_loader *loader, struct conf *setting);
+
+/* ---- policy_ladder.c: keys of steps ---- */
+
+void policy_each_read(struct policy_loader *loader, struct conf *setting, struct policy_step *step);
+void policy_need_read(struct policy_loader *loader, struct conf *setting, void *object);
+/* When the rest of the step is read. */
+void policy_undo_finish(struct policy_loader *loader, struct conf *group, struct policy_step *step);
 
 /* ---- policy_args.c ---- */
 

@@ -10,6 +10,8 @@ static void read_name(struct policy_loader *loader, struct conf *setting, void *
 static void read_action(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_with(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_calendar(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_on_fail(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_early(struct policy_loader *loader, struct conf *setting, void *object);
 
 /* In the order of enum policy_on_fail. */
 static const char *const on_fail_words[] = {"else", "continue", "stop", NULL};
@@ -96,16 +98,32 @@ static const struct policy_key step_rows[] = {
      .min = 100,
      .max = STEP_MS_MAX,
      .help = "How often it is looked at."},
+    {.name = "each",
+     .kind = KEY_READ,
+     .flags = KEY_OF_ACT,
+     .read = read_early,
+     .help = "A list: the action once for each `item` of it."},
+    {.name = "parallel",
+     .kind = KEY_COUNT,
+     .flags = KEY_OF_ACT,
+     .offset = offsetof(struct policy_step, parallel),
+     .min = 1,
+     .max = POLICY_PARALLEL_MAX,
+     .help = "So many of them at once."},
+    {.name = "undo",
+     .kind = KEY_READ,
+     .flags = KEY_OF_ACT,
+     .read = read_early,
+     .help = "The verb that takes it back when the run is abandoned."},
     {.name = "on_fail",
-     .kind = KEY_WORD,
-     .offset = offsetof(struct policy_step, on_fail),
-     .words = on_fail_words,
+     .kind = KEY_READ,
+     .read = read_on_fail,
      .help = "What a failure leads to: else, continue, stop."},
     {.name = "need",
-     .kind = KEY_BOOL,
-     .flags = KEY_OF_CHECK,
-     .offset = offsetof(struct policy_step, need),
-     .help = "A proof: without it nothing below runs, whatever on_fail says."},
+     .kind = KEY_READ,
+     .flags = KEY_OF_CHECK | KEY_OF_ACT,
+     .read = policy_need_read,
+     .help = "true: a proof, without which nothing below runs; of an action: what must be so."},
 };
 
 const struct policy_keys policy_keys_step = {"a step", step_rows,
@@ -214,12 +232,12 @@ static void list_family(const struct policy_loader *loader, const char *name, st
     }
 }
 
-static void read_action(struct policy_loader *loader, struct conf *setting, void *object)
+const struct verb *policy_verb(struct policy_loader *loader, struct conf *setting)
 {
-    struct policy_step *step = object;
     const char *name = conf_text(setting, NULL, loader->diags);
-    if (name == NULL || step->verb != NULL) {
-        return;
+    const struct verb *verb = name == NULL ? NULL : find_verb(loader, name);
+    if (name == NULL || verb != NULL) {
+        return verb;
     }
     CLEANUP(textbuf_donep) struct textbuf remedy = {0};
     const char *nearest = text_nearest(text_of(name), loader->verb_names);
@@ -230,12 +248,61 @@ static void read_action(struct policy_loader *loader, struct conf *setting, void
     }
     diag_add(loader->diags, DIAG_ERROR, setting->value_at, remedy.at, "unknown action \"%.80s\"",
              name);
+    return NULL;
+}
+
+static void read_action(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    const struct policy_step *step = object;
+    if (step->verb == NULL) {
+        (void)policy_verb(loader, setting);
+    }
+}
+
+/* Read before or after the other keys, wherever it stands. */
+static void read_early(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    (void)loader;
+    (void)setting;
+    (void)object;
+}
+
+static void read_on_fail(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_step *step = object;
+    const char *word = conf_text(setting, NULL, loader->diags);
+    const char *nearest = word == NULL ? NULL : text_nearest(text_of(word), on_fail_words);
+    CLEANUP(textbuf_donep) struct textbuf remedy = {0};
+    for (int i = 0; word != NULL && on_fail_words[i] != NULL; i++) {
+        if (strcmp(word, on_fail_words[i]) == 0) {
+            step->on_fail = (enum policy_on_fail)i;
+            return;
+        }
+        textbuf_addf(&remedy, "%s%s", i == 0 ? "one of: " : ", ", on_fail_words[i]);
+    }
+    if (word != NULL && strcmp(word, "replan") == 0) {
+        diag_add(loader->diags, DIAG_ERROR, setting->value_at,
+                 "say \"else\", \"continue\" or \"stop\"",
+                 "\"replan\" chooses again what a policy with 'choose' plans, and there is no "
+                 "'choose' yet");
+        return;
+    }
+    if (nearest != NULL) {
+        textbuf_clear(&remedy);
+        textbuf_addf(&remedy, "did you mean \"%s\"?", nearest);
+    }
+    if (word != NULL) {
+        diag_add(loader->diags, DIAG_ERROR, setting->value_at, remedy.at,
+                 "'on_fail' cannot be \"%.80s\"", word);
+    }
 }
 
 static void read_with(struct policy_loader *loader, struct conf *setting, void *object)
 {
     struct policy_step *step = object;
+    loader->item_type = step->each.program == NULL ? NULL : &step->item_type;
     policy_args_read(loader, setting, step->verb, step);
+    loader->item_type = NULL;
 }
 
 static void read_calendar(struct policy_loader *loader, struct conf *setting, void *object)
@@ -348,6 +415,13 @@ static void step_read(struct policy_loader *loader, struct conf *group, struct p
     step->verb =
         action != NULL && action->type == CONF_STRING ? find_verb(loader, action->text) : NULL;
     step->retry_delay_ms = 30000;
+    struct conf *each = conf_get(group, "each"), *parallel = conf_get(group, "parallel");
+    if (each != NULL) { /* First: others say `item`. */
+        policy_each_read(loader, each, step);
+    } else if (parallel != NULL) {
+        diag_add(loader->diags, DIAG_ERROR, parallel->at, "such as each = \"hosts\"",
+                 "'parallel' needs 'each'");
+    }
     policy_keys_read(loader, group, &policy_keys_step, step);
     if (kind < 0) {
         return;
@@ -366,6 +440,7 @@ static void step_read(struct policy_loader *loader, struct conf *group, struct p
         finish_act(loader, group, step);
         step->timeout_ms =
             step->timeout_ms == 0 ? loader->set->defaults.step_timeout_ms : step->timeout_ms;
+        policy_undo_finish(loader, group, step);
     }
 }
 

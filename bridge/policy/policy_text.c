@@ -27,6 +27,9 @@ static const char *scope_remedy(enum policy_scope scope, struct text word)
     const struct cel_env *all = policy_env();
     size_t known = policy_scope_env(scope, CEL_DYN)->variables_count;
     NSH_ASSERT(word.at != NULL);
+    if (scope != SCOPE_WHEN && text_is(word, "item")) {
+        return "it is known in 'with' and 'need' of a step with 'each' only";
+    }
     for (size_t i = known; i < all->variables_count; i++) {
         if (text_is(word, all->variables[i].name)) {
             return i < POLICY_STEP_VARIABLES ? "it is known in the steps of do and else only"
@@ -81,9 +84,9 @@ static void tell_problems(struct policy_loader *loader, const struct policy_sour
 static const struct cel_env *env_of(struct policy_loader *loader, const char *text,
                                     enum cel_kind wanted)
 {
-    return strstr(text, "steps") != NULL && loader->scope != SCOPE_WHEN
-               ? policy_steps_env(loader, wanted)
-               : policy_scope_env(loader->scope, wanted);
+    bool own = strstr(text, "steps") != NULL || strstr(text, "item") != NULL;
+    return own && loader->scope != SCOPE_WHEN ? policy_steps_env(loader, wanted)
+                                              : policy_scope_env(loader->scope, wanted);
 }
 
 /* A new program; kept under key when nothing is to be said about it. */

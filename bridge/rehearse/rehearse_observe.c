@@ -231,9 +231,9 @@ void observe_record(void *arg, const struct record *record)
     }
     if (record->kind == RECORD_DECISION) {
         decision_seen(observer, &body);
-    } else if (record->kind == RECORD_RUN) {
+    } else if (record->kind == RECORD_RUN && nsh_get(&body, "parent") == NULL) {
         run_seen(observer, record, &body);
-    } else {
+    } else if (record->kind == RECORD_ACTION) {
         action_seen(observer, record, &body);
     }
 }

@@ -43,6 +43,8 @@ struct rig_host {
     uint32_t offs, ons, orders;
     uint32_t unreadable; /* So many readings find nobody. */
     bool stays_ill;      /* A cycle does not heal it. */
+    bool drained;
+    uint32_t drains, undrains;
 };
 
 struct rig_due {
@@ -85,6 +87,7 @@ struct rig {
     struct textbuf page;       /* The last page's arguments. */
     uint32_t pages, calls, cancels;
     bool pager_down, no_memory_allowed;
+    bool starved; /* Some step found no memory. */
     char reply[8192];
     struct nsh_error err;
     int result;
@@ -111,6 +114,22 @@ RIG const char *racks_of(unsigned racks, unsigned hosts)
                                       "address = \"10.%u.1.%u\"; }; }",
                                       count == 0 ? "" : ", ", r, h, r, r, h, r, h, r, h);
         }
+    }
+    return inventory_of(text);
+}
+
+/* One rack of such hosts, with nodes of a cluster on them. */
+RIG const char *nodes_of(unsigned hosts)
+{
+    static char text[65536];
+    size_t count = 0;
+    for (unsigned h = 1; h <= hosts; h++) {
+        count += (size_t)snprintf(
+            text + count, sizeof text - count,
+            "%s{ name = \"r1h%02u\"; rack = \"r1\"; site = \"dc1\"; role = \"%s\"; "
+            "bmc = { driver = \"redfish\"; address = \"10.1.1.%u\"; }; "
+            "node = { driver = \"exec\"; }; }",
+            count == 0 ? "" : ", ", h, h % 2 == 0 ? "web" : "db", h);
     }
     return inventory_of(text);
 }
@@ -320,6 +339,15 @@ RIG void rig_call(struct rig *rig, const struct engine_call *call)
             due->code = state->bmc == BMC_GONE || state->unreadable > 0 ? NSH_UNREACHABLE : NSH_OK;
             state->unreadable -= state->unreadable > 0;
             snprintf(due->power, sizeof due->power, "%s", state->off ? "off" : "on");
+        } else if (strcmp(verb, "drain") == 0 || strcmp(verb, "undrain") == 0) {
+            struct rig_host *state = rig_host(rig, host);
+            due->code = state->bmc == BMC_GONE   ? NSH_UNREACHABLE
+                        : state->bmc == BMC_MUTE ? NSH_TIMEOUT
+                                                 : NSH_OK;
+            due->effect_possible = due->code == NSH_TIMEOUT;
+            state->drained = due->code == NSH_OK ? verb[0] == 'd' : state->drained;
+            state->drains += verb[0] == 'd';
+            state->undrains += verb[0] == 'u';
         } else if (strncmp(verb, "power.", 6) == 0 || strncmp(verb, "reset.", 6) == 0) {
             power_order(rig, rig_host(rig, host), verb, due);
         }
@@ -379,6 +407,7 @@ RIG void rig_step(struct rig *rig, struct engine_input *input)
     rig->result = engine_step(rig->engine, input, &rig->output, &rig->err);
     rig_in_engine = false;
     assert_true(rig->result != -NSH_NOMEM || rig->no_memory_allowed);
+    rig->starved = rig->starved || rig->result == -NSH_NOMEM;
     rig->wake = rig->output.wake_ms;
     rig->through = rig->output.records_through;
     assert_int_equal(rig->through, before + rig->output.records_count);

@@ -437,7 +437,8 @@ static void test_environment(void **state)
         [VAR_WARNING] = "warning",   [VAR_MINOR] = "minor",     [VAR_MAJOR] = "major",
         [VAR_CRITICAL] = "critical", [VAR_FATAL] = "fatal",     [VAR_RUN] = "run",
         [VAR_STEPS] = "steps",       [VAR_CLEARED] = "cleared", [VAR_MATCHED] = "matched",
-        [VAR_FAILED] = "failed",     [VAR_FAILURE] = "failure",
+        [VAR_FAILED] = "failed",     [VAR_FAILURE] = "failure", [VAR_HOSTS] = "hosts",
+        [VAR_ITEM] = "item",
     };
     const struct cel_env *env = policy_env();
     assert_int_equal(env->variables_count, POLICY_VARIABLES_COUNT);
