@@ -27,6 +27,9 @@ void blind_heard(struct engine *engine, const struct event *items, size_t count)
     for (uint32_t s = 0; s < guards->silences_count; s++) {
         for (size_t i = 0; i < count && engine->kept.heard_ms[s] < engine->now_ms; i++) {
             if (text_glob(text_of(guards->silences[s].source), items[i].source)) {
+                bool back =
+                    engine->now_ms - engine->kept.heard_ms[s] > guards->silences[s].after_ms;
+                engine->sources_back_ms = back ? engine->now_ms : engine->sources_back_ms;
                 engine->kept.heard_ms[s] = engine->now_ms;
             }
         }
@@ -45,6 +48,17 @@ static bool source_is_silent(const struct engine *engine, uint32_t index, struct
     textbuf_add_chars(text, ", at most ");
     textbuf_add_duration(text, silence->after_ms);
     return true;
+}
+
+bool blind_sources(const struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->guards->silences_count; i++) {
+        CLEANUP(textbuf_donep) struct textbuf silent = {0};
+        if (source_is_silent(engine, i, &silent)) {
+            return true;
+        }
+    }
+    return engine->blind[0] != 0;
 }
 
 /* ---- the inventory -----------------------------------------------------------------------------

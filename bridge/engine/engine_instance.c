@@ -526,10 +526,12 @@ void instance_pulse_over(struct engine *engine, struct instance *instance)
 static void level_false(struct engine *engine, struct instance *instance)
 {
     int64_t keep_ms = instance->policy->when.keep_ms;
-    if (keep_ms > 0 && instance->state != INST_IDLE && instance->level == LEVEL_TRUE) {
-        if (!instance->keeping) {
-            keep_begin(engine, instance);
-        }
+    if (instance->keeping) {
+        return;
+    }
+    /* What still waits was never acted upon: it is over at once. */
+    if (keep_ms > 0 && instance->state == INST_ACTIVE && instance->level == LEVEL_TRUE) {
+        keep_begin(engine, instance);
         return;
     }
     fall(engine, instance, WHY_ENDED);

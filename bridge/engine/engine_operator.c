@@ -140,10 +140,10 @@ static void without_opened(struct engine *engine, struct instance *instance,
 {
     struct operator_state *op = instance->op;
     bool open = op->armed && !op->doubt;
-    if (open || hits->at <= op->ended_ms || waits(instance) || instance->state == INST_DEFERRED) {
+    if (open || hits->at < op->ended_ms || waits(instance) || instance->state == INST_DEFERRED) {
         return;
     }
-    instance_drop(engine, instance);
+    instance_level_set(engine, instance, LEVEL_FALSE);
     instance_event(engine, instance, hits->event, hits->alarm);
     op->armed = true;
     op->doubt = false;
@@ -363,6 +363,14 @@ static void silence_over(struct engine *engine, struct instance *instance)
     disarm(engine, op);
     if (subject_gone(instance)) {
         op->armed = false;
+        return;
+    }
+    /* Silence counts from the return of a source; while it is silent itself it says nothing. */
+    int64_t from_ms = blind_sources(engine) ? engine->now_ms : engine->sources_back_ms;
+    if (from_ms > op->since_ms) {
+        op->since_ms = from_ms;
+        op->doubt = instance->policy->when.trigger == TRIGGER_WITHOUT;
+        operator_arm(engine, instance);
         return;
     }
     instance->lag_ms = 0; /* It is true now, whatever the age of the last event. */

@@ -419,6 +419,7 @@ struct engine {
     bool given_back;          /* A run gave its host back while it waits. */
     int64_t promised_ms;      /* When the last step asked to be woken. */
     uint64_t waiting_count;   /* Activations that wait for time or for their turn. */
+    int64_t sources_back_ms;  /* A source that was silent spoke again. */
     uint64_t operators_armed; /* Triggers that wait for what may not come. */
     bool loaded, ready, nomem;
     struct engine_output *output;

@@ -24,7 +24,8 @@ static bool continues(const struct operator_state *op, const struct branch_state
     if (before->begin_ms == NEVER || at < before->at_ms) {
         return false;
     }
-    bool ended = op->ended_ms >= before->begin_ms && op->ended_ms <= at;
+    /* Of one instant, what came first was first: what ended others does not end this one. */
+    bool ended = op->ended_ms > before->begin_ms && op->ended_ms <= at;
     return !ended && at - before->begin_ms < when->within_ms &&
            now_ms - before->begin_ms < when->within_ms;
 }
