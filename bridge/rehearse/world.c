@@ -119,9 +119,9 @@ static void effect(struct world *world, const struct world_answer *answer)
         (size_t)answer->power_host >= world->off_count) {
         return;
     }
-    const char *name = answer->verb->name;
-    if (strncmp(name, "power.", 6) == 0 || strncmp(name, "reset.", 6) == 0) {
-        world->off[answer->power_host] = strcmp(name, "power.off") == 0;
+    const char *proof = answer->verb->proof;
+    if (proof != NULL && strncmp(proof, "power=", 6) == 0) {
+        world->off[answer->power_host] = strcmp(proof, "power=off") == 0;
     }
 }
 
@@ -131,10 +131,11 @@ static int answer_give(struct world *world, struct world_answer *answer)
     effect(world, answer);
     bool off = answer->power_host >= 0 && (size_t)answer->power_host < world->off_count &&
                world->off[answer->power_host];
-    struct nsh_member power = {"power", nsh_text(off ? "off" : "on")};
+    struct nsh_member said_well[] = {{"power", nsh_text(off ? "off" : "on")},
+                                     {"state", nsh_text("ready")}};
     struct nsh_value result = answer->reply;
     if (result.type == NSH_NULL && answer->reads && answer->code == NSH_OK) {
-        result = nsh_map(&power, 1);
+        result = nsh_map(said_well, 2);
     }
     struct engine_result said = {.action = text_of(answer->action),
                                  .code = answer->code,
