@@ -16,12 +16,13 @@
 static void rack_add(struct textbuf *text, const char *rack, int64_t count)
 {
     for (int64_t i = 1; i <= count; i++) {
-        textbuf_addf(text,
-                     "%s{ name = \"%sh%02lld\"; rack = \"%s\"; site = \"dc1\"; pool = \"web\"; "
-                     "serial = \"S-%s-%02lld\"; bmc = { driver = \"rehearsal\"; }; "
-                     "os = { driver = \"rehearsal\"; }; node = { driver = \"rehearsal\"; }; "
-                     "instance = { driver = \"rehearsal\"; }; outlet = { driver = \"rehearsal\"; }; }\n",
-                     text->count == 0 ? "" : ", ", rack, (long long)i, rack, rack, (long long)i);
+        textbuf_addf(
+            text,
+            "%s{ name = \"%sh%02lld\"; rack = \"%s\"; site = \"dc1\"; pool = \"web\"; "
+            "serial = \"S-%s-%02lld\"; bmc = { driver = \"rehearsal\"; }; "
+            "os = { driver = \"rehearsal\"; }; node = { driver = \"rehearsal\"; }; "
+            "instance = { driver = \"rehearsal\"; }; outlet = { driver = \"rehearsal\"; }; }\n",
+            text->count == 0 ? "" : ", ", rack, (long long)i, rack, rack, (long long)i);
     }
 }
 
