@@ -210,6 +210,24 @@ void policy_calendars_read(struct conf *list, struct policy_calendars *calendars
     }
 }
 
+void policy_calendars_builtin(struct policy_calendars *calendars)
+{
+    /* Before the working day, and not before a weekend. */
+    static const struct policy_calendar maintenance = {.name = "maintenance",
+                                                       .zone = "UTC",
+                                                       .days = 1 << 2 | 1 << 4,
+                                                       .from_min = 60,
+                                                       .to_min = 300};
+    for (size_t i = 0; i < calendars->count; i++) {
+        if (strcmp(calendars->items[i].name, maintenance.name) == 0) {
+            return; /* The site says when. */
+        }
+    }
+    if (calendars->count < CALENDARS_MAX) {
+        calendars->items[calendars->count++] = maintenance;
+    }
+}
+
 /* ---- names ----------------------------------------------------------------------------------- */
 
 static uint32_t named(const struct policy_calendars *calendars, struct text name,

@@ -324,6 +324,7 @@ struct policy_defaults policy_defaults_builtin(void)
             },
     };
     policy_metrics_builtin(&defaults);
+    policy_calendars_builtin(&defaults.calendars);
     return defaults;
 }
 
@@ -514,6 +515,7 @@ void policy_defaults_read(struct conf *root, struct policy_defaults *defaults, s
     if (calendars != NULL) { /* First: the guards name some. */
         defaults->calendars.count = 0;
         policy_calendars_read(calendars, &defaults->calendars, diags);
+        policy_calendars_builtin(&defaults->calendars);
     }
     if (group != NULL && policy_is(&loader, group, CONF_GROUP, "defaults = { settle = \"2s\"; }")) {
         policy_keys_read(&loader, group, &policy_keys_defaults, defaults);

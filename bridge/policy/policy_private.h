@@ -106,6 +106,8 @@ void policy_args_read(struct policy_loader *loader, struct conf *group, const st
 
 /* ---- policy_calendar_read.c ---- */
 
+/* Adds "maintenance", which shipped policies name, unless the site has one. */
+void policy_calendars_builtin(struct policy_calendars *calendars);
 void policy_calendars_read(struct conf *list, struct policy_calendars *calendars,
                            struct diags *diags);
 /* 1 + the index of the calendar that setting names; 0 after a diagnostic. */

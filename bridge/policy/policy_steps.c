@@ -227,7 +227,7 @@ static void list_family(const struct policy_loader *loader, const char *name, st
             textbuf_addf(out, "%s%s", listed++ == 0 ? "there is: " : ", ", other);
         }
     }
-    for (size_t i = 0; loader->verb_names[i] != NULL && listed == 0 && i < 24; i++) {
+    for (size_t i = 0; loader->verb_names[i] != NULL && listed == 0 && i < 40; i++) {
         textbuf_addf(out, "%s%s", i == 0 ? "there is: " : ", ", loader->verb_names[i]);
     }
 }

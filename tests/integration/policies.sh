@@ -8,6 +8,11 @@ out=$("$bin"/nightshift policy test -v --coverage 100 policies/ 2>&1) && ok "pol
 for policy in policies/*.policy; do
     [ -e "${policy%.policy}.test" ] || fail "$policy has no file of tests"
 done
+# The table of policies/README.md is what they are.
+table=$(tests/tools/policy_table "$bin"/nightshift policies)
+is "as many rows as policies" "$(wc -l <<<"$table")" "$(($(ls policies/*.policy | wc -l) + 2))"
+diff <(grep '^| .*policy' policies/README.md) <(grep '^| .*policy' <<<"$table") && ok "the table" ||
+    fail "policies/README.md: put there what tests/tools/policy_table $bin/nightshift policies prints"
 # A policy that lost a branch is noticed: the test of the shipped one fails, and says where.
 cp policies/host-hung.* "$dir"
 sed -i 's/action = "power.cycle"; timeout = "5m"; if = "!steps.up.ok";/action = "power.cycle"; timeout = "5m";/' "$dir/host-hung.policy"

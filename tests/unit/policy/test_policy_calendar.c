@@ -168,7 +168,7 @@ static const struct {
      "there is another calendar 'a'", "unique", "twice"},
     {"calendars: ( { name = \"maint\"; days = [\"mon\"]; } ); guards = { freeze = [\"mait\"]; };",
      "there is no calendar 'mait'", "did you mean 'maint'?", "a misspelt one"},
-    {"guards = { freeze = \"maint\"; };", "there is no calendar 'maint'", "the site has none",
+    {"guards = { freeze = \"maint\"; };", "there is no calendar 'maint'", "there is: maintenance",
      "none at all"},
 };
 
