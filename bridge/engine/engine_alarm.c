@@ -148,6 +148,7 @@ void alarm_free(struct engine *engine, struct alarm *alarm)
     memcpy(&block, &alarm->key.at, sizeof block);
     free(block);
     free(alarm->source);
+    free(alarm->seconded);
     free(alarm->name);
     free(alarm->message);
     free(alarm);
@@ -308,6 +309,22 @@ static void raise_again(struct engine *engine, struct alarm *alarm, const struct
     alarm_touch(engine, alarm);
 }
 
+/* Who else says so: the one that alarm->source is not going to be. */
+static void alarm_second(struct engine *engine, struct alarm *alarm, const struct event *event,
+                         bool fresh, bool changed)
+{
+    if (fresh) {
+        free(alarm->seconded);
+        alarm->seconded = NULL;
+    } else if (alarm->source != NULL && !text_equal(text_of(alarm->source), event->source)) {
+        bool first = alarm->seconded == NULL;
+        text_replace(engine, &alarm->seconded, changed ? text_of(alarm->source) : event->source);
+        if (first) {
+            alarm_touch(engine, alarm);
+        }
+    }
+}
+
 static void alarm_raise(struct engine *engine, const struct event *event)
 {
     struct alarm *alarm = map_get(&engine->alarms, key_of(engine, event));
@@ -325,6 +342,7 @@ static void alarm_raise(struct engine *engine, const struct event *event)
     uint64_t content = content_of(event);
     bool fresh = !alarm->raised;
     bool changed = alarm->content != content;
+    alarm_second(engine, alarm, event, fresh, changed);
     alarm->content = content;
     alarm->seq = event->seq;
     alarm->raise_at = at > alarm->raise_at ? at : alarm->raise_at;

@@ -106,6 +106,8 @@ static void load_alarm(struct engine *engine, const struct nsh_value *value)
     snprintf(alarm->id, sizeof alarm->id, "%s", text_at(value, "id"));
     alarm->severity = (enum severity)severity;
     alarm->source = engine_copy(engine, event.source);
+    const char *seconded = text_at(value, "seconded");
+    alarm->seconded = seconded[0] == 0 ? NULL : engine_copy(engine, text_of(seconded));
     alarm->name = engine_copy(engine, text_of(text_at(value, "name")));
     alarm->message = engine_copy(engine, text_of(text_at(value, "message")));
     alarm->count = (uint64_t)nsh_get_int(value, "count", 1);

@@ -149,6 +149,7 @@ struct alarm {
     struct text host_name, type, resource, qualifier; /* In one block with key. */
     struct type_state *type_state;
     char *source, *name, *message;
+    char *seconded; /* Another source that raised it too; NULL: none. */
     enum severity severity;
     bool raised, unhealthy, dirty, soon;
     uint64_t count, seq, content;
@@ -416,12 +417,14 @@ struct engine {
     int64_t known_ms;         /* The newest time that a loaded record tells. */
     int64_t now_ms, clock_ms; /* clock_ms: the newest time that a record tells. */
     int64_t wall_offset_ms;   /* What the clock on the wall shows more. */
-    bool given_back;          /* A run gave its host back while it waits. */
     int64_t promised_ms;      /* When the last step asked to be woken. */
     uint64_t waiting_count;   /* Activations that wait for time or for their turn. */
     int64_t sources_back_ms;  /* A source that was silent spoke again. */
     uint64_t operators_armed; /* Triggers that wait for what may not come. */
     bool loaded, ready, nomem;
+    bool index_off;  /* For tests. */
+    bool given_back; /* A run gave its host back while it waits. */
+    bool store_ok, numbers_dirty, clock_dirty;
     struct engine_output *output;
     const struct inventory *inventory;
     const struct policy_set *set;
@@ -438,7 +441,6 @@ struct engine {
     struct map alarm_ids; /* id -> alarm */
     struct map types;
     struct type_state type_spare; /* For types beyond TYPES_MAX. */
-    bool index_off;               /* For tests. */
     struct map instances;
     struct map calls; /* call -> action that is out */
     struct map runs;  /* id -> run, living */
@@ -457,11 +459,9 @@ struct engine {
     struct dedup dedup;
     struct guards_kept kept;
 
-    bool store_ok;
     char blind[256];
     uint64_t durable, records_through;
     uint64_t numbers[COUNTERS_COUNT], reserved[COUNTERS_COUNT];
-    bool numbers_dirty, clock_dirty;
 
     struct alarm *dirty_alarms, *dirty_alarms_last;
     struct host_state *dirty_hosts, *dirty_hosts_last;

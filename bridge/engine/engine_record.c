@@ -103,6 +103,9 @@ static void write_alarm(struct engine *engine, struct alarm *alarm)
     json_int(json, "changed_ms", alarm->changed_ms);
     json_int(json, "cleared_ms", alarm->cleared_ms);
     json_chars(json, "source", alarm->source);
+    if (alarm->seconded != NULL) {
+        json_chars(json, "seconded", alarm->seconded);
+    }
     json_chars(json, "name", alarm->name);
     json_chars(json, "message", alarm->message);
     json_int(json, "seq", (int64_t)alarm->seq);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Witnesses: before a host is switched off, fenced or destroyed, k signs on different paths must
- * speak. A sign is a raised alarm of the host, at least major (its path: who sent it), the event
- * that began the run (the same), or a reading that the run made of the host and that was answered
- * (its path: the binding). A probe of the operating system that finds nobody speaks too.
+ * speak. A sign is a raised alarm of the host, at least major (its path: who sent it, all traps
+ * together), the event that began the run (the same), or a reading that the run made of the host
+ * and that was answered (its path: the binding). A probe of the operating system that finds nobody
+ * speaks too.
  *
  * Before the run, what its ladder is going to read counts as promised; before the action, only what
  * was seen does.
@@ -51,9 +52,15 @@ static bool is_reading(const struct policy_step *step)
            step->verb->effect == NSH_READS;
 }
 
+/* Traps are one path, whoever sent them: who can forge a datagram can forge two. */
+static struct text path_of(struct text source)
+{
+    return text_starts(source, "trap/") ? TEXT("trap") : source;
+}
+
 static void sign_add(struct signs *signs, struct text path, const char *what, struct text of)
 {
-    if (path.count > 0 && path_is_new(signs, path)) {
+    if (path.count > 0 && path_is_new(signs, path_of(path))) {
         textbuf_addf(signs->text, "%s%s%.*s from %.*s", signs->count == 1 ? ": " : ", ", what,
                      PT(of), PT(path));
     }
@@ -64,6 +71,8 @@ static void alarms_speak(struct signs *signs, const struct host_state *host)
     for (const struct alarm *alarm = host->alarms; alarm != NULL; alarm = alarm->host_next) {
         if (alarm->raised && alarm->severity >= SEVERITY_MAJOR) {
             sign_add(signs, text_of(alarm->source == NULL ? "" : alarm->source), "", alarm->type);
+            sign_add(signs, text_of(alarm->seconded == NULL ? "" : alarm->seconded), "",
+                     alarm->type);
         }
     }
 }

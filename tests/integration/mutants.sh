@@ -57,6 +57,7 @@ mutant "what waited over a restart and is not said again is dropped without a wo
 mutant "a repeat over a restart is taken for new" engine.c 's/^        dedup_known(.*$//'
 mutant "a restart hides a storm" engine_load.c 's/^ *brake_host_restore(.*$//'
 mutant "two alarms of one sender are two witnesses" engine_witness.c 's/if (text_equal(signs->paths\[i\], path)) {/if (false) {/'
+mutant "two traps are two witnesses" engine_witness.c 's/return text_starts(source, "trap\/") ? TEXT("trap") : source;/return source;/'
 mutant "a reading that nobody answered is a witness" engine_witness.c 's/return step->state == STEP_OK || (probe/return step->state != STEP_TODO || (probe/'
 mutant "the ladder forgets at a restart" engine_load.c 's/^ *load_kind(engine, RECORD_CHASSIS.*$//'
 mutant "the ladder goes by the name of the host" engine_ladder.c 's/return host->serial != NULL .*/return false/'

@@ -66,6 +66,8 @@ static void test_witnesses(void **state)
          "one sender is not two"},
         {POLICY("", OFF), "trap/10.9.0.1", "refused", "1 of 2 witnesses", 0,
          "two alarms of one sender neither"},
+        {POLICY("", OFF), "trap/10.9.0.2", "refused", "1 of 2 witnesses", 0,
+         "two traps may be one forger's"},
         {POLICY("", OFF), "alertmanager", "run", "2 of 2 witnesses", 1, "two senders are"},
         {POLICY("", LOOK ", " OFF), NULL, "run", "to be read: power.status from bmc", 1,
          "what the ladder reads first is one"},
@@ -89,6 +91,20 @@ static void test_witnesses(void **state)
         assert_int_equal(rig_host(rig, "r1h01")->offs, rows[i].offs);
         rig_free(rig);
     }
+}
+
+/* The same alarm of two senders, one of whom spoke before a restart. */
+static void test_witness_seconds(void **state)
+{
+    struct rig *rig = rig_of(POLICY("", OFF));
+    raise_from(rig, "other.failed", "trap/10.9.0.1");
+    raise_from(rig, "other.failed", "alertmanager");
+    rig_restart(rig);
+    raise_from(rig, "x.failed", "trap/10.9.0.1");
+    rig_at(rig, 2 * MIN);
+    assert_int_equal(rig_host(rig, "r1h01")->offs, 1);
+    assert_has(rig_body(rig, RECORD_DECISION, "r1h01"), "other.failed from alertmanager");
+    rig_free(rig);
 }
 
 /* The reading that was promised did not speak: the action is stopped, and a person told. */
@@ -252,10 +268,10 @@ static void test_half_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_witnesses), cmocka_unit_test(test_witness_silent),
-        cmocka_unit_test(test_ladder),    cmocka_unit_test(test_ladder_moves),
-        cmocka_unit_test(test_breaker),   cmocka_unit_test(test_breaker_person),
-        cmocka_unit_test(test_half_open),
+        cmocka_unit_test(test_witnesses),       cmocka_unit_test(test_witness_silent),
+        cmocka_unit_test(test_witness_seconds), cmocka_unit_test(test_ladder),
+        cmocka_unit_test(test_ladder_moves),    cmocka_unit_test(test_breaker),
+        cmocka_unit_test(test_breaker_person),  cmocka_unit_test(test_half_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
