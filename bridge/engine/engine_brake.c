@@ -228,9 +228,33 @@ static void page_fire(struct engine *engine, void *owner)
                       });
 }
 
+/* A narrower domain of the hosts it explains would brake by itself: it is not over there. */
+static bool narrower_storm(struct engine *engine, const struct brake *brake)
+{
+    bool storm = false;
+    for (struct host_state *host = brake->hosts; host != NULL; host = host->brake_next) {
+        for (uint32_t i = 0; i < host->domains_count; i++) {
+            host->domains[i]->explained = 0;
+        }
+    }
+    for (struct host_state *host = brake->hosts; host != NULL; host = host->brake_next) {
+        for (uint32_t i = 0; i < host->domains_count; i++) {
+            struct domain_state *domain = host->domains[i];
+            storm = ++domain->explained > brake_threshold(engine, domain) || storm;
+        }
+    }
+    return storm;
+}
+
 static void release_fire(struct engine *engine, void *owner)
 {
-    brake_release(engine, owner, "it is over");
+    struct brake *brake = owner;
+    if (narrower_storm(engine, brake)) {
+        engine_timer_set(engine, &brake->release_timer,
+                         engine->now_ms + engine->guards->brake_hold_ms, brake->number);
+        return;
+    }
+    brake_release(engine, brake, "it is over");
 }
 
 void brake_timers(struct engine *engine, struct brake *brake)

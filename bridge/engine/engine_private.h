@@ -87,6 +87,7 @@ struct domain_state {
     uint32_t hosts_count;
     uint32_t recent_count; /* Hosts that broke within the window and no brake explains. */
     uint32_t brakes_inside;
+    uint32_t explained; /* Counted when a brake is about to be released. */
     uint32_t runs; /* Interrupting runs now. */
     struct ring interrupts;
     struct brake *brake;
@@ -691,6 +692,7 @@ void step_advance(struct engine *engine, struct run *run);
 void step_check(struct engine *engine, struct run *run);
 void step_done(struct engine *engine, struct run *run, const char *text);
 void step_failed(struct engine *engine, struct run *run, const char *text);
+void step_unknown(struct engine *engine, struct run *run, const char *text);
 void step_blocked(struct engine *engine, struct run *run, const struct guard_verdict *verdict);
 void step_retry(struct engine *engine, struct run *run, int64_t delay_ms, const char *text);
 const char *step_state_word(enum step_state state);

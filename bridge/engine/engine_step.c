@@ -104,6 +104,23 @@ void step_failed(struct engine *engine, struct run *run, const char *text)
     step_missed(engine, run, text);
 }
 
+/*
+ * An order left, and what became of it could not be read: nothing else is done to the host,
+ * whatever the policy says of a failed step. The rest is a person's.
+ */
+void step_unknown(struct engine *engine, struct run *run, const char *text)
+{
+    struct run_step *step = current(run);
+    if (run->otherwise || step->step->on_fail == ON_FAIL_STOP) {
+        step_failed(engine, run, text);
+        return;
+    }
+    step_close(engine, run, STEP_FAILED, text);
+    run->failed_step = name_of(step);
+    run->failed_error = step->text;
+    run_otherwise(engine, run, scratch_printf(engine, "step %s failed: %s", name_of(step), text));
+}
+
 void step_retry(struct engine *engine, struct run *run, int64_t delay_ms, const char *text)
 {
     struct run_step *step = current(run);

@@ -69,7 +69,7 @@ static void achieved(struct engine *engine, struct action *action)
     step_done(engine, run, text);
 }
 
-static void not_achieved(struct engine *engine, struct action *action, const char *why)
+static void not_achieved(struct engine *engine, struct action *action, const char *why, bool known)
 {
     struct run *run = action->run;
     const char *before = action->doomed;
@@ -82,7 +82,11 @@ static void not_achieved(struct engine *engine, struct action *action, const cha
         action->code = NSH_UNVERIFIED;
     }
     action_ends(engine, action, ACTION_FAILED, text);
-    step_failed(engine, run, text);
+    if (!known && action->doubt) {
+        step_unknown(engine, run, text);
+    } else {
+        step_failed(engine, run, text);
+    }
 }
 
 /*
@@ -123,7 +127,7 @@ static void not_proven(struct engine *engine, struct action *action)
     if (may_complete && (late || (action->doubt && long_off))) {
         complete(engine, action);
     } else if (late) {
-        not_achieved(engine, action, scratch_printf(engine, "read back: %s", action->seen));
+        not_achieved(engine, action, scratch_printf(engine, "read back: %s", action->seen), true);
     } else {
         int64_t delay_ms = SECOND_MS << (action->reads > 3 ? 3 : action->reads - 1);
         read_later(engine, action, delay_ms < VERIFY_EVERY_MS_MAX ? delay_ms : VERIFY_EVERY_MS_MAX);
@@ -139,7 +143,7 @@ void verify_result(struct engine *engine, struct action *action, const struct en
         action->undone = false;
         action->seen = run_keep(action->run, text);
         if (engine->now_ms >= action->deadline_ms) {
-            not_achieved(engine, action, scratch_printf(engine, "not known: %s", text));
+            not_achieved(engine, action, scratch_printf(engine, "not known: %s", text), false);
         } else {
             read_later(engine, action, VERIFY_EVERY_MS_MAX);
         }

@@ -1,32 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hosts: they break, tell of it, take orders, and heal when they were really off and on. */
+/* The hosts: they break, tell of it, and heal when they were really off and on. */
 
 #include "sim/sim_private.h"
 
 #include <stdio.h>
 
-#define ANSWER_MS 1500  /* An ordinary BMC, mean. */
-#define BOOT_MS 4000    /* Mean, from power on until it says that it is well. */
-#define AGAIN_MS 35000  /* Informs without an answer; the daemon is down for up to a minute. */
-#define RETELL_MS 30000 /* A daemon that starts again hears of what is still wrong. */
+#define BOOT_MS 4000        /* Mean, from power on until it says that it is well. */
+#define SLOW_BOOT_MS 720000 /* The same of a slow one. */
+#define LOOP_MS 60000       /* Well for so long in a boot loop. */
+#define AGAIN_MS 35000      /* Informs without an answer; the daemon is down for up to a minute. */
+#define CLEAR_LOST_MS (40 * SIM_MINUTE_MS)
+#define RETELL_MS 30000 /* A daemon that starts again hears of what is still wrong ... */
+#define RETELL_MS_MAX (2 * SIM_HOUR_MS) /* ... less and less often. */
 
 void sim_hosts_build(struct sim_world *world)
 {
     const struct inventory *inventory = world->options->inventory;
-    world->hosts = calloc(inventory->hosts_count, sizeof world->hosts[0]);
+    uint32_t most = world->options->hosts_count;
+    size_t count = most > 0 && most < inventory->hosts_count ? most : inventory->hosts_count;
+    world->hosts = calloc(count + 1, sizeof world->hosts[0]);
     NSH_ASSERT(world->hosts != NULL);
-    world->hosts_count = inventory->hosts_count;
+    world->hosts_count = count;
     for (size_t i = 0; i < world->hosts_count; i++) {
-        const char *rack = host_domain(&inventory->hosts[i], "rack");
         world->hosts[i] = (struct sim_host){
             .host = &inventory->hosts[i],
-            .rack = rack == NULL ? "" : rack,
+            .name_first = inventory->hosts[i].name,
+            .random = world->options->seed ^ (i + 1) * 0x9e3779b97f4a7c15u,
+            .known = true,
             .on = true,
-            .liar = sim_chance(world, world->options->liars_permille),
-            .terse = sim_chance(world, world->options->terse_permille),
+            .shown_on = true,
         };
-        NSH_ASSERT(map_set(&world->by_name, text_of(inventory->hosts[i].name), &world->hosts[i]) ==
-                   0);
     }
 }
 
@@ -35,77 +38,143 @@ struct sim_host *sim_host_of(struct sim_world *world, struct text name)
     return map_get(&world->by_name, name);
 }
 
-struct sim_call *sim_call_of(struct sim_world *world, struct text action)
-{
-    struct sim_call *call = map_get(&world->calls, action);
-    bool again = call != NULL && call->life != world->life &&
-                 (call->verb->effect == NSH_READS || call->verb->binding == BINDING_NONE);
-    return again ? NULL : call;
-}
-
-/* A look of a former life: nobody waits for it, its answer may still be under way. */
-static void call_forget(struct sim_world *world, struct text action)
-{
-    struct sim_call *old = map_remove(&world->calls, action);
-    if (old != NULL) {
-        old->next_forgotten = world->forgotten;
-        world->forgotten = old;
-    }
-}
-
-static void host_break(struct sim_world *world, struct sim_host *host)
+void sim_host_break(struct sim_world *world, struct sim_host *host, const struct sim_break *how)
 {
     if (host->broken) {
         return;
     }
     host->broken = true;
     host->broken_ms = world->now_ms;
-    host->pages_since_broken = 0;
-    world->report->faults++;
-    sim_plan(world, (int64_t)sim_random(world, 1500),
-             (struct sim_event){.kind = SIM_ALARM, .host = host, .raise = true});
+    host->care_ms = host->said_raise ? host->care_ms : world->now_ms;
+    host->cure = how->cure;
+    host->type = how->type;
+    host->message = how->message;
+    host->severity = how->severity;
+    host->heals_permille = how->heals_permille;
+    host->fault = how->fault;
+    host->outcome =
+        how->fault != NULL && how->fault->kind == SIM_TRACED && world->options->outcomes != NULL
+            ? &world->options->outcomes[how->fault - world->faults]
+            : NULL;
+    host->terse = how->cure == CURE_TERSE;
+    host->retell_ms = RETELL_MS;
+    host->late_ms = 0;
+    world->report->broken++;
+    sim_plan(world, how->tell_ms,
+             (struct sim_event){.kind = SIM_DO_ALARM, .host = host, .raise = true});
 }
 
-void sim_break(struct sim_world *world)
+static void host_loops(struct sim_world *world, struct sim_host *host)
 {
-    struct sim_host *host = &world->hosts[sim_random(world, world->hosts_count)];
-    if (!sim_chance(world, world->options->rack_fault_permille)) {
-        host_break(world, host);
+    int64_t left_ms = host->fault == NULL ? 0
+                                          : SIM_EPOCH_MS + host->fault->at_ms +
+                                                host->fault->lasting_ms - world->now_ms;
+    if (left_ms > LOOP_MS) {
+        sim_plan(world, LOOP_MS,
+                 (struct sim_event){.kind = SIM_DO_BREAK, .host = host, .fault = host->fault});
+    }
+}
+
+void sim_host_heal(struct sim_world *world, struct sim_host *host, bool by_engine)
+{
+    if (!host->broken) {
         return;
     }
-    world->report->rack_faults++;
-    for (size_t i = 0; i < world->hosts_count; i++) {
-        if (strcmp(world->hosts[i].rack, host->rack) == 0) {
-            host_break(world, &world->hosts[i]);
-        }
+    host->broken = false;
+    world->report->heals += by_engine;
+    if (host->outcome != NULL) {
+        host->outcome->recovered_ms = world->now_ms - SIM_EPOCH_MS - host->fault->at_ms;
+        host->outcome->by_engine = by_engine;
     }
+    if (host->cure == CURE_LOOP) {
+        host_loops(world, host);
+    }
+    if (host->no_clear) { /* Much later, when nobody thinks of it any more. */
+        host->no_clear = false;
+        sim_plan(world, CLEAR_LOST_MS,
+                 (struct sim_event){.kind = SIM_DO_EVENT, .host = host, .type = host->type});
+        return;
+    }
+    int64_t in_ms = sim_spread(&host->random, host->cure == CURE_SLOW ? SLOW_BOOT_MS : BOOT_MS);
+    sim_plan(world, in_ms, (struct sim_event){.kind = SIM_DO_ALARM, .host = host});
+}
+
+/* ---- what is said of them
+ * ------------------------------------------------------------------------
+ */
+
+static int64_t source_time(const struct sim_world *world, int64_t time_ms)
+{
+    if (world->clock_1970) {
+        return 1000 + (time_ms - SIM_EPOCH_MS) / 1000;
+    }
+    return time_ms + world->clock_ms;
+}
+
+static void event_send(struct sim_world *world, const struct event *event, unsigned times)
+{
+    struct event copy = *event;
+    for (unsigned i = 0; i < times; i++) {
+        copy.seq = ++world->seq;
+        sim_step(world, &(struct engine_input){.kind = INPUT_EVENTS, .events = {&copy, 1}});
+    }
+}
+
+void sim_say(struct sim_world *world, struct sim_host *host, const struct sim_event *what)
+{
+    if (world->blind) { /* It waits in the source. */
+        struct sim_event again = *what;
+        again.time_ms = again.time_ms == 0 ? world->now_ms : again.time_ms;
+        sim_plan(world, SIM_MINUTE_MS, again);
+        return;
+    }
+    char id[32];
+    snprintf(id, sizeof id, "e%llu", (unsigned long long)world->seq + 1);
+    if (what->raise) {
+        host->alarmed_ms = world->now_ms;
+    }
+    const char *message = host->message == NULL ? "Multi-bit memory errors" : host->message;
+    struct event event = {
+        .received_ms = world->now_ms,
+        .time_ms = source_time(world, what->time_ms == 0 ? world->now_ms : what->time_ms),
+        .severity = what->severity,
+        .state = what->raise ? EVENT_RAISE : EVENT_CLEAR,
+        .id = text_of(id),
+        .source = TEXT("sim"),
+        .type = text_of(what->type),
+        .subject = text_of(host->name),
+        .host = text_of(host->known ? host->name : ""),
+        .message = text_of(message),
+    };
+    event_send(world, &event, host->twice ? 3 : 1);
 }
 
 void sim_tell(struct sim_world *world, struct sim_host *host, bool raise)
 {
-    if (raise != host->broken) {
+    if (raise != host->broken || host->type == NULL) {
         return; /* Overtaken by what happened meanwhile. */
     }
-    char id[32];
-    snprintf(id, sizeof id, "%llu", (unsigned long long)++world->seq);
+    struct sim_event what = {.kind = SIM_DO_ALARM,
+                             .host = host,
+                             .type = host->type,
+                             .severity = host->severity,
+                             .raise = raise};
+    if (world->blind) {
+        sim_plan(world, SIM_MINUTE_MS, what);
+        return;
+    }
+    bool odd = world->clock_1970 || world->clock_ms < -SIM_MINUTE_MS;
+    bool first = host->told_ms < host->broken_ms || host->late_ms > 0;
+    host->late_ms = odd && first && raise ? world->now_ms : 0;
     host->told_ms = world->now_ms;
-    struct event event = {
-        .seq = world->seq,
-        .received_ms = world->now_ms,
-        .severity = SEVERITY_CRITICAL,
-        .state = raise ? EVENT_RAISE : EVENT_CLEAR,
-        .id = text_of(id),
-        .source = TEXT("sim"),
-        .type = TEXT("memory.uncorrectable"),
-        .subject = text_of(host->host->name),
-        .host = text_of(host->host->name),
-        .message = TEXT("Multi-bit memory errors"),
-    };
-    sim_step(world, &(struct engine_input){.kind = INPUT_EVENTS, .events = {&event, 1}});
+    sim_say(world, host, &what);
+    host->said_raise = raise;
+    host->stuck = host->stuck || (odd && !raise); /* An old clear is none: it stays raised. */
     host->told_number = world->outputs[0].records_through;
     if (raise && !host->terse) { /* That is also how a new life hears of it. */
-        sim_plan(world, RETELL_MS,
-                 (struct sim_event){.kind = SIM_ALARM, .host = host, .raise = true});
+        sim_plan(world, host->retell_ms,
+                 (struct sim_event){.kind = SIM_DO_ALARM, .host = host, .raise = true});
+        host->retell_ms = host->retell_ms * 2 < RETELL_MS_MAX ? host->retell_ms * 2 : RETELL_MS_MAX;
     }
 }
 
@@ -115,129 +184,10 @@ void sim_tell_again(struct sim_world *world)
         struct sim_host *host = &world->hosts[i];
         if (host->told_number > world->durable) {
             host->told_ms = 0; /* The next life does not know. */
-            sim_plan(world, sim_spread(world, AGAIN_MS),
-                     (struct sim_event){.kind = SIM_ALARM, .host = host, .raise = host->broken});
+            host->retell_ms = RETELL_MS;
+            sim_plan(world, sim_spread(&host->random, AGAIN_MS),
+                     (struct sim_event){.kind = SIM_DO_ALARM, .host = host, .raise = host->broken});
         }
         host->told_number = 0;
     }
-}
-
-static bool call_has_effect(const struct sim_call *call)
-{
-    return !call->refused && call->host != NULL && !call->host->liar &&
-           call->verb->effect != NSH_READS;
-}
-
-/* What an order does, at the moment it is done. */
-static void call_effect(struct sim_world *world, struct sim_call *call)
-{
-    struct sim_host *host = call->host;
-    bool was_on = host->on;
-    host->on = strcmp(call->verb->name, "power.off") != 0;
-    bool restarted = host->on && (call->interrupts || !was_on);
-    if (restarted && host->broken) {
-        host->broken = false;
-        world->report->heals++;
-        sim_plan(world, sim_spread(world, BOOT_MS),
-                 (struct sim_event){.kind = SIM_ALARM, .host = host});
-    }
-}
-
-void sim_call_start(struct sim_world *world, const struct engine_call *from)
-{
-    struct sim_call *call = sim_call_of(world, from->action);
-    if (from->cancel) {
-        if (call != NULL && !call->answered) {
-            call->lost = true;
-        }
-        return;
-    }
-    struct sim_host *host = from->host.count == 0 ? NULL : sim_host_of(world, from->host);
-    const struct verb *verb = verb_find(from->verb);
-    sim_check_call(world, from, host, verb);
-    if (call != NULL || verb == NULL) {
-        return; /* A violation: it was noted. */
-    }
-    call = calloc(1, sizeof *call);
-    NSH_ASSERT(call != NULL && from->action.count < sizeof call->action);
-    memcpy(call->action, from->action.at, from->action.count);
-    call->host = host;
-    call->verb = verb;
-    call->life = world->life;
-    call->interrupts = host != NULL && verb->effect >= NSH_INTERRUPTS;
-    call_forget(world, from->action);
-    call->refused = host != NULL && sim_chance(world, world->options->refused_permille);
-    call->lost = !call->refused && host != NULL && sim_chance(world, world->options->lost_permille);
-    NSH_ASSERT(map_set(&world->calls, text_of(call->action), call) == 0);
-    if (call->interrupts && host != NULL) {
-        host->interrupting = call;
-        if (!call->refused && host->interrupts_count < SIM_INTERRUPTS_KEPT) {
-            host->interrupts[host->interrupts_count++] = world->now_ms;
-        }
-        world->report->orders++;
-    }
-    int64_t in_ms = call->lost ? (int64_t)from->timeout_ms : sim_spread(world, ANSWER_MS);
-    sim_plan(world, in_ms, (struct sim_event){.kind = SIM_ANSWER, .call = call});
-}
-
-void sim_orders_orphan(struct sim_world *world)
-{
-    for (size_t i = 0; i < world->hosts_count; i++) {
-        struct sim_host *host = &world->hosts[i];
-        if (host->interrupting == NULL) {
-            continue;
-        }
-        if (call_has_effect(host->interrupting) && sim_chance(world, 500)) {
-            call_effect(world, host->interrupting);
-        }
-        host->interrupting->answered = true;
-        host->interrupting = NULL;
-        host->in_doubt = true;
-    }
-}
-
-static void answer_people(struct sim_world *world, struct sim_call *call)
-{
-    world->report->pages += strcmp(call->verb->name, "page") == 0;
-}
-
-void sim_call_answer(struct sim_world *world, struct sim_call *call)
-{
-    struct sim_host *host = call->host;
-    if (call->answered) {
-        return;
-    }
-    call->answered = true;
-    if (host == NULL) {
-        answer_people(world, call);
-    } else if (call_has_effect(call) && !(call->lost && sim_chance(world, 500))) {
-        call_effect(world, call);
-    }
-    if (host != NULL && host->interrupting == call) {
-        host->interrupting = NULL;
-        host->in_doubt = call->lost;
-    }
-    if (call->life != world->life) {
-        return; /* Nobody is there to hear it. */
-    }
-    bool reads = call->verb->effect == NSH_READS && host != NULL;
-    if (reads && !call->lost && !call->refused) {
-        host->in_doubt = false;
-        world->report->reads++;
-    }
-    world->report->lost += call->lost;
-    world->report->refused += call->refused;
-    world->report->lies += host != NULL && host->liar && call->interrupts;
-    struct nsh_member power = {"power", nsh_text(host != NULL && host->on ? "on" : "off")};
-    struct engine_result result = {.action = text_of(call->action), .text = TEXT("ok")};
-    if (call->lost) {
-        result = (struct engine_result){result.action,     NSH_TIMEOUT, !reads, nsh_null(),
-                                        TEXT("no answer"), 0,           {0}};
-    } else if (call->refused) {
-        result = (struct engine_result){result.action, NSH_BUSY, false, nsh_null(),
-                                        TEXT("busy"),  1000,     {0}};
-    } else if (reads) {
-        result.result = nsh_map(&power, 1);
-    }
-    sim_step(world, &(struct engine_input){.kind = INPUT_RESULT, .result = result});
 }

@@ -3,27 +3,29 @@
 
 #include "sim/sim_private.h"
 
-#define START_MS 1790000000000LL
-#define QUIET_MS (2LL * 3600 * 1000)
-#define FREEZE_MS (10 * 60 * 1000)
-#define STEPS_MAX 5000000 /* A world that does not come to rest is a failure. */
+#define STEPS_MAX_PER_FAULT 20000 /* A world that does not come to rest is a failure. */
+
+uint64_t sim_random_of(uint64_t *state, uint64_t below)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u; /* splitmix64 */
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return below == 0 ? 0 : (z ^ (z >> 31)) % below;
+}
 
 uint64_t sim_random(struct sim_world *world, uint64_t below)
 {
-    uint64_t z = world->random += 0x9e3779b97f4a7c15u; /* splitmix64 */
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (z ^ (z >> 31)) % below;
+    return sim_random_of(&world->random, below);
 }
 
-bool sim_chance(struct sim_world *world, uint32_t permille)
+bool sim_chance(struct sim_host *host, uint32_t permille)
 {
-    return sim_random(world, 1000) < permille;
+    return sim_random_of(&host->random, 1000) < permille;
 }
 
-int64_t sim_spread(struct sim_world *world, uint32_t mean_ms)
+int64_t sim_spread(uint64_t *state, uint32_t mean_ms)
 {
-    return 1 + (int64_t)sim_random(world, 2ull * mean_ms);
+    return 1 + (int64_t)sim_random_of(state, 2ull * mean_ms);
 }
 
 void sim_plan(struct sim_world *world, int64_t in_ms, struct sim_event from)
@@ -35,67 +37,41 @@ void sim_plan(struct sim_world *world, int64_t in_ms, struct sim_event from)
     NSH_ASSERT(heap_add(&world->events, &event->node) == 0);
 }
 
-static void plan_again(struct sim_world *world, enum sim_kind kind, uint32_t mean_ms)
+/* Freezes that nobody was told of are none. */
+static void freezes_killed(struct sim_world *world, int64_t before_ms)
 {
-    if (mean_ms > 0 && !world->quiet) {
-        sim_plan(world, sim_spread(world, mean_ms), (struct sim_event){.kind = kind});
-    }
-}
-
-static void happen_kill(struct sim_world *world)
-{
-    if (!world->quiet) {
-        world->report->kills++;
-        sim_stop(world);
-        sim_tell_again(world);
-        if (world->freeze_number > world->durable) {
-            world->frozen_until_ms = 0; /* Nobody was told that it is frozen. */
+    for (size_t i = 0; i < world->freezes_count; i++) {
+        struct sim_freeze *freeze = &world->freezes[i];
+        if (freeze->number > world->durable || freeze->since_ms >= before_ms) {
+            freeze->until_ms = 0;
         }
-        world->freeze_number = 0;
-        sim_store_killed(world);
-        sim_orders_orphan(world);
-        world->now_ms += (int64_t)sim_random(world, 60000);
-        sim_start(world);
+        freeze->number = 0;
     }
-    plan_again(world, SIM_KILL, world->options->kill_every_ms);
 }
 
-static void happen_freeze(struct sim_world *world)
+void sim_kill(struct sim_world *world, int64_t down_ms, bool restore)
 {
-    if (!world->quiet && world->now_ms >= world->frozen_until_ms && world->store_ok) {
-        const struct sim_host *host = &world->hosts[sim_random(world, world->hosts_count)];
-        char scope[80] = "rack=";
-        strncat(scope, host->rack, sizeof scope - 8);
-        struct nsh_member args[] = {
-            {"scope", nsh_text(scope)},
-            {"owner", nsh_text("sim")},
-            {"reason", nsh_text("drill")},
-            {"for_ms", nsh_int(FREEZE_MS)},
-        };
-        world->report->freezes++;
-        strncpy(world->frozen, host->rack, sizeof world->frozen - 1);
-        world->frozen_until_ms = world->now_ms + FREEZE_MS;
-        sim_step(world, &(struct engine_input){
-                            .kind = INPUT_COMMAND,
-                            .command = {TEXT("freeze"), nsh_map(args, 4), TEXT("sim")},
-                        });
-        world->freeze_number = world->outputs[0].records_through;
+    world->report->kills++;
+    world->kill_at = KILL_NOT;
+    sim_stop(world);
+    if (restore) {
+        sim_store_restore(world);
+        sim_calls_restore(world);
     }
-    plan_again(world, SIM_FREEZE, world->options->freeze_every_ms);
+    sim_tell_again(world);
+    freezes_killed(world, restore ? world->backup_ms : INT64_MAX);
+    world->brake_excused_ms = restore ? world->now_ms + SIM_HOUR_MS : world->brake_excused_ms;
+    world->backup_ms = restore ? 0 : world->backup_ms;
+    sim_store_killed(world);
+    sim_calls_orphan(world);
+    world->now_ms += down_ms;
+    sim_start(world);
 }
 
-static void happen_sick(struct sim_world *world)
+void sim_kill_later(struct sim_world *world)
 {
-    world->store_ok = !world->store_ok || world->quiet;
-    world->report->sick += !world->store_ok;
-    sim_step(world,
-             &(struct engine_input){.kind = INPUT_HEALTH, .health = {.store_ok = world->store_ok}});
-    sim_store_write(world);
-    if (!world->store_ok) {
-        sim_plan(world, sim_spread(world, 20000), (struct sim_event){.kind = SIM_SICK});
-    } else {
-        plan_again(world, SIM_SICK, world->options->sick_every_ms);
-    }
+    world->kill_at = KILL_NOT;
+    sim_plan(world, (int64_t)sim_random(world, 2000), (struct sim_event){.kind = SIM_DO_KILL});
 }
 
 static void happen_durable(struct sim_world *world, const struct sim_event *event)
@@ -107,41 +83,82 @@ static void happen_durable(struct sim_world *world, const struct sim_event *even
         sim_plan(world, 1000, *event);
         return;
     }
+    if (world->kill_at == KILL_BEFORE) {
+        sim_kill(world, 1000, false);
+        return;
+    }
     sim_store_committed(world);
+    if (world->kill_at == KILL_AFTER) {
+        sim_kill(world, 1000, false);
+        return;
+    }
     sim_step(world, &(struct engine_input){.kind = INPUT_DURABLE, .durable = world->durable});
     sim_store_write(world);
+}
+
+static void happen_break(struct sim_world *world, const struct sim_event *event)
+{
+    if (event->fault == NULL) {
+        sim_host_heal(world, event->host, false);
+        return;
+    }
+    uint64_t number = event->fault->number;
+    static const char *const types[] = {"memory.uncorrectable", "os.watchdog.expired",
+                                        "host.unreachable"};
+    bool loops = event->fault->kind == SIM_HOST_BOOT_LOOP;
+    sim_host_break(world, event->host,
+                   &(struct sim_break){
+                       .cure = loops ? CURE_LOOP : CURE_CYCLE,
+                       .type = types[number % 3],
+                       .severity = SEVERITY_CRITICAL,
+                       .tell_ms = 1 + (int64_t)(number % 1500),
+                       .fault = event->fault,
+                   });
+}
+
+static void happen_tick(struct sim_world *world, const struct sim_event *event)
+{
+    if (event->number == world->life && world->now_ms >= world->wake_ms) {
+        world->wake_ms = INT64_MAX;
+        sim_step(world, &(struct engine_input){.kind = INPUT_TICK});
+    }
 }
 
 static void happen(struct sim_world *world, const struct sim_event *event)
 {
     switch (event->kind) {
-    case SIM_FAULT:
-        sim_break(world);
-        plan_again(world, SIM_FAULT, world->options->fault_every_ms);
+    case SIM_DO_BEGIN:
+        sim_fault_begin(world, event->fault);
         break;
-    case SIM_ALARM:
+    case SIM_DO_AGAIN:
+        sim_fault_traced(world, event->fault);
+        break;
+    case SIM_DO_END:
+        sim_fault_end(world, event->fault);
+        break;
+    case SIM_DO_BREAK:
+        happen_break(world, event);
+        break;
+    case SIM_DO_ALARM:
         sim_tell(world, event->host, event->raise);
         break;
-    case SIM_ANSWER:
+    case SIM_DO_EVENT:
+        sim_say(world, event->host, event);
+        break;
+    case SIM_DO_ANSWER:
         sim_call_answer(world, event->call);
         break;
-    case SIM_DURABLE:
+    case SIM_DO_EFFECT:
+        sim_call_effect(world, event->call);
+        break;
+    case SIM_DO_DURABLE:
         happen_durable(world, event);
         break;
-    case SIM_TICK:
-        if (event->number == world->life && world->now_ms >= world->wake_ms) {
-            world->wake_ms = INT64_MAX;
-            sim_step(world, &(struct engine_input){.kind = INPUT_TICK});
-        }
+    case SIM_DO_TICK:
+        happen_tick(world, event);
         break;
-    case SIM_KILL:
-        happen_kill(world);
-        break;
-    case SIM_FREEZE:
-        happen_freeze(world);
-        break;
-    case SIM_SICK:
-        happen_sick(world);
+    case SIM_DO_KILL:
+        sim_kill(world, (int64_t)sim_random(world, 30000), false);
         break;
     }
 }
@@ -165,44 +182,76 @@ static void world_done(struct sim_world *world)
         world->forgotten = next;
     }
     map_done(&world->calls);
-    map_done(&world->by_name);
+    sim_inventory_done(world);
+    arena_done(&world->arena);
     free(world->hosts);
+}
+
+static void world_live(struct sim_world *world, int64_t end_ms)
+{
+    uint64_t steps_max = STEPS_MAX_PER_FAULT * (world->faults_count + 10);
+    while (world->report->violation[0] == '\0') {
+        struct sim_event *event = (struct sim_event *)heap_first(&world->events);
+        if (event == NULL || event->node.due > end_ms) {
+            sim_check_end(world);
+            break;
+        }
+        if (world->report->steps > steps_max) {
+            sim_violation(world, "the world does not come to rest");
+            break;
+        }
+        heap_remove(&world->events, &event->node);
+        world->now_ms = event->node.due > world->now_ms ? event->node.due : world->now_ms;
+        happen(world, event);
+        free(event);
+    }
+}
+
+static int64_t faults_plan(struct sim_world *world)
+{
+    int64_t end_ms = SIM_EPOCH_MS + world->options->duration_ms;
+    for (size_t i = 0; i < world->faults_count; i++) {
+        const struct sim_fault *fault = &world->faults[i];
+        int64_t over_ms = SIM_EPOCH_MS + fault->at_ms + fault->lasting_ms;
+        end_ms = over_ms > end_ms ? over_ms : end_ms;
+        sim_plan(world, fault->at_ms, (struct sim_event){.kind = SIM_DO_BEGIN, .fault = fault});
+    }
+    return end_ms;
 }
 
 int sim_run(const struct sim_options *options, struct sim_report *ret_report, struct textbuf *trace)
 {
+    struct sim_fault *made = NULL;
+    size_t made_count = 0;
     *ret_report = (struct sim_report){0};
-    struct sim_world world = {
+    if (options->faults == NULL && sim_faults_make(options, &made, &made_count) < 0) {
+        return -NSH_NOMEM;
+    }
+    struct sim_world *world = calloc(1, sizeof *world);
+    if (world == NULL) {
+        free(made);
+        return -NSH_NOMEM;
+    }
+    *world = (struct sim_world){
         .options = options,
         .report = ret_report,
         .trace = trace,
+        .faults = made != NULL ? made : options->faults,
+        .faults_count = made != NULL ? made_count : options->faults_count,
         .random = options->seed,
-        .now_ms = START_MS,
+        .now_ms = SIM_EPOCH_MS,
         .store_ok = true,
+        .policies = options->policies,
     };
-    int64_t end_ms = START_MS + options->duration_ms;
-    sim_hosts_build(&world);
-    sim_start(&world);
-    plan_again(&world, SIM_FAULT, options->fault_every_ms);
-    plan_again(&world, SIM_KILL, options->kill_every_ms);
-    plan_again(&world, SIM_FREEZE, options->freeze_every_ms);
-    plan_again(&world, SIM_SICK, options->sick_every_ms);
-    while (ret_report->violation[0] == '\0') {
-        struct sim_event *event = (struct sim_event *)heap_first(&world.events);
-        if (event == NULL || event->node.due > end_ms + QUIET_MS) {
-            sim_check_end(&world);
-            break;
-        }
-        if (ret_report->steps > STEPS_MAX) {
-            sim_violation(&world, "the world does not come to rest");
-            break;
-        }
-        heap_remove(&world.events, &event->node);
-        world.now_ms = event->node.due > world.now_ms ? event->node.due : world.now_ms;
-        world.quiet = world.now_ms >= end_ms;
-        happen(&world, event);
-        free(event);
+    for (size_t i = 0; options->outcomes != NULL && i < options->faults_count; i++) {
+        options->outcomes[i] = (struct sim_outcome){.recovered_ms = -1};
     }
-    world_done(&world);
+    sim_hosts_build(world);
+    sim_inventory_make(world);
+    sim_start(world);
+    world_live(world, faults_plan(world) + SIM_QUIET_MS);
+    world_done(world);
+    free(world);
+    free(made);
     return ret_report->violation[0] == '\0' ? 0 : -NSH_FAILED;
 }

@@ -15,7 +15,7 @@ static void row_free(struct sim_row *row)
 }
 
 /* One block for all texts of a record. */
-static struct sim_row *row_new(const struct record *record, uint64_t number)
+static struct sim_row *row_new(const struct record *record, uint64_t number, int64_t now_ms)
 {
     struct sim_row *row = calloc(1, sizeof *row);
     const struct text *from[] = {&record->id, &record->host, &record->state, &record->body};
@@ -27,6 +27,7 @@ static struct sim_row *row_new(const struct record *record, uint64_t number)
     NSH_ASSERT(row != NULL && block != NULL);
     row->record = *record;
     row->number = number;
+    row->first_ms = now_ms;
     struct text *to[] = {&row->record.id, &row->record.host, &row->record.state, &row->record.body};
     for (size_t i = 0; i < 4; i++) {
         if (from[i]->count > 0) {
@@ -49,7 +50,8 @@ void sim_store_take(struct sim_world *world, const struct engine_output *output)
             world->pending = realloc(world->pending, world->pending_room * sizeof(void *));
             NSH_ASSERT(world->pending != NULL);
         }
-        world->pending[world->pending_count++] = row_new(&output->records[i], ++number);
+        world->pending[world->pending_count++] =
+            row_new(&output->records[i], ++number, world->now_ms);
     }
     sim_store_write(world);
 }
@@ -60,13 +62,18 @@ void sim_store_write(struct sim_world *world)
         return;
     }
     world->writing = world->pending[world->pending_count - 1]->number;
-    sim_plan(world, 1 + (int64_t)sim_random(world, 5),
-             (struct sim_event){.kind = SIM_DURABLE, .number = world->life});
+    int64_t slow_ms = world->store_slow > 0 ? 1000 + (int64_t)sim_random(world, 7000) : 0;
+    sim_plan(world, slow_ms + 1 + (int64_t)sim_random(world, 5),
+             (struct sim_event){.kind = SIM_DO_DURABLE, .number = world->life});
 }
 
 static void row_commit(struct sim_world *world, struct sim_row *row)
 {
     struct sim_row *old = map_get(&world->rows, text_of(row->key));
+    sim_check_record(world, old, row);
+    if (world->options->record != NULL) {
+        world->options->record(world->options->arg, &row->record);
+    }
     if (row->record.remove) {
         map_remove(&world->rows, text_of(row->key));
         row_free(old);
@@ -95,6 +102,14 @@ void sim_store_committed(struct sim_world *world)
     world->writing = 0;
 }
 
+void sim_store_flush(struct sim_world *world)
+{
+    if (world->pending_count > 0) {
+        world->writing = world->pending[world->pending_count - 1]->number;
+        sim_store_committed(world);
+    }
+}
+
 void sim_store_killed(struct sim_world *world)
 {
     for (size_t i = 0; i < world->pending_count; i++) {
@@ -105,12 +120,37 @@ void sim_store_killed(struct sim_world *world)
     world->durable = 0;
 }
 
+static void rows_free(struct map *rows)
+{
+    MAP_EACH (rows, entry) {
+        row_free(entry->value);
+    }
+    map_done(rows);
+    *rows = (struct map){0};
+}
+
+void sim_store_backup(struct sim_world *world)
+{
+    rows_free(&world->backup);
+    world->backup_ms = world->now_ms;
+    MAP_EACH (&world->rows, entry) {
+        const struct sim_row *row = entry->value;
+        struct sim_row *copy = row_new(&row->record, row->number, row->first_ms);
+        NSH_ASSERT(map_set(&world->backup, text_of(copy->key), copy) == 0);
+    }
+}
+
+void sim_store_restore(struct sim_world *world)
+{
+    rows_free(&world->rows);
+    world->rows = world->backup;
+    world->backup = (struct map){0};
+}
+
 void sim_store_done(struct sim_world *world)
 {
     sim_store_killed(world);
     free(world->pending);
-    MAP_EACH (&world->rows, entry) {
-        row_free(entry->value);
-    }
-    map_done(&world->rows);
+    rows_free(&world->rows);
+    rows_free(&world->backup);
 }

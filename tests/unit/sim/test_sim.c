@@ -2,7 +2,7 @@
 /*
  * Worlds by seed: whatever happens in them, nothing that must not happen does. One failing seed is
  * repeated with NS_SEED=N build/release/tests/test_sim which prints the narrative. NS_SEEDS=N tries
- * that many.
+ * that many. A failing world is shrunk to its smallest story.
  */
 
 #include "../unit.h"
@@ -12,23 +12,41 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
-#define SEEDS_DEFAULT 24 /* Some 8 s; half that time again with sanitizers is a minute. */
+#define SEEDS_DEFAULT 80
+#define SHRINK_RUNS_MAX 600
+
+#define POLICY(name, event, settle, steps)                                                         \
+    "{ name = \"" name "\"; summary = \"" name "\"; owner = \"ops\"; subject = \"host\"; mode = "  \
+    "\"enforce\"; when = { event = \"" event "\"; severity = \"major\"; settle = \"" settle        \
+    "\"; }; unless = ( \"host.maintenance\" ); limits = { once_within = \"1h\"; }; do = ( " steps  \
+    "{ step = \"verify\"; check = \"cleared\"; within = \"5m\"; every = \"5s\"; } ); else = ( { "  \
+    "step = \"page\"; action = \"page\"; with = { text = \"${host.name}: ${failure}\"; }; } ); }"
 
 static const char *const policy_text =
-    "policies: ( { name = \"memory-fatal\"; summary = \"cycle\"; owner = \"ops\"; subject = "
-    "\"host\"; mode = \"enforce\";\n"
-    "  when = { event = \"memory.uncorrectable\"; severity = \"major\"; settle = \"2s\"; };\n"
-    "  unless = ( \"host.maintenance\" );\n"
-    "  limits = { once_within = \"1h\"; };\n"
-    "  do = ( { step = \"cycle\"; action = \"power.cycle\"; timeout = \"1m\"; },\n"
-    "         { step = \"verify\"; check = \"cleared\"; within = \"5m\"; every = \"5s\"; } );\n"
-    "  else = ( { step = \"page\"; action = \"page\"; with = { text = \"${host.name}: "
-    "${failure}\"; }; } ); } );\n";
+    "policies: (\n" POLICY("memory-fatal", "memory.uncorrectable", "2s",
+                           "{ step = \"cycle\"; action = \"power.cycle\"; timeout = \"1m\"; }, ") //
+    ",\n" POLICY("host-hung", "os.watchdog.expired", "5s",
+                 "{ step = \"reset\"; action = \"reset.hard\"; timeout = \"2m\"; on_fail = "
+                 "\"continue\"; retries = 1; retry_delay = \"20s\"; }, "
+                 "{ step = \"up\"; check = \"cleared\"; within = \"2m\"; every = \"10s\"; on_fail "
+                 "= \"continue\"; }, { step = \"cycle\"; action = \"power.cycle\"; timeout = "
+                 "\"1m\"; if = \"!steps.up.ok\"; }, ") //
+    ",\n" POLICY("fence", "host.unreachable", "5s",
+                 "{ step = \"look\"; action = \"power.status\"; on_fail = \"continue\"; }, "
+                 "{ step = \"off\"; action = \"power.off\"; timeout = \"1m\"; }, "
+                 "{ step = \"evacuate\"; action = \"evacuate\"; timeout = \"2m\"; }, "
+                 "{ step = \"on\"; action = \"power.on\"; timeout = \"1m\"; }, ") //
+    " );\n";
+static const char *const policy_other_text =
+    "policies: (\n" POLICY("memory-fatal", "memory.uncorrectable", "30s",
+                           "{ step = \"cycle\"; action = \"reset.hard\"; timeout = \"1m\"; }, ") //
+    " );\n";
 
 static struct inventory *inventory;
-static struct policy_set *policies;
+static struct policy_set *policies, *policies_other;
 
 static int world_setup(void **state)
 {
@@ -41,7 +59,8 @@ static int world_setup(void **state)
             fprintf(file,
                     "%s{ name = \"r%dh%02d\"; rack = \"r%d\"; pool = \"web\"; bmc = { driver = "
                     "\"redfish\"; address "
-                    "= \"192.0.2.%d\"; }; }\n",
+                    "= \"192.0.2.%d\"; }; os = { driver = \"ssh\"; }; node = { driver = "
+                    "\"kubernetes\"; }; }\n",
                     rack + host > 2 ? "," : "", rack, host, rack, rack * 20 + host);
         }
     }
@@ -52,6 +71,7 @@ static int world_setup(void **state)
     unlink(path);
     struct policy_defaults defaults = policy_defaults_builtin();
     policies = policy_load_text("sim.policy", policy_text, &defaults, &diags);
+    policies_other = policy_load_text("other.policy", policy_other_text, &defaults, &diags);
     struct textbuf text = {0};
     diags_print(&diags, NULL, false, &text);
     if (text.count > 0) {
@@ -59,35 +79,68 @@ static int world_setup(void **state)
     }
     textbuf_done(&text);
     diags_done(&diags);
-    return inventory == NULL || policies == NULL ? -1 : 0;
+    return inventory == NULL || policies == NULL || policies_other == NULL ? -1 : 0;
 }
 
 static int world_teardown(void **state)
 {
     inventory_free(inventory);
     policy_set_free(policies);
+    policy_set_free(policies_other);
     return 0;
 }
 
 /* The mix depends on the seed, so that calm and wild worlds are both visited. */
 static struct sim_options options_of(uint64_t seed)
 {
-    struct sim_options options = {
+    return (struct sim_options){
         .seed = seed,
         .inventory = inventory,
         .policies = policies,
+        .policies_other = policies_other,
         .duration_ms = 12LL * 3600 * 1000,
-        .fault_every_ms = seed % 3 == 0 ? 120000 : 900000,
-        .rack_fault_permille = seed % 4 == 0 ? 100 : 10,
-        .liars_permille = 50,
-        .terse_permille = 400,
-        .lost_permille = seed % 2 == 0 ? 100 : 10,
-        .refused_permille = 30,
-        .kill_every_ms = seed % 5 == 0 ? 0 : 600000,
-        .freeze_every_ms = 3600000,
-        .sick_every_ms = seed % 6 == 0 ? 1800000 : 0,
+        .fault_every_ms = seed % 3 == 0   ? 100000
+                          : seed % 3 == 1 ? 300000
+                                          : 900000,
+        .common_permille = seed % 4 == 0 ? 500 : 100,
     };
-    return options;
+}
+
+static void fail_with_story(const struct sim_options *options, const struct sim_report *report)
+{
+    struct textbuf story = {0};
+    size_t faults_count = 0;
+    print_message("%s\n", report->violation);
+    sim_shrink(options, SHRINK_RUNS_MAX, &story, &faults_count);
+    fputs(story.at == NULL ? "" : story.at, stdout);
+    textbuf_done(&story);
+    fail_msg("NS_SEED=%llu: %s", (unsigned long long)options->seed, report->violation);
+}
+
+static void report_add(struct sim_report *sum, const struct sim_report *report)
+{
+    sum->faults += report->faults, sum->heals += report->heals, sum->orders += report->orders;
+    sum->pages += report->pages, sum->kills += report->kills, sum->lost += report->lost;
+    sum->broken += report->broken, sum->refused += report->refused, sum->reads += report->reads;
+    sum->steps += report->steps, sum->wrong += report->wrong;
+    for (size_t i = 0; i < SIM_FAULTS_COUNT; i++) {
+        sum->met[i] += report->met[i];
+    }
+}
+
+#define LLU(x) ((unsigned long long)(x))
+
+static void report_print(uint64_t count, const struct sim_report *sum)
+{
+    print_message("%llu worlds, %llu steps: %llu faults, %llu hosts broke, %llu orders, %llu "
+                  "healed, %llu lost answers, %llu refused, %llu pages, %llu kills\n",
+                  LLU(count), LLU(sum->steps), LLU(sum->faults), LLU(sum->broken), LLU(sum->orders),
+                  LLU(sum->heals), LLU(sum->lost), LLU(sum->refused), LLU(sum->pages),
+                  LLU(sum->kills));
+    for (size_t i = 0; i < SIM_FAULTS_COUNT; i++) {
+        print_message("%6llu  %-20s %s: %s\n", LLU(sum->met[i]), sim_fault_row(i)->name,
+                      sim_fault_row(i)->what, sim_fault_row(i)->rule);
+    }
 }
 
 static void test_nothing_bad_happens_in_any_world(void **state)
@@ -107,30 +160,31 @@ static void test_nothing_bad_happens_in_any_world(void **state)
         }
         textbuf_done(&trace);
         if (result < 0) {
-            fail_msg("%s", report.violation);
+            fail_with_story(&options, &report);
         }
-        sum.faults += report.faults, sum.heals += report.heals, sum.orders += report.orders;
-        sum.pages += report.pages, sum.kills += report.kills, sum.lost += report.lost,
-            sum.lies += report.lies;
-        sum.freezes += report.freezes, sum.sick += report.sick,
-            sum.rack_faults += report.rack_faults;
+        report_add(&sum, &report);
     }
-    print_message("%llu worlds: %llu faults, %llu of racks, %llu orders, %llu healed, %llu lost "
-                  "answers, %llu lies, "
-                  "%llu pages, %llu kills, %llu freezes, %llu store failures\n",
-                  (unsigned long long)count, (unsigned long long)sum.faults,
-                  (unsigned long long)sum.rack_faults, (unsigned long long)sum.orders,
-                  (unsigned long long)sum.heals, (unsigned long long)sum.lost,
-                  (unsigned long long)sum.lies, (unsigned long long)sum.pages,
-                  (unsigned long long)sum.kills, (unsigned long long)sum.freezes,
-                  (unsigned long long)sum.sick);
-    if (one == NULL &&
-        count >= SEEDS_DEFAULT) { /* The worlds are worth visiting: all of it really happens. */
-        assert_true(sum.heals > 0 && sum.lost > 0 && sum.lies > 0 && sum.pages > 0 &&
-                    sum.kills > 0);
-        assert_true(sum.freezes > 0 && sum.sick > 0 && sum.rack_faults > 0 &&
-                    sum.orders > sum.heals);
+    report_print(count, &sum);
+    if (one == NULL && count >= SEEDS_DEFAULT) { /* The worlds are worth visiting. */
+        for (size_t i = 0; i < SIM_FAULTS_COUNT; i++) {
+            if (sum.met[i] == 0) {
+                fail_msg("fault %s was never met", sim_fault_row(i)->name);
+            }
+        }
+        assert_true(sum.heals > 0 && sum.lost > 0 && sum.refused > 0 && sum.pages > 0);
+        assert_true(sum.orders > sum.heals / 2 && sum.kills > count);
     }
+}
+
+static void test_there_are_at_least_forty_kinds_of_faults(void **state)
+{
+    assert_true(SIM_FAULTS_COUNT >= 40);
+    for (size_t i = 0; i < SIM_FAULTS_COUNT; i++) {
+        for (size_t k = 0; k < i; k++) {
+            assert_string_not_equal(sim_fault_row(i)->name, sim_fault_row(k)->name);
+        }
+    }
+    assert_null(sim_fault_row(SIM_FAULTS_COUNT));
 }
 
 static void test_a_seed_is_a_world(void **state)
@@ -142,11 +196,34 @@ static void test_a_seed_is_a_world(void **state)
     assert_true(first.hash == again.hash && first.steps == again.steps);
 }
 
+/* The checks hold the engine to the limits of the policies; with others it breaks them. */
+static void test_a_failing_world_is_shrunk_to_its_story(void **state)
+{
+    struct policy_guards limits = policies->defaults.guards;
+    limits.host_interrupts_max = 1; /* The engine is given 2. */
+    struct sim_options options = options_of(3);
+    struct sim_report report;
+    options.limits = &limits;
+    assert_int_equal(sim_run(&options, &report, NULL), -NSH_FAILED);
+    struct textbuf story = {0};
+    size_t faults_count = 99;
+    assert_int_equal(sim_shrink(&options, SHRINK_RUNS_MAX, &story, &faults_count), 0);
+    fputs(story.at, stdout);
+    assert_in_range(faults_count, 1, 3); /* Of some 400. */
+    assert_non_null(strstr(story.at, "interrupt number 2 in 24 h"));
+    textbuf_done(&story);
+    options.limits = NULL;
+    assert_int_equal(sim_shrink(&options, 1, &story, &faults_count), -NSH_INVALID);
+    textbuf_done(&story);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_there_are_at_least_forty_kinds_of_faults),
         cmocka_unit_test(test_nothing_bad_happens_in_any_world),
         cmocka_unit_test(test_a_seed_is_a_world),
+        cmocka_unit_test(test_a_failing_world_is_shrunk_to_its_story),
     };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }
