@@ -151,7 +151,8 @@ enum cli_exit cli_policy_list(struct cli *cli)
     return list(cli, "/v1/policies", policy_columns, "policies");
 }
 
-enum cli_exit cli_driver_list(struct cli *cli)
+/* Endpoints that failed, below what was asked. */
+static void print_endpoints(struct cli *cli, const struct nsh_value *document)
 {
     static const struct cli_column columns[] = {
         {"ENDPOINT", "endpoint", CLI_PLAIN, 0}, {"BREAKER", "state", CLI_STATE, 0},
@@ -159,21 +160,26 @@ enum cli_exit cli_driver_list(struct cli *cli)
         {"DEFERRED", "deferred", CLI_PLAIN, 0}, {"SINCE", "since_ms", CLI_AGO, 0},
         {"LAST", "last", CLI_PLAIN, 0},         {0},
     };
+    const struct nsh_value *breakers = nsh_get(document, "breakers");
+    if (cli->output != CLI_TABLE || breakers == NULL || breakers->type != NSH_LIST ||
+        breakers->count == 0) {
+        return;
+    }
+    const struct nsh_member members[] = {{"items", *breakers}};
+    const struct nsh_value items = nsh_map(members, 1);
+    fputs("\n", stdout);
+    cli_print_list(cli, &items, columns, "endpoints that failed");
+}
+
+enum cli_exit cli_driver_list(struct cli *cli)
+{
     struct nsh_value document;
     enum cli_exit result = cli_request(cli, "GET", cli_path(cli, "/v1/drivers"), NULL, &document);
-    if (result != CLI_OK) {
-        return result;
+    if (result == CLI_OK) {
+        cli_print_list(cli, &document, driver_columns, "drivers");
+        print_endpoints(cli, &document);
     }
-    cli_print_list(cli, &document, driver_columns, "drivers");
-    const struct nsh_value *breakers = nsh_get(&document, "breakers");
-    if (cli->output == CLI_TABLE && breakers != NULL && breakers->type == NSH_LIST &&
-        breakers->count > 0) {
-        const struct nsh_member members[] = {{"items", *breakers}};
-        const struct nsh_value items = nsh_map(members, 1);
-        fputs("\n", stdout);
-        cli_print_list(cli, &items, columns, "endpoints that failed");
-    }
-    return CLI_OK;
+    return result;
 }
 
 enum cli_exit cli_event_list(struct cli *cli)
@@ -352,5 +358,6 @@ enum cli_exit cli_driver_doctor(struct cli *cli)
         return result;
     }
     cli_print_list(cli, &report, columns, "hosts asked");
+    print_endpoints(cli, &report);
     return nsh_get_int(&report, "failures", 0) > 0 ? CLI_NO : CLI_OK;
 }

@@ -91,7 +91,9 @@ static void doctor_report(struct shell *shell, struct doctor *doctor)
         textbuf_add_chars(&out, i == 0 ? "" : ",");
         add_patient(&out, &doctor->patients[i]);
     }
-    textbuf_addf(&out, "],\"failures\":%zu}", doctor->failures);
+    textbuf_addf(&out, "],\"failures\":%zu", doctor->failures);
+    shell_add_breakers(shell, &out);
+    textbuf_add_char(&out, '}');
     shell->doctor = NULL;
     shell_answer(shell, doctor->request, (struct text){out.at, (uint32_t)out.count});
     doctor_free(doctor);

@@ -68,6 +68,17 @@ static const struct nsh_value *breakers_of(struct shell *shell, struct arena *ar
     return nsh_get(reply, "breakers");
 }
 
+void shell_add_breakers(struct shell *shell, struct textbuf *out)
+{
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    struct nsh_value reply;
+    const struct nsh_value *breakers = breakers_of(shell, &arena, &reply);
+    if (breakers != NULL) {
+        textbuf_add_chars(out, ",\"breakers\":");
+        json_write(breakers, out);
+    }
+}
+
 void shell_drivers(struct shell *shell, struct shell_request *request)
 {
     CLEANUP(textbuf_donep) struct textbuf out = {0};

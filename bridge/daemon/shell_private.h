@@ -252,6 +252,8 @@ void shell_host(struct shell *shell, struct shell_request *request);
 void shell_policies(struct shell *shell, struct shell_request *request);
 void shell_policy(struct shell *shell, struct shell_request *request);
 void shell_drivers(struct shell *shell, struct shell_request *request);
+/* ",\"breakers\":[...]": endpoints that failed. */
+void shell_add_breakers(struct shell *shell, struct textbuf *out);
 void shell_freezes(struct shell *shell, struct shell_request *request);
 void shell_status(struct shell *shell, struct shell_request *request);
 void shell_metrics_make(struct shell *shell);

@@ -59,6 +59,8 @@ mutant "a restart hides a storm" engine_load.c 's/^ *brake_host_restore(.*$//'
 mutant "two alarms of one sender are two witnesses" engine_witness.c 's/if (text_equal(signs->paths\[i\], path)) {/if (false) {/'
 mutant "two traps are two witnesses" engine_witness.c 's/return text_starts(source, "trap\/") ? TEXT("trap") : source;/return source;/'
 mutant "a reading that nobody answered is a witness" engine_witness.c 's/return step->state == STEP_OK || (probe/return step->state != STEP_TODO || (probe/'
+mutant "the ladder is not asked for each host that a run works through" guards.def \
+    's/^GUARD("ladder", STAGE_DECIDE | STAGE_INTEND/GUARD("ladder", STAGE_DECIDE/'
 mutant "the ladder forgets at a restart" engine_load.c 's/^ *load_kind(engine, RECORD_CHASSIS.*$//'
 mutant "the ladder goes by the name of the host" engine_ladder.c 's/return host->serial != NULL .*/return false/'
 mutant "a half-open endpoint lets all through" engine_breaker.c 's/if (breaker->probe != 0 .*{/if (false) {/'

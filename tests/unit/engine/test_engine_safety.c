@@ -179,6 +179,26 @@ static void test_ladder_moves(void **state)
     rig_free(rig);
 }
 
+/* A run of a rack that works through hosts asks for each of them. */
+static void test_ladder_each(void **state)
+{
+    struct policy_defaults defaults = defaults_of();
+    defaults.guards.ladder_runs_max = 1;
+    struct rig *rig = rig_new_with(
+        racks_of(2, 10),
+        "policies: ( { name = \"p\"; summary = \"s\"; owner = \"o\"; subject = \"rack\"; mode = "
+        "\"enforce\"; when = { event = \"x.failed\"; }; limits = { once_within = \"0s\"; }; do = ( "
+        "{ step = \"all\"; each = \"['r1h01']\"; action = \"power.cycle\"; timeout = \"1m\"; } ); "
+        "} );",
+        &defaults);
+    cycle_at(rig, "r1h01", 0);
+    assert_int_equal(rig_host(rig, "r1h01")->offs, 1);
+    cycle_at(rig, "r1h01", 48 * HOUR);
+    assert_int_equal(rig_host(rig, "r1h01")->offs, 1);
+    assert_trace(rig, "guard ladder: 1 of 1 interrupting runs on chassis S1-1 in 21d");
+    rig_free(rig);
+}
+
 /* ---- breakers ----------------------------------------------------------------------------------
  */
 
@@ -270,8 +290,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_witnesses),       cmocka_unit_test(test_witness_silent),
         cmocka_unit_test(test_witness_seconds), cmocka_unit_test(test_ladder),
-        cmocka_unit_test(test_ladder_moves),    cmocka_unit_test(test_breaker),
-        cmocka_unit_test(test_breaker_person),  cmocka_unit_test(test_half_open),
+        cmocka_unit_test(test_ladder_moves),    cmocka_unit_test(test_ladder_each),
+        cmocka_unit_test(test_breaker),         cmocka_unit_test(test_breaker_person),
+        cmocka_unit_test(test_half_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
