@@ -108,7 +108,7 @@ void holds_free(struct engine *engine);
 #define SHRINK_HOSTS_MIN 1 /* One host may always go. */
 
 bool blind_why(const struct engine *engine,
-               struct textbuf *text); /* False, and nothing said: we see. */
+               struct textbuf *text);            /* False, and nothing said: we see. */
 bool blind_sources(const struct engine *engine); /* Sources are silent, whatever the inventory. */
 void blind_policies(struct engine *engine);
 void blind_heard(struct engine *engine, const struct event *items, size_t count);
