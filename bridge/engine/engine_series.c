@@ -20,8 +20,8 @@ static struct sample *sample_at(const struct series *series, uint32_t index)
 uint32_t series_room(const struct policy_series *wanted)
 {
     int64_t count = wanted->window_ms / wanted->metric->interval_ms;
-    /* Twice as many as promised: a source that is quicker, and the edges. */
-    return (uint32_t)(count > POLICY_SAMPLES_MAX ? POLICY_SAMPLES_MAX : count) * 2 + 2;
+    count = count > POLICY_SAMPLES_MAX ? POLICY_SAMPLES_MAX : count;
+    return (uint32_t)(count + count / 4 + 4); /* A source that is a little quicker, and edges. */
 }
 
 void series_put(struct series *series, struct sample sample)
