@@ -105,6 +105,9 @@ struct cel_env {
     const char *container; /* Names are tried inside it first ("a.b": a.b.x, a.x, x); NULL: none. */
     bool unchecked;        /* No type checker: mistakes are found when they are evaluated. */
     bool no_macros, no_folding; /* For tests. */
+    /* What the language allows and nobody means is a mistake: a division of integers compared with
+     * a double, and loops that may take more than CEL_STEPS_MAX steps (cel_program_cost()). */
+    bool strict;
     /* Further names by type text, for embeddings beyond the types above: {"x", "map(int, string)"}
      * is a variable (numbered after variables), {"f", ".string, T -> list(T)"} a member function
      * without implementation. */
@@ -139,6 +142,12 @@ int cel_compile(const struct cel_env *env, const char *source, struct arena *are
 int cel_compile_text(const struct cel_env *env, struct text source, struct arena *arena,
                      struct cel_program **ret_program, struct cel_problem *problems,
                      size_t *ret_problems_count);
+
+#define CEL_COST_ITEMS 100 /* Of a list whose length the source does not say. */
+
+/* Steps the program may take, for lists of CEL_COST_ITEMS items; the run-time limit is
+ * CEL_STEPS_MAX, whatever comes. */
+uint64_t cel_program_cost(const struct cel_program *program);
 
 struct cel_type cel_program_type(const struct cel_program *program);
 /* What the items of its list are: kind and record; CEL_DYN when that is not known. */

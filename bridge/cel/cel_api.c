@@ -40,6 +40,9 @@ static int compile(struct cel_program *program, struct text source, struct arena
         return problems->nomem ? -NSH_NOMEM : -NSH_INVALID;
     }
     cel_check(program->env, program->ast, arena, problems, &program->type, &program->locals_count);
+    if (program->env->strict) {
+        cel_check_cost(problems, program->ast);
+    }
     if (problems->nomem || problems->errors > 0) {
         return problems->nomem ? -NSH_NOMEM : -NSH_INVALID;
     }

@@ -41,6 +41,8 @@ void cel_hint_function(struct cel_checker *checker, const struct cel_ast *ast, c
 void cel_hint_overload(struct cel_checker *checker, const struct cel_ast *ast,
                        const struct cel_overload *candidates, uint32_t count);
 void cel_hint_division(struct cel_checker *checker, const struct cel_ast *ast);
+/* 13 / 16 > 0.8: the language takes it, and it is never what was meant. */
+void cel_hint_quotient(struct cel_checker *checker, const struct cel_ast *ast);
 
 static inline bool cel_is_function_type(const char *type)
 {

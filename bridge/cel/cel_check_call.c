@@ -278,6 +278,8 @@ static __attribute__((noinline)) void finish_call(struct cel_checker *checker, s
     check_literal_args(checker, ast);
     if (text_is(ast->name, "_/_")) {
         cel_hint_division(checker, ast);
+    } else if (checker->env->strict) {
+        cel_hint_quotient(checker, ast);
     }
 }
 

@@ -281,3 +281,22 @@ void cel_hint_division(struct cel_checker *checker, const struct cel_ast *ast)
                     : arena_printf(checker->arena, "use double(%s) / double(%s)", a.at, b.at),
                 "division of two integers drops the remainder");
 }
+
+void cel_hint_quotient(struct cel_checker *checker, const struct cel_ast *ast)
+{
+    static const char *const names[] = {"_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"};
+    bool compares = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        compares = compares || text_is(ast->name, names[i]);
+    }
+    for (uint32_t i = 0; compares && i < 2; i++) {
+        const struct cel_ast *quotient = ast->args[i];
+        if (quotient->kind == CEL_AST_CALL && text_is(quotient->name, "_/_") &&
+            arg_type(checker, ast, i)->kind == CEL_INT &&
+            arg_type(checker, ast, 1 - i)->kind == CEL_DOUBLE) {
+            cel_problem(checker->problems, false, ast->offset, ast->length,
+                        "divide doubles: 13.0 / 16.0, double(x) / 16.0",
+                        "a division of two integers gives an int, and is compared with a double");
+        }
+    }
+}

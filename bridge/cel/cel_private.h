@@ -219,6 +219,9 @@ static inline void cel_eval_code(struct cel_run *run, const struct cel_code *cod
 void cel_check(const struct cel_env *env, struct cel_ast *root, struct arena *arena,
                struct cel_problems *problems, const struct cel_ty **ret_type,
                uint32_t *ret_locals_count);
+uint64_t cel_ast_cost(const struct cel_ast *ast);
+/* A problem when loops inside loops may take more steps than are allowed. */
+void cel_check_cost(struct cel_problems *problems, const struct cel_ast *root);
 int cel_build(struct cel_program *program, struct arena *arena, struct cel_problems *problems);
 
 /* --- values -------------------------------------------------------------------------------- */

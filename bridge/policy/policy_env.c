@@ -143,6 +143,7 @@ static const struct cel_function functions[POLICY_FUNCTIONS_COUNT] = {
     {                                                                                              \
         .variables = variables, .variables_count = (count), .functions = functions,                \
         .functions_count = POLICY_FUNCTIONS_COUNT, .wanted = {.kind = (wanted_kind)},              \
+        .strict = true,                                                                            \
     }
 
 static const struct cel_env envs[SCOPES_COUNT][2] = {

@@ -97,7 +97,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     NSH_ASSERT(json_parse(world_json, strlen(world_json), &arena, &world, NULL) == 0);
     env.unchecked = data[0] == '~';
-    struct text source = {(const char *)data + env.unchecked, (uint32_t)size - env.unchecked};
+    env.strict = data[0] == '|';
+    uint32_t skip = env.unchecked || env.strict;
+    struct text source = {(const char *)data + skip, (uint32_t)size - skip};
     int r = cel_compile_text(&env, source, &arena, &program, problems, &count);
     for (size_t i = 0; i < count; i++) {
         NSH_ASSERT(problems[i].offset <= source.count && problems[i].length > 0 &&
