@@ -88,7 +88,7 @@ struct domain_state {
     uint32_t recent_count; /* Hosts that broke within the window and no brake explains. */
     uint32_t brakes_inside;
     uint32_t explained; /* Counted when a brake is about to be released. */
-    uint32_t runs; /* Interrupting runs now. */
+    uint32_t runs;      /* Interrupting runs now. */
     struct ring interrupts;
     struct brake *brake;
     struct waiting waiting;
