@@ -93,8 +93,12 @@ static bool list_make(struct engine *engine, struct run *run, struct run_step *s
     struct scope scope;
     struct nsh_error err = {0};
     struct nsh_value list = nsh_null();
+    if (step->source != NULL && items_undo(run, step)) {
+        return true;
+    }
     if (step->source != NULL) {
-        return items_undo(run, step);
+        step_failed(engine, run, "no memory for the items");
+        return false;
     }
     scope_run(engine, run, &event, &scope);
     if (eval_value(&scope, step->step->each.program, &list, &err) < 0) {

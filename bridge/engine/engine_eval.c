@@ -50,7 +50,7 @@ static struct nsh_value data_value(struct scope *scope, struct text data)
     return value;
 }
 
-static struct nsh_value event_value(struct scope *scope)
+struct nsh_value eval_event(struct scope *scope)
 {
     const struct event *event = scope->event;
     const struct nsh_member members[] = {
@@ -198,24 +198,13 @@ static struct nsh_value failed_value(struct scope *scope)
     return map_value(scope, members, 2);
 }
 
-/* One condition's event, for lists of those that made it true: the newest is what is kept. */
-static struct nsh_value matched_value(struct scope *scope)
-{
-    struct nsh_value *items = arena_array(&scope->engine->scratch, 1, sizeof *items);
-    if (items == NULL) {
-        return nsh_list(NULL, 0);
-    }
-    items[0] = event_value(scope);
-    return nsh_list(items, 1);
-}
-
 static bool variable_make(struct scope *scope, size_t index, struct nsh_value *ret_value)
 {
     bool made = true;
     switch ((enum policy_variable)index) {
     case VAR_EVENT:
         made = scope->event != NULL;
-        *ret_value = made ? event_value(scope) : nsh_null();
+        *ret_value = made ? eval_event(scope) : nsh_null();
         break;
     case VAR_HOST:
         made = scope->host != NULL && scope->host->host != NULL;
@@ -252,7 +241,7 @@ static bool variable_make(struct scope *scope, size_t index, struct nsh_value *r
         break;
     case VAR_MATCHED:
         made = scope->event != NULL;
-        *ret_value = made ? matched_value(scope) : nsh_null();
+        *ret_value = made ? matched_list(scope) : nsh_null();
         break;
     case VAR_HOSTS:
         made = hosts_value(scope, ret_value);

@@ -222,6 +222,7 @@ void instance_free(struct engine *engine, struct instance *instance)
     metric_free(engine, instance);
     free(instance->window);
     free(instance->event);
+    matched_free(instance);
     char *key = NULL;
     memcpy(&key, &instance->key.at, sizeof key);
     free(key);
@@ -310,6 +311,7 @@ void instance_event(struct engine *engine, struct instance *instance, const stru
     }
     instance->event_bytes = event_pack(event, instance->event, instance->event_room);
     instance->lag_ms = engine->now_ms - event_at(engine, event);
+    matched_add(engine, instance, event);
     memset(instance->alarm, 0, sizeof instance->alarm);
     if (alarm != NULL) {
         memcpy(instance->alarm, alarm->id, sizeof instance->alarm);

@@ -262,6 +262,7 @@ static void load_pending(struct engine *engine, const struct nsh_value *value)
                !instance->pulse) {
         state = INST_IDLE; /* What it was about is over. */
     }
+    matched_load_instance(engine, instance, nsh_get(value, "matched"));
     instance_last_event(engine, instance, nsh_get(value, "event"));
     instance->lag_ms =
         nsh_get_int(value, "lag_ms", instance->lag_ms); /* Downtime is not its age. */

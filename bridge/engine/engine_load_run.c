@@ -156,6 +156,7 @@ static void load_run(struct engine *engine, const struct nsh_value *value)
         return;
     }
     run_flags(run, value);
+    matched_load_run(engine, run, nsh_get(value, "matched"));
     if (policy == NULL) {
         run->policy_name = run_keep(run, text_at(value, "policy"));
         run->lost = "its policy was changed or removed while the daemon was down";

@@ -258,7 +258,8 @@ static void subject_matched(struct engine *engine, const struct policy *policy,
 static bool condition_moves(const struct policy *policy)
 {
     return policy->when.condition.program != NULL && policy->when.condition.source != NULL &&
-           strstr(policy->when.condition.source, "active(") != NULL;
+           (strstr(policy->when.condition.source, "active(") != NULL ||
+            strstr(policy->when.condition.source, "in_calendar(") != NULL);
 }
 
 static const struct link *link_of_policy(const struct alarm *alarm, const struct policy *policy)

@@ -196,6 +196,7 @@ struct instance {
     struct operator_state *op;   /* engine_operator.h; NULL: nothing to remember. */
     struct series_state *series; /* engine_series.h; NULL: no samples. */
     int64_t metric_ms;           /* When its trigger was last asked of a sample; 0: not known. */
+    struct matched *matched;     /* engine_matched.c; NULL: nobody wants them. */
     uint8_t *event;              /* Packed: the last one that matched. */
     size_t event_bytes, event_room;
     char alarm[ID_BYTES];
@@ -293,7 +294,9 @@ struct run {
     const char *reason, *failure, *failed_step, *failed_error, *cancel;
     const char *lost; /* Why it cannot go on: only what is in doubt is resolved. */
     int64_t started_ms, ended_ms, activity_ms;
-    struct text event; /* Packed, in the arena. */
+    struct text event;    /* Packed, in the arena. */
+    struct text *matched; /* The same: all that made it begin. */
+    uint32_t matched_count;
     struct timer timer;
     struct action *action; /* The one in progress. */
     struct action *actions, *actions_last;
@@ -622,19 +625,6 @@ void scope_run(struct engine *engine, struct run *run, struct event *ret_event,
 bool eval_active(struct engine *engine, const struct host_state *host,
                  const struct domain_state *domain, struct text pattern);
 
-/* ---- engine_calendar.c: calendars ---------------------------------------------------------------
- */
-
-void wall_take(struct engine *engine, int64_t given_ms);
-/* False: there is no calendar of that name. */
-bool calendar_open(const struct engine *engine, const struct policy_set *set, struct text name,
-                   bool *ret_open);
-bool calendar_check(struct engine *engine, struct ask *ask, struct textbuf *text); /* A guard. */
-void calendar_begin(struct engine *engine, struct run *run);
-void calendar_look(struct engine *engine, struct run *run);
-bool calendar_waits(const struct run *run);
-bool calendar_is_away(const struct run *run); /* It waits, and its host is free for others. */
-
 #include "engine/engine_checks.h"
 
 /* ---- engine_decide.c
@@ -702,31 +692,6 @@ void step_skipped(struct engine *engine, struct run *run, const char *text);
 /* The alarm is cleared, and the step would change something. */
 bool step_cleared_skips(const struct run *run, const struct run_step *step);
 
-/* ---- engine_each.c: the action of a step for each item of a list ------------------------------
- */
-
-bool each_is(const struct run *run); /* Where it stands is a step with `each`. */
-void each_begin(struct engine *engine, struct run *run);
-void each_look(struct engine *engine, struct run *run);
-void each_cancel(struct engine *engine, struct run *run, const char *why);
-void each_cleared(struct engine *engine, struct run *run);
-struct run *each_child(struct engine *engine, struct run *parent, uint32_t number, const char *id);
-void each_child_ended(struct engine *engine, struct run *child);
-void each_write(struct textbuf *json, const struct run_step *step);
-void each_restore(struct engine *engine, struct run *run, struct run_step *step,
-                  const struct nsh_value *items);
-void each_resume(struct engine *engine, struct run *run);
-struct nsh_value each_results(struct engine *engine, const struct run_step *step);
-
-/* ---- engine_undo.c: what an abandoned run takes back ------------------------------------------
- */
-
-bool undo_begin(struct engine *engine, struct run *run, enum run_state after, const char *reason);
-bool undo_wanted(const struct run_step *step);
-void undo_finish(struct engine *engine, struct run *run);
-/* Ends, when what it did is taken back. */
-void run_abandon(struct engine *engine, struct run *run, enum run_state state, const char *reason);
-
 /* ---- engine_action.c
  * ------------------------------------------------------------------------------------------------------------
  */
@@ -790,6 +755,7 @@ int command_run(struct engine *engine, const struct engine_command *command, str
 void plan_reply(struct engine *engine, struct textbuf *json);
 void status_reply(struct engine *engine, struct textbuf *json);
 
+#include "engine/engine_each.h"
 #include "engine_series.h"
 
 #endif

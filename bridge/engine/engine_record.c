@@ -237,6 +237,7 @@ static bool write_run(struct engine *engine, struct run *run)
         json_bool(json, "told", run->told);
         json_int(json, "activity_ms", run->activity_ms);
         json_chars(json, "severity", severity_word(run->severity));
+        matched_write_run(json, run);
         struct event event;
         if (run->event.count > 0 &&
             event_unpack((const uint8_t *)run->event.at, run->event.count, &event, NULL) > 0) {
@@ -363,6 +364,7 @@ static void write_instance(struct engine *engine, struct instance *instance)
     json_int(json, "decided_ms", instance->decided_ms);
     json_int(json, "keep_until_ms", instance->keeping ? instance->keep_until_ms : 0);
     instance_event_json(json, instance);
+    matched_write_instance(json, instance);
     instance_alarms(json, instance);
     json_raw(json, "window");
     textbuf_add_char(json, '[');

@@ -278,6 +278,7 @@ void run_start(struct engine *engine, const struct run_order *order)
     }
     if (order->instance != NULL) {
         run->instance = order->instance;
+        matched_take(run, order->instance);
         order->instance->run = run;
     }
     engine->counters.runs_started++;

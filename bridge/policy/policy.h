@@ -161,7 +161,8 @@ struct policy {
     const struct policy_condition *unless;
     size_t unless_count;
     struct policy_limits limits;
-    uint32_t calendar; /* 1 + the index of the one that must be open; 0: none. */
+    uint32_t calendar;  /* 1 + the index of the one that must be open; 0: none. */
+    bool names_matched; /* Some step asks for `matched`. */
     const struct policy_step *steps;
     size_t steps_count;
     const struct policy_step *otherwise; /* `else` */

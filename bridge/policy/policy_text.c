@@ -136,6 +136,9 @@ static struct cel_program *compile(struct policy_loader *loader, const struct po
         }
         program = compile_new(loader, source, env, key, text);
     }
+    if (loader->policy != NULL && strstr(text, "matched") != NULL) {
+        loader->policy->names_matched = true;
+    }
     if (program != NULL && strstr(text, "in_calendar") != NULL) {
         policy_calendar_calls(loader, program, source->setting);
     }

@@ -63,6 +63,11 @@ static size_t step_names(const struct rehearsal *rehearsal, const char **names, 
         for (size_t s = 0; s < policy->steps_count && count < max; s++) {
             names[count++] = policy->steps[s].name;
         }
+        for (size_t s = 0; s < policy->steps_count && count < max; s++) {
+            if (policy->steps[s].undo != NULL) {
+                names[count++] = policy->steps[s].undo->name;
+            }
+        }
         for (size_t s = 0; s < policy->otherwise_count && count < max; s++) {
             names[count++] = policy->otherwise[s].name;
         }

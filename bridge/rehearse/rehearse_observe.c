@@ -231,7 +231,9 @@ void observe_record(void *arg, const struct record *record)
     }
     if (record->kind == RECORD_DECISION) {
         decision_seen(observer, &body);
-    } else if (record->kind == RECORD_RUN && nsh_get(&body, "parent") == NULL) {
+    } else if (record->kind == RECORD_RUN && nsh_get(&body, "parent") != NULL) {
+        (void)run_of(observer, record->id, &body); /* One item of a step: for its calls. */
+    } else if (record->kind == RECORD_RUN) {
         run_seen(observer, record, &body);
     } else if (record->kind == RECORD_ACTION) {
         action_seen(observer, record, &body);

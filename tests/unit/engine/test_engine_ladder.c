@@ -190,6 +190,61 @@ static void test_clears_meanwhile(void **state)
     rig_free(rig);
 }
 
+/* ---- matched --------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *when;
+    bool killed;
+    const char *text, *why;
+} matches[] = {
+    {"count = 3; within = \"1m\"; distinct = \"event.host\"; settle = \"10s\";", false,
+     "3: r1h02 r1h03 r1h04", "those inside the window, each host once"},
+    {"count = 3; within = \"1m\"; distinct = \"event.host\"; settle = \"10s\";", true,
+     "3: r1h02 r1h03 r1h04", "also over a restart"},
+    {"for = \"10s\";", false, "1: r1h01", "an alarm"},
+};
+
+static void test_matched(void **state)
+{
+    for (size_t i = 0; i < ROWS(matches); i++) {
+        char text[2048];
+        snprintf(text, sizeof text,
+                 "policies: ( { name = \"p\"; subject = \"rack\"; mode = \"enforce\";"
+                 " when = { event = \"temperature.high\"; %s };"
+                 " do = ( { step = \"pause\"; wait = \"5s\"; },"
+                 " { step = \"a\"; action = \"notify\"; with = { text = "
+                 "\"${size(matched)}: ${matched.map(e, e.host).join(' ')}\"; }; } ); } );",
+                 matches[i].when);
+        struct rig *rig = rig_new(nodes_of(4), text);
+        bool counts = strstr(matches[i].when, "count") != NULL;
+        rig_raise(rig, "r1h01", HOT);
+        rig_at(rig, counts ? 62 * S : 14 * S);
+        for (unsigned h = 2; counts && h <= 4; h++) {
+            char name[16];
+            snprintf(name, sizeof name, "r1h%02u", h);
+            rig_raise(rig, name, HOT);
+            rig_clear(rig, name, HOT);
+            rig_raise(rig, name, HOT);
+            rig_at(rig, 62 * S + h * S);
+            if (matches[i].killed && h == 3) {
+                rig_kill(rig);
+                rig_start(rig, 65 * S + 500);
+            }
+        }
+        rig_at(rig, counts ? 78 * S : 14 * S); /* It was decided, and waits. */
+        if (matches[i].killed) {
+            rig_kill(rig);
+            rig_start(rig, 79 * S);
+        }
+        rig_at(rig, 3 * MIN);
+        if (rig->page.at == NULL || strstr(rig->page.at, matches[i].text) == NULL) {
+            fail_msg("%s: wanted %s, got %s\n%s", matches[i].why, matches[i].text,
+                     rig->page.at == NULL ? "nothing" : rig->page.at, rig->trace.at);
+        }
+        rig_free(rig);
+    }
+}
+
 /* ---- undo ------------------------------------------------------------------------------------ */
 
 #define UNDO_POLICY                                                                                \
@@ -330,7 +385,8 @@ static void test_need_of_item(void **state)
         "{ step = \"move\"; action = \"drain\"; undo = \"undrain\"; parallel = 2; "                \
         "  each = \"hosts.filter(h, h.role == 'web')\"; timeout = \"1m\"; retries = 1; "           \
         "  retry_delay = \"5s\"; calendar = \"noon\"; },"                                          \
-        "{ step = \"pause\"; wait = \"10s\"; if = \"in_calendar('noon')\"; },"                     \
+        "{ step = \"pause\"; wait = \"10s\"; if = \"in_calendar('noon') && size(matched) == 1\"; " \
+        "},"                                                                                       \
         "{ step = \"helped\"; check = \"false\"; within = \"20s\"; every = \"5s\"; }")
 
 static struct rig *everything(void)
@@ -453,19 +509,13 @@ static void test_starved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_one_fails),
-        cmocka_unit_test(test_guards_of_each),
-        cmocka_unit_test(test_cancel_each),
-        cmocka_unit_test(test_clears_meanwhile),
-        cmocka_unit_test(test_undo),
-        cmocka_unit_test(test_undo_each),
-        cmocka_unit_test(test_undo_guarded),
-        cmocka_unit_test(test_need),
-        cmocka_unit_test(test_need_of_item),
-        cmocka_unit_test(test_everything),
-        cmocka_unit_test(test_killed_everywhere),
+        cmocka_unit_test(test_each),         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_one_fails),    cmocka_unit_test(test_guards_of_each),
+        cmocka_unit_test(test_cancel_each),  cmocka_unit_test(test_clears_meanwhile),
+        cmocka_unit_test(test_undo),         cmocka_unit_test(test_undo_each),
+        cmocka_unit_test(test_undo_guarded), cmocka_unit_test(test_need),
+        cmocka_unit_test(test_matched),      cmocka_unit_test(test_need_of_item),
+        cmocka_unit_test(test_everything),   cmocka_unit_test(test_killed_everywhere),
         cmocka_unit_test(test_starved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

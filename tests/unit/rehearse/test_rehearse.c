@@ -40,6 +40,17 @@ static const char operators[] =
     "};\n"
     "  do = ( { step = \"tell\"; action = \"notify\"; with = { text = \"x\"; }; } ); } );\n";
 
+/* l.policy: a ladder with all that steps can say. */
+static const char ladder[] =
+    "policies: ( { name = \"rack-hot\"; subject = \"rack\"; when = { event = "
+    "\"temperature.high\"; };\n"
+    "  unless = ( \"in_calendar('freeze')\" ); limits = { once_within = \"1h\"; };\n"
+    "  do = ( { step = \"window\"; calendar = \"noon\"; need_left = \"1h\"; timeout = \"2d\"; "
+    "},\n"
+    "         { step = \"move\"; action = \"drain\"; each = \"hosts\"; parallel = 2; undo = "
+    "\"undrain\"; need = \"!cleared\"; },\n"
+    "         { step = \"helped\"; check = \"cleared\"; within = \"10m\"; } ); } );\n";
+
 static void put(const char *path, const char *text)
 {
     FILE *file = fopen(path, "we");
@@ -164,6 +175,7 @@ int main(void)
     }
     put("t.policy", policy);
     put("w.policy", operators);
+    put("l.policy", ladder);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     unlink("t.policy");
     unlink("w.policy");
