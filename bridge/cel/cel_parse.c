@@ -187,7 +187,8 @@ static bool parse_args(struct cel_parser *parser)
 static struct cel_ast *parse_list(struct cel_parser *parser, struct cel_token open)
 {
     struct items items = items_start(parser);
-    while (!parser->failed && !cel_token_is(&parser->token, "]")) {
+    bool lone = take(parser, ","); /* [,] is []. */
+    while (!parser->failed && !lone && !cel_token_is(&parser->token, "]")) {
         bool optional = take(parser, "?");
         struct cel_ast *item = parse_expr(parser);
         if (!items_add(parser, item)) {
@@ -208,7 +209,8 @@ static struct cel_ast *parse_list(struct cel_parser *parser, struct cel_token op
 static struct cel_ast *parse_map(struct cel_parser *parser, struct cel_token open)
 {
     struct items items = items_start(parser);
-    while (!parser->failed && !cel_token_is(&parser->token, "}")) {
+    bool lone = take(parser, ","); /* {,} is {}. */
+    while (!parser->failed && !lone && !cel_token_is(&parser->token, "}")) {
         bool optional = take(parser, "?");
         struct cel_ast *key = parse_expr(parser);
         if (!items_add(parser, key) || !expect(parser, ":", "':'")) {
