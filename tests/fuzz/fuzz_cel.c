@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // ROOMS: cel
 /*
- * Hostile conditions: compiled, evaluated, explained. Folding constants must change nothing, and
- * what is printed must read back as the same.
+ * Hostile conditions: compiled, evaluated, explained. Neither folding constants nor what the types
+ * tell may change anything (the same source runs as a plain tree beside it), and what is printed
+ * must read back as the same.
  */
 
 #include "base/assert.h"
@@ -113,6 +114,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         plain.no_folding = true;
         if (cel_compile_text(&plain, source, &arena, &unfolded, NULL, NULL) == 0) {
             compare(program, unfolded, &world);
+        }
+        plain.unchecked = true; /* Neither slots nor overloads chosen by types: the plain tree. */
+        plain.strict = false;
+        struct cel_program *tree = NULL;
+        if (cel_compile_text(&plain, source, &arena, &tree, NULL, NULL) == 0) {
+            compare(program, tree, &world);
         }
         print_and_read(&env, program, &arena, &world);
         cel_explain(program, &inputs, &arena, &text);
