@@ -12,25 +12,40 @@
 /* ---- sources -----------------------------------------------------------------------------------
  */
 
-/* The silence of a policy set begins with it: what never spoke is as silent as what stopped. */
-void blind_policies(struct engine *engine)
+static int64_t heard_before(const struct guards_kept *kept, const char *source, int64_t now_ms)
 {
     for (uint32_t i = 0; i < POLICY_SILENCES_MAX; i++) {
-        int64_t *heard_ms = &engine->kept.heard_ms[i];
-        *heard_ms = *heard_ms == 0 ? engine->now_ms : *heard_ms;
+        if (kept->heard[i].ms != 0 && strcmp(kept->heard[i].source, source) == 0) {
+            return kept->heard[i].ms;
+        }
     }
+    return now_ms;
+}
+
+/* What was watched before goes on; the silence of another one begins now: what never spoke is as
+ * silent as what stopped. */
+void blind_policies(struct engine *engine)
+{
+    const struct policy_guards *guards = engine->guards;
+    struct heard heard[POLICY_SILENCES_MAX] = {0};
+    for (uint32_t i = 0; i < guards->silences_count; i++) {
+        const char *source = guards->silences[i].source;
+        memcpy(heard[i].source, source, sizeof heard[i].source);
+        heard[i].ms = heard_before(&engine->kept, source, engine->now_ms);
+    }
+    memcpy(engine->kept.heard, heard, sizeof heard);
 }
 
 void blind_heard(struct engine *engine, const struct event *items, size_t count)
 {
     const struct policy_guards *guards = engine->guards;
     for (uint32_t s = 0; s < guards->silences_count; s++) {
-        for (size_t i = 0; i < count && engine->kept.heard_ms[s] < engine->now_ms; i++) {
+        for (size_t i = 0; i < count && engine->kept.heard[s].ms < engine->now_ms; i++) {
             if (text_glob(text_of(guards->silences[s].source), items[i].source)) {
                 bool back =
-                    engine->now_ms - engine->kept.heard_ms[s] > guards->silences[s].after_ms;
+                    engine->now_ms - engine->kept.heard[s].ms > guards->silences[s].after_ms;
                 engine->sources_back_ms = back ? engine->now_ms : engine->sources_back_ms;
-                engine->kept.heard_ms[s] = engine->now_ms;
+                engine->kept.heard[s].ms = engine->now_ms;
             }
         }
     }
@@ -39,7 +54,7 @@ void blind_heard(struct engine *engine, const struct event *items, size_t count)
 static bool source_is_silent(const struct engine *engine, uint32_t index, struct textbuf *text)
 {
     const struct policy_silence *silence = &engine->guards->silences[index];
-    int64_t silent_ms = engine->now_ms - engine->kept.heard_ms[index];
+    int64_t silent_ms = engine->now_ms - engine->kept.heard[index].ms;
     if (silent_ms <= silence->after_ms) {
         return false;
     }

@@ -107,6 +107,12 @@ void holds_free(struct engine *engine);
 
 #define SHRINK_HOSTS_MIN 1 /* One host may always go. */
 
+/* When a source of the guards spoke last. */
+struct heard {
+    char source[64];
+    int64_t ms; /* 0: no row. */
+};
+
 bool blind_why(const struct engine *engine,
                struct textbuf *text);            /* False, and nothing said: we see. */
 bool blind_sources(const struct engine *engine); /* Sources are silent, whatever the inventory. */
@@ -124,8 +130,8 @@ struct guards_kept {
     uint32_t holds_count;
     size_t fleet_hosts; /* So many hosts are expected. */
     bool fleet_dirty;
-    char shrunken[GUARD_TEXT_BYTES];       /* Why the inventory is not believed; "": it is. */
-    int64_t heard_ms[POLICY_SILENCES_MAX]; /* By row of the guards. */
+    char shrunken[GUARD_TEXT_BYTES];         /* Why the inventory is not believed; "": it is. */
+    struct heard heard[POLICY_SILENCES_MAX]; /* By row of the guards. */
 };
 
 #endif

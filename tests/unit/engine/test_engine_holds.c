@@ -221,6 +221,17 @@ static void test_silent_source(void **state)
     beat.source = TEXT("alertmanager");
     rig_event(rig, &beat);
     acts_on(rig, "r2h02");
+    rig_at(rig, 60 * MIN);
+    defaults.guards.silences_count = 2; /* One more is watched: its hour begins now. */
+    defaults.guards.silences[1] = defaults.guards.silences[0];
+    defaults.guards.silences[0] = (struct policy_silence){"trap/*", HOUR};
+    struct policy_set *before = rig->set;
+    rig->set = policies_text(POLICY(CYCLE), &defaults);
+    rig_step(rig, &(struct engine_input){.kind = INPUT_POLICIES, .policies = rig->set});
+    held_because(rig, "r1h03", "blind: source alertm* silent for 46m, at most 10m");
+    rig_step(rig, &(struct engine_input){.kind = INPUT_TICK});
+    assert_false(engine_policies_in_use(rig->engine, before));
+    policy_set_free(before);
     rig_free(rig);
 }
 

@@ -26,6 +26,69 @@ static void guards_read(const char *text, struct policy_defaults *ret)
     arena_done(&arena);
 }
 
+static void test_guards(void **state)
+{
+    struct policy_defaults defaults;
+    guards_read(
+        "guards = { worst_case = { rack = 1; pool = 2; site = 3; }; witnesses = 4;\n"
+        "  silence = ( { source = \"alertm*\"; after = \"1m\"; }, { source = \"trap/*\"; after "
+        "= \"1h\"; } ); shrink_percent = 30; power_on = \"own\";\n"
+        "  ladder = { runs = 6; within = \"7d\"; };\n"
+        "  breaker = { failures = 7; open = \"8s\"; open_max = \"9m\"; }; };",
+        &defaults);
+    const struct policy_guards *guards = &defaults.guards;
+    assert_int_equal(guards->worst_rack_max, 1);
+    assert_int_equal(guards->worst_pool_max, 2);
+    assert_int_equal(guards->worst_site_max, 3);
+    assert_int_equal(guards->witnesses, 4);
+    assert_int_equal(guards->silences_count, 2);
+    assert_string_equal(guards->silences[0].source, "alertm*");
+    assert_int_equal(guards->silences[1].after_ms, 3600000);
+    assert_int_equal(guards->shrink_percent, 30);
+    assert_int_equal(guards->power_on, POLICY_POWER_ON_OWN);
+    assert_int_equal(guards->ladder_runs_max, 6);
+    assert_int_equal(guards->ladder_ms, 7 * 24 * 3600000LL);
+    assert_int_equal(guards->breaker_failures, 7);
+    assert_int_equal(guards->breaker_open_ms, 8000);
+    assert_int_equal(guards->breaker_open_ms_max, 9 * 60000);
+    struct nsh_place at = policy_guard_place(guards, POLICY_GUARD_WITNESSES);
+    assert_string_equal(at.file, "site.conf");
+    assert_int_equal(at.line, 1);
+    assert_null(policy_guard_place(guards, POLICY_GUARD_RATES_RACK).file);
+}
+
+/* What is wrong is said where it stands. */
+static void test_guards_wrong(void **state)
+{
+    static const struct {
+        const char *text, *message;
+    } rows[] = {
+        {"guards = { silence = ( { after = \"1m\"; } ); };", "guards.silence needs 'source'"},
+        {"guards = { silence = ( { source = \"x\"; } ); };", "guards.silence needs 'after'"},
+        {"guards = { silence = ( { source = \"\"; after = \"1m\"; } ); };", "a source has 1 to 63"},
+        {"guards = { silence = \"x\"; };", "'silence' must be a list"},
+        {"guards = { power_on = \"never\"; };", "'power_on' cannot be \"never\""},
+        {"guards = { witnesses = 0; };", "between 1 and 8"},
+        {"guards = { ladder = { runs = 51; }; };", "between 1 and 50"},
+        {"guards = { breaker = { opne = \"1s\"; }; };", "did you mean 'open'?"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct diags diags = {0};
+        struct arena arena = ARENA_INIT;
+        struct policy_defaults defaults = policy_defaults_builtin();
+        CLEANUP(textbuf_donep) struct textbuf out = {0};
+        policy_defaults_read(conf_read_text("site.conf", rows[i].text, &arena, &diags), &defaults,
+                             &diags);
+        assert_true(diags.errors_count > 0);
+        diags_print(&diags, NULL, false, &out);
+        if (strstr(out.at, rows[i].message) == NULL) {
+            fail_msg("no \"%s\" in\n%s", rows[i].message, out.at);
+        }
+        diags_done(&diags);
+        arena_done(&arena);
+    }
+}
+
 static void test_figures(void **state)
 {
     static const struct {
@@ -117,6 +180,8 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_guards),
+        cmocka_unit_test(test_guards_wrong),
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_refused),
     };
