@@ -314,6 +314,25 @@ static void print_step(struct cli *cli, const struct nsh_value *step, uint32_t n
            length.at == NULL ? "" : length.at, words.at == NULL ? "" : words.at);
 }
 
+/* A run that asks: how long there is for an answer. */
+static void print_waits(struct cli *cli, const struct nsh_value *waits)
+{
+    if (waits == NULL || waits->type != NSH_MAP || nsh_get_int(waits, "passed_ms", 0) != 0) {
+        return;
+    }
+    CLEANUP(textbuf_donep) struct textbuf left = {0};
+    int64_t left_ms = nsh_get_int(waits, "ends_ms", 0) - cli->now_ms;
+    cli_length(left_ms > 0 ? left_ms : 0, &left);
+    bool veto = strcmp(nsh_get_text(waits, "for", ""), "veto") == 0;
+    cli_print_line("asks       %s: %s in %s unless somebody answers; %lld of %lld said yes",
+                   nsh_get_text(waits, "what", "-"),
+                   veto                                                          ? "done"
+                   : strcmp(nsh_get_text(waits, "on_timeout", ""), "allow") == 0 ? "allowed"
+                                                                                 : "denied",
+                   left.at == NULL ? "-" : left.at, (long long)nsh_get_int(waits, "given", 0),
+                   (long long)nsh_get_int(waits, "count", 0));
+}
+
 enum cli_exit cli_run_show(struct cli *cli)
 {
     static const struct cli_column fields[] = {
@@ -333,6 +352,7 @@ enum cli_exit cli_run_show(struct cli *cli)
         return result;
     }
     cli_print_fields(cli, &run, fields);
+    print_waits(cli, nsh_get(&run, "waits"));
     const struct nsh_value *steps = nsh_get(&run, "steps");
     if (steps != NULL && steps->type == NSH_LIST) {
         puts("steps");

@@ -59,6 +59,10 @@ struct engine_result {
  *   "hold.release" {id, owner, reason}
  *   "inventory.confirm" {owner, reason}: the hosts that the inventory lost are gone
  *   "breakers" {} -> reply {breakers: [...]}: endpoints that failed, changing nothing
+ *   "approve" {id, reason, teams}: the actor says yes to what a run asks; teams: a list of texts,
+ *   the groups he is in
+ *   "deny", "veto" {id, reason, teams}: he says no
+ *   "approvals" {} -> reply {items: [...]}: the runs that ask, with countdowns; changing nothing
  *   "alarm.clear" {id, owner, reason}: a person says the condition is over
  */
 struct engine_command {

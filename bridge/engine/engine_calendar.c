@@ -89,7 +89,7 @@ bool calendar_check(struct engine *engine, struct ask *ask, struct textbuf *text
     if (ask->effect >= NSH_CHANGES && !unfrozen(engine, text)) {
         return false;
     }
-    if (ask->stage != STAGE_DECIDE) {
+    if ((ask->stage & (STAGE_DECIDE | STAGE_AGAIN)) == 0) {
         ask->instead = BLOCK_REFUSE;
         bool inside = step_inside(engine, ask, text);
         textbuf_add_chars(text, text->count == 0 ? "no calendar stands in the way" : "");
@@ -116,10 +116,10 @@ bool calendar_waits(const struct run *run)
 
 bool calendar_is_away(const struct run *run)
 {
-    return calendar_waits(run) && !run->effects;
+    return (calendar_waits(run) || approve_waits(run)) && !run->effects;
 }
 
-static void host_give(struct engine *engine, struct run *run)
+void run_give_back(struct engine *engine, struct run *run)
 {
     if (run->effects) {
         return; /* In the middle of something: nobody else touches it. */
@@ -215,7 +215,7 @@ void calendar_look(struct engine *engine, struct run *run)
 void calendar_begin(struct engine *engine, struct run *run)
 {
     run_state_set(engine, run, RUN_WAITING);
-    host_give(engine, run);
+    run_give_back(engine, run);
     calendar_look(engine, run);
 }
 

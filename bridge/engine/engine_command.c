@@ -215,6 +215,15 @@ static int command_breakers(struct engine *engine, const struct engine_command *
     return 0;
 }
 
+static int command_approvals(struct engine *engine, const struct engine_command *command,
+                             struct nsh_error *err)
+{
+    textbuf_add_chars(&engine->reply, "{\"items\":");
+    approvals_json(engine, &engine->reply);
+    textbuf_add_char(&engine->reply, '}');
+    return 0;
+}
+
 static const struct {
     const char *name;
     command_fn run;
@@ -231,6 +240,10 @@ static const struct {
     {"hold", command_hold, true},
     {"hold.release", command_hold_release, true},
     {"inventory.confirm", command_confirm, true},
+    {"approve", command_approve, true},
+    {"deny", command_deny, true},
+    {"veto", command_deny, true},
+    {"approvals", command_approvals, false},
 };
 
 static void command_record(struct engine *engine, const struct engine_command *command, int result,

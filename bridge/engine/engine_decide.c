@@ -67,7 +67,7 @@ static const char *explain(struct engine *engine, const struct instance *instanc
 /* What becomes of it when the guards have spoken. */
 static enum outcome outcome_of(const struct policy *policy, const struct guard_verdict *verdict)
 {
-    bool enforce = policy->mode == POLICY_ENFORCE;
+    bool enforce = policy->mode >= POLICY_APPROVE;
     switch (verdict->block) {
     case BLOCK_SKIP:
         return SKIPPED;
@@ -107,7 +107,7 @@ static const char *reason_of(struct engine *engine, const struct policy *policy,
     case POLICY_SUGGEST:
         return "mode suggest: all guards pass, a person may do it";
     case POLICY_APPROVE:
-        return "mode approve: approvals are not taken yet, so it is only suggested";
+        return "mode approve: all guards pass, a person is asked";
     case POLICY_ENFORCE:
         break;
     }
@@ -122,7 +122,7 @@ static void judge_unseen(const struct instance *instance, struct judgement *judg
     if (!acts && judgement->outcome > SUGGESTED) {
         return; /* A guard had a better reason. */
     }
-    judgement->outcome = instance->policy->mode == POLICY_ENFORCE ? REFUSED : EXPIRED;
+    judgement->outcome = instance->policy->mode >= POLICY_APPROVE ? REFUSED : EXPIRED;
     judgement->reason = why;
     judgement->wait_on = NULL;
 }
@@ -273,7 +273,7 @@ static void decide_as(struct engine *engine, struct instance *instance, const ch
         engine_id(engine, COUNT_DECISION, "dec", instance->decision);
         engine->counters.decisions++;
     }
-    bool pages = instance->policy->mode == POLICY_ENFORCE;
+    bool pages = instance->policy->mode >= POLICY_APPROVE;
     if (judgement.outcome == RUN || (judgement.outcome == REFUSED && pages)) {
         engine_id(engine, COUNT_RUN, "run", judgement.run);
     }

@@ -223,7 +223,7 @@ static bool check_one_run(struct engine *engine, struct ask *ask, struct textbuf
     }
     textbuf_addf(text, "%s of %s is at work on %s", other->id, other->policy_name, ask->host->name);
     ask->wait_on = &ask->host->waiting;
-    ask->instead = ask->stage == STAGE_DECIDE ? BLOCK_NONE : BLOCK_REFUSE;
+    ask->instead = ask->stage == STAGE_INTEND ? BLOCK_REFUSE : BLOCK_NONE;
     return false;
 }
 

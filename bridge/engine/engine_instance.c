@@ -641,6 +641,9 @@ void instances_unknown(struct engine *engine, int64_t since_ms)
         if (run->action != NULL) {
             run->action->deadline_ms += gap_ms;
         }
+        if (approve_waits(run)) {
+            run->gate->ends_ms += gap_ms;
+        }
     }
 }
 

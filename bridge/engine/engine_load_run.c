@@ -164,6 +164,7 @@ static void load_run(struct engine *engine, const struct nsh_value *value)
         int64_t at = nsh_get_int(value, "at", 0);
         run->at = at >= 0 && at < (int64_t)run->steps_count ? (uint32_t)at : run->page_at;
         steps_restore(engine, run, nsh_get(value, "steps"));
+        approve_load(run, nsh_get(value, "waits"));
         if (run->domain == NULL && run->host != NULL) {
             run->instance = instance_find(engine, policy, run->host, NULL);
         } else if (run->domain != NULL) {
@@ -334,6 +335,8 @@ static void run_resume(struct engine *engine, struct run *run)
             step->state = STEP_SKIPPED;
         } else if (step->step->kind == STEP_WINDOW) {
             calendar_look(engine, run);
+        } else if (step->step->kind == STEP_ASK) {
+            approve_resume(engine, run, down_ms);
         } else if (step->step->kind == STEP_CHECK) {
             step->started_ms = engine->now_ms; /* Downtime is unknown time. */
             run->state = RUN_VERIFYING;

@@ -139,6 +139,10 @@ static const char *text(struct engine *engine, const struct run *run)
                               run->subject, run->failure == NULL ? "" : run->failure,
                               brake == NULL ? "" : brake->id);
     }
+    const char *asks = approve_page_text(engine, run);
+    if (asks != NULL) {
+        return asks;
+    }
     if (run->failure == NULL) {
         return scratch_printf(engine, "%s on %s", run->policy_name, run->subject);
     }

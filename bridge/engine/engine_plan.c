@@ -31,7 +31,7 @@ static const char *outcome_word(const struct policy *policy, const struct guard_
     static const char *const words[] = {
         [BLOCK_NONE] = "run",       [BLOCK_SKIP] = "skipped", [BLOCK_REFUSE] = "refused",
         [BLOCK_DEFER] = "deferred", [BLOCK_HOLD] = "held",    [BLOCK_EXPIRE] = "expired"};
-    if (verdict->block == BLOCK_NONE && policy->mode != POLICY_ENFORCE) {
+    if (verdict->block == BLOCK_NONE && policy->mode < POLICY_APPROVE) {
         return policy->mode == POLICY_OBSERVE ? "would-run" : "suggested";
     }
     return words[verdict->block];
@@ -55,7 +55,10 @@ static void not_now_why(struct engine *engine, const struct instance *instance,
                      run == NULL ? "" : ", ", run == NULL ? "" : run->id);
         const struct run_step *step =
             run == NULL || run->at >= run->steps_count ? NULL : &run->steps[run->at];
-        if (step != NULL && step->state == STEP_RUNNING && step->text != NULL) {
+        if (run != NULL && approve_waits(run)) {
+            textbuf_add_chars(why, "; ");
+            approve_words(engine, run, why);
+        } else if (step != NULL && step->state == STEP_RUNNING && step->text != NULL) {
             textbuf_addf(why, "; step %s: %s", step->step->name, step->text);
         }
         return;
@@ -273,6 +276,12 @@ static void status_brakes(struct engine *engine, struct textbuf *json)
     textbuf_add_char(json, ']');
 }
 
+static void status_approvals(struct engine *engine, struct textbuf *json)
+{
+    textbuf_add_chars(json, ",\"approvals\":");
+    approvals_json(engine, json);
+}
+
 static void warning(struct textbuf *json, const char *text)
 {
     json_comma(json);
@@ -313,6 +322,7 @@ void status_reply(struct engine *engine, struct textbuf *json)
     status_budgets(engine, json);
     status_freezes(engine, json);
     status_brakes(engine, json);
+    status_approvals(engine, json);
     status_warnings(engine, json);
     textbuf_add_char(json, '}');
 }

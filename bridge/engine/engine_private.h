@@ -298,6 +298,7 @@ struct run {
     struct text *matched; /* The same: all that made it begin. */
     uint32_t matched_count;
     struct timer timer;
+    struct gate *gate;     /* Of the step that asks; in the arena. */
     struct action *action; /* The one in progress. */
     struct action *actions, *actions_last;
     uint32_t actions_count;
@@ -684,6 +685,8 @@ void step_done(struct engine *engine, struct run *run, const char *text);
 void step_failed(struct engine *engine, struct run *run, const char *text);
 void step_unknown(struct engine *engine, struct run *run, const char *text);
 void step_blocked(struct engine *engine, struct run *run, const struct guard_verdict *verdict);
+/* Nothing of what it asked for is done: a person said so, or nobody answered. */
+void step_denied(struct engine *engine, struct run *run, const char *text, bool person);
 void step_retry(struct engine *engine, struct run *run, int64_t delay_ms, const char *text);
 const char *step_state_word(enum step_state state);
 int step_state_of(const char *word);
@@ -755,6 +758,7 @@ int command_run(struct engine *engine, const struct engine_command *command, str
 void plan_reply(struct engine *engine, struct textbuf *json);
 void status_reply(struct engine *engine, struct textbuf *json);
 
+#include "engine_approve.h"
 #include "engine/engine_each.h"
 #include "engine_series.h"
 

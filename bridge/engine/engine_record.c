@@ -156,7 +156,8 @@ static void write_host(struct engine *engine, struct host_state *host)
 static void write_step(struct textbuf *json, const struct run_step *step, uint32_t number)
 {
     static const char *const kinds[] = {
-        [STEP_ACT] = "act", [STEP_CHECK] = "check", [STEP_WAIT] = "wait", [STEP_WINDOW] = "window"};
+        [STEP_ACT] = "act", [STEP_CHECK] = "check", [STEP_WAIT] = "wait", [STEP_WINDOW] = "window",
+        [STEP_ASK] = "ask"};
     json_comma(json);
     textbuf_add_char(json, '{');
     const struct verb *verb = step->step->verb;
@@ -227,6 +228,10 @@ static bool write_run(struct engine *engine, struct run *run)
     if (!run->ended) {
         json_bool(json, "undoing", run->undoing);
         json_bool(json, "undone", run->undone);
+        if (approve_waits(run)) {
+            json_raw(json, "waits");
+            approve_json(engine, run, json);
+        }
         json_int(json, "at", run->at);
         json_bool(json, "otherwise", run->otherwise);
         json_bool(json, "refused", run->refused);

@@ -138,6 +138,9 @@ static void run_fire(struct engine *engine, void *owner)
     case STEP_WINDOW:
         calendar_look(engine, run);
         break;
+    case STEP_ASK:
+        approve_look(engine, run);
+        break;
     case STEP_ACT:
         if (each_is(run)) {
             each_look(engine, run);
@@ -476,6 +479,9 @@ void run_cleared(struct engine *engine, struct run *run)
         step_advance(engine, run);
     } else if (calendar_waits(run)) {
         calendar_look(engine, run);
+        step_advance(engine, run);
+    } else if (approve_waits(run)) {
+        approve_look(engine, run);
         step_advance(engine, run);
     }
 }

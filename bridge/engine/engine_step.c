@@ -156,6 +156,25 @@ void step_blocked(struct engine *engine, struct run *run, const struct guard_ver
     run_abandon(engine, run, verdict->block == BLOCK_EXPIRE ? RUN_EXPIRED : RUN_CANCELLED, text);
 }
 
+void step_denied(struct engine *engine, struct run *run, const char *text, bool person)
+{
+    const struct policy_step *asked = current(run)->step;
+    uint32_t skip = asked->ask->skip;
+    step_close(engine, run, STEP_REFUSED, text);
+    if (person && !run->otherwise && !run->effects && asked->on_fail == ON_FAIL_ELSE) {
+        run_end(engine, run, RUN_CANCELLED, text); /* Whoever said so knows. */
+        return;
+    }
+    bool otherwise = run->otherwise;
+    uint32_t next = run->at + 1;
+    step_missed(engine, run, text);
+    bool goes_on = !run->ended && run->otherwise == otherwise && run->at == next;
+    for (uint32_t i = 0; goes_on && i < skip; i++) {
+        step_close(engine, run, STEP_SKIPPED, "it was not approved");
+        run->at++;
+    }
+}
+
 /* ---- begin --------------------------------------------------------------------------------------
  */
 
@@ -168,6 +187,13 @@ static bool cleared_skips(const struct run *run, const struct verb *verb)
 bool step_cleared_skips(const struct run *run, const struct run_step *step)
 {
     return cleared_skips(run, verb_of(step));
+}
+
+/* It tells of a question that is not asked. */
+static bool tells_nothing(struct engine *engine, struct run *run, const struct policy_step *step)
+{
+    const char *why = NULL;
+    return step->tells != NULL && !approve_needed(engine, run, step->tells, &why);
 }
 
 /* True when the step may begin; otherwise it is over. */
@@ -210,6 +236,11 @@ static void step_begin(struct engine *engine, struct run *run, struct run_step *
         if (!step_wanted(engine, run, step)) {
             return;
         }
+        if (tells_nothing(engine, run, step->step)) {
+            step_close(engine, run, STEP_SKIPPED, "nobody is asked");
+            run->at++;
+            return;
+        }
     } else if (step->step->kind == STEP_ACT && cleared_skips(run, verb_of(step))) {
         step_close(engine, run, STEP_SKIPPED, "the alarm is cleared");
         run->at++;
@@ -236,6 +267,9 @@ static void step_begin(struct engine *engine, struct run *run, struct run_step *
         break;
     case STEP_WINDOW:
         calendar_begin(engine, run);
+        break;
+    case STEP_ASK:
+        approve_begin(engine, run);
         break;
     }
 }

@@ -40,7 +40,27 @@ struct policy_template {
     size_t pieces_count;
 };
 
-enum policy_step_kind { STEP_ACT, STEP_CHECK, STEP_WAIT, STEP_WINDOW };
+enum policy_step_kind { STEP_ACT, STEP_CHECK, STEP_WAIT, STEP_WINDOW, STEP_ASK };
+
+#define POLICY_ASK_BY_MAX 16
+#define POLICY_ASK_COUNT_MAX 8
+
+enum policy_on_timeout { ON_TIMEOUT_DENY, ON_TIMEOUT_ALLOW };
+
+/* `approve` and `veto`: a person must say yes, or may say no. */
+struct policy_ask {
+    const char *by[POLICY_ASK_BY_MAX]; /* Users, groups, tokens. */
+    size_t by_count;                   /* 0: every operator. */
+    uint32_t count;                    /* So many different persons. */
+    int64_t timeout_ms;                /* veto: the window. */
+    enum policy_on_timeout on_timeout;
+    struct policy_condition ask_if; /* Asked only when this is true, or not known. */
+    const struct verb *tell;        /* Words to people when it begins; NULL: none. */
+    const struct verb *verb;        /* What it is about; NULL: the steps below. */
+    bool veto;
+    bool of_mode;  /* There because of mode approve: in any other mode nobody is asked. */
+    uint32_t skip; /* So many steps after it are what it is about; 0: it is a step of its own. */
+};
 
 struct policy_step {
     const char *name;
@@ -65,6 +85,9 @@ struct policy_step {
     struct cel_type item_type;
     uint32_t parallel;              /* So many at once; 0: one. */
     const struct policy_step *undo; /* What takes it back, or NULL. */
+    const struct policy_ask *ask;            /* STEP_ASK. */
+    const struct policy_ask *tells;          /* STEP_ACT: says that this is about to be asked. */
+    const struct policy_ask *approve, *veto; /* As read; of a step that acts: steps before it. */
     struct nsh_place at;
 };
 
@@ -163,6 +186,7 @@ struct policy {
     struct policy_limits limits;
     uint32_t calendar;  /* 1 + the index of the one that must be open; 0: none. */
     bool names_matched; /* Some step asks for `matched`. */
+    const struct policy_ask *approve, *veto; /* Before the first step. */
     const struct policy_step *steps;
     size_t steps_count;
     const struct policy_step *otherwise; /* `else` */

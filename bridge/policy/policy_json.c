@@ -47,6 +47,14 @@ static void add_step(struct textbuf *out, const struct policy_step *step)
         textbuf_add_chars(&words, "wait for the calendar, at most ");
         textbuf_add_duration(&words, step->timeout_ms);
         break;
+    case STEP_ASK:
+        if (step->ask->veto) {
+            textbuf_add_chars(&words, "announce it, and wait for a veto ");
+        } else {
+            textbuf_addf(&words, "ask %u to approve, at most ", step->ask->count);
+        }
+        textbuf_add_duration(&words, step->ask->timeout_ms);
+        break;
     case STEP_WAIT:
     default:
         textbuf_add_chars(&words, "wait ");

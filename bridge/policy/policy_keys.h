@@ -29,7 +29,8 @@ enum policy_key_kind {
 #define KEY_OF_CHECK 0x20u
 #define KEY_OF_WAIT 0x40u
 #define KEY_OF_WINDOW 0x80u
-#define KEY_OF_ANY (KEY_OF_ACT | KEY_OF_CHECK | KEY_OF_WAIT | KEY_OF_WINDOW)
+#define KEY_OF_ASK 0x100u
+#define KEY_OF_ANY (KEY_OF_ACT | KEY_OF_CHECK | KEY_OF_WAIT | KEY_OF_WINDOW | KEY_OF_ASK)
 
 struct policy_key {
     const char *name;
@@ -51,7 +52,7 @@ struct policy_keys {
 
 extern const struct policy_keys policy_keys_policy, policy_keys_when, policy_keys_branch,
     policy_keys_limits, policy_keys_step, policy_keys_defaults, policy_keys_defaults_step,
-    policy_keys_guards, policy_keys_brake;
+    policy_keys_guards, policy_keys_brake, policy_keys_approve, policy_keys_veto;
 
 extern const char *const policy_mode_words[]; /* In the order of enum policy_mode. */
 

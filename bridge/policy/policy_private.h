@@ -12,6 +12,7 @@ enum policy_scope { SCOPE_WHEN, SCOPE_STEP, SCOPE_ELSE, SCOPES_COUNT };
 
 #define POLICY_NAME_BYTES_MAX 64
 #define POLICY_TEXT_BYTES_MAX 1024
+#define STEP_NAMES_MAX (2 * POLICY_STEPS_MAX)
 #define POLICY_EVENTS_MAX 64 /* Types one policy listens to. */
 #define POLICY_UNLESS_MAX 32
 #define POLICY_PIECES_MAX 64 /* Of one template. */
@@ -45,7 +46,7 @@ struct policy_loader {
     struct policy *policy;
     enum policy_scope scope;
     const struct cel_type *item_type;             /* Of `item`, where it is known. */
-    const char *step_names[2 * POLICY_STEPS_MAX]; /* Those that stand before, for `steps.NAME`. */
+    const char *step_names[STEP_NAMES_MAX]; /* Those that stand before, for `steps.NAME`. */
     size_t step_names_count;
     struct conf *interrupts; /* `action` of the first step that takes a host down. */
     bool verified;           /* A check stands after it. */
@@ -97,6 +98,19 @@ void policy_each_read(struct policy_loader *loader, struct conf *setting, struct
 void policy_need_read(struct policy_loader *loader, struct conf *setting, void *object);
 /* When the rest of the step is read. */
 void policy_undo_finish(struct policy_loader *loader, struct conf *group, struct policy_step *step);
+
+/* ---- policy_ask.c ---- */
+
+/* `approve`, `veto`; NULL after a diagnostic. */
+const struct policy_ask *policy_approve_read(struct policy_loader *loader, struct conf *setting);
+const struct policy_ask *policy_veto_read(struct policy_loader *loader, struct conf *setting);
+
+#define POLICY_ASK_STEPS_MAX 4 /* In front of a step: approve, veto, and who is told of each. */
+/* Puts what asks for step in front of where it will stand; returns how many. */
+size_t policy_ask_gates(struct policy_loader *loader, struct policy_step *step,
+                        struct policy_step *gates);
+/* The same for the whole ladder: `approve`, `veto` and mode approve of the policy. */
+void policy_ask_ladder(struct policy_loader *loader, struct conf *group);
 
 /* ---- policy_args.c ---- */
 

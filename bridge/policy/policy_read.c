@@ -8,6 +8,8 @@ static void read_subject(struct policy_loader *loader, struct conf *setting, voi
 static void read_raises(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_do(struct policy_loader *loader, struct conf *list, void *object);
 static void read_calendar(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_approve(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_veto(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_else(struct policy_loader *loader, struct conf *list, void *object);
 
 /* In the order of enum policy_mode. */
@@ -71,6 +73,14 @@ static const struct policy_key policy_rows[] = {
      .read = read_calendar,
      .example = "calendar = \"weekly-maint\"",
      .help = "Only while this calendar of the site is open."},
+    {.name = "approve",
+     .kind = KEY_READ,
+     .read = read_approve,
+     .help = "Who must say yes before the first step."},
+    {.name = "veto",
+     .kind = KEY_READ,
+     .read = read_veto,
+     .help = "Announced so long before the first step; a person may say no."},
     {.name = "limits",
      .kind = KEY_READ,
      .read = policy_limits_read,
@@ -167,6 +177,20 @@ static void read_calendar(struct policy_loader *loader, struct conf *setting, vo
     policy->calendar = policy_calendar_of(&loader->set->defaults.calendars, setting, loader->diags);
 }
 
+static void read_approve(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy *policy = object;
+    loader->scope = SCOPE_WHEN;
+    policy->approve = policy_approve_read(loader, setting);
+}
+
+static void read_veto(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy *policy = object;
+    loader->scope = SCOPE_WHEN;
+    policy->veto = policy_veto_read(loader, setting);
+}
+
 /* ---- do and else -------------------------------------------------------------------------- */
 
 static void read_do(struct policy_loader *loader, struct conf *list, void *object)
@@ -184,15 +208,6 @@ static void read_else(struct policy_loader *loader, struct conf *list, void *obj
 }
 
 /* ---- the whole ---------------------------------------------------------------------------- */
-
-static void lint_mode(struct policy_loader *loader, struct conf *group)
-{
-    struct conf *mode = conf_get(group, "mode");
-    if (mode != NULL && loader->policy->mode == POLICY_APPROVE) {
-        diag_add(loader->diags, DIAG_WARNING, mode->value_at, "\"suggest\" says what it does",
-                 "nobody can approve yet: what it would do is only suggested");
-    }
-}
 
 /* A hash of names and values in their order: layout and comments do not change a policy. */
 static uint64_t conf_hash(const struct conf *conf, uint64_t hash)
@@ -230,7 +245,7 @@ void policy_read(struct policy_loader *loader, struct conf *group)
         loader->scope = SCOPE_ELSE;
         policy_else_read(loader, otherwise, policy);
     }
-    lint_mode(loader, group);
+    policy_ask_ladder(loader, group);
     policy_lint_read(loader, group);
     policy->at = policy_keep_place(loader, group->value_at);
     policy->file = policy->at.file;

@@ -12,6 +12,8 @@ static void read_with(struct policy_loader *loader, struct conf *setting, void *
 static void read_calendar(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_on_fail(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_early(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_approve(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_veto(struct policy_loader *loader, struct conf *setting, void *object);
 
 /* In the order of enum policy_on_fail. */
 static const char *const on_fail_words[] = {"else", "continue", "stop", NULL};
@@ -124,6 +126,16 @@ static const struct policy_key step_rows[] = {
      .flags = KEY_OF_CHECK | KEY_OF_ACT,
      .read = policy_need_read,
      .help = "true: a proof, without which nothing below runs; of an action: what must be so."},
+    {.name = "approve",
+     .kind = KEY_READ,
+     .flags = KEY_OF_ACT | KEY_OF_ASK,
+     .read = read_approve,
+     .help = "A person must say yes first."},
+    {.name = "veto",
+     .kind = KEY_READ,
+     .flags = KEY_OF_ACT | KEY_OF_ASK,
+     .read = read_veto,
+     .help = "Announced so long before; a person may say no."},
 };
 
 const struct policy_keys policy_keys_step = {"a step", step_rows,
@@ -139,8 +151,10 @@ static const struct {
     [STEP_CHECK] = {"check", KEY_OF_CHECK, "checks"},
     [STEP_WAIT] = {"wait", KEY_OF_WAIT, "waits"},
     [STEP_WINDOW] = {"calendar", KEY_OF_WINDOW, "waits for a calendar"},
+    [STEP_ASK] = {"approve", KEY_OF_ASK, "asks"},
+    [STEP_ASK + 1] = {"veto", KEY_OF_ASK, "asks"},
 };
-#define STEP_KINDS 4
+#define STEP_KINDS 6
 
 /* ---- keys --------------------------------------------------------------------------------- */
 
@@ -311,6 +325,18 @@ static void read_calendar(struct policy_loader *loader, struct conf *setting, vo
     step->calendar = policy_calendar_of(&loader->set->defaults.calendars, setting, loader->diags);
 }
 
+static void read_approve(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_step *step = object;
+    step->approve = policy_approve_read(loader, setting);
+}
+
+static void read_veto(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_step *step = object;
+    step->veto = policy_veto_read(loader, setting);
+}
+
 /* ---- a step as a whole -------------------------------------------------------------------- */
 
 /* Which kind it is; -1 after a diagnostic. */
@@ -319,14 +345,15 @@ static int step_kind(struct policy_loader *loader, struct conf *group)
     int found = -1;
     for (int kind = 0; kind < STEP_KINDS; kind++) {
         struct conf *setting = conf_get(group, step_kinds[kind].key);
-        if (setting != NULL && found == STEP_ACT && kind == STEP_WINDOW) {
-            continue; /* It acts, inside the window. */
+        if (setting != NULL && found == STEP_ACT && kind >= STEP_WINDOW) {
+            continue; /* It acts, inside the window, or when it was approved. */
         }
         if (setting != NULL && found >= 0) {
             CLEANUP(textbuf_donep) struct textbuf remedy = {0};
             textbuf_addf(&remedy, "make two steps of it");
             diag_add(loader->diags, DIAG_ERROR, setting->at, remedy.at,
-                     "a step has one of action, check, wait, calendar; this one has '%s' already",
+                     "a step has one of action, check, wait, calendar, approve, veto; this one "
+                     "has '%s' already",
                      step_kinds[found].key);
             return -1;
         }
@@ -426,7 +453,7 @@ static void step_read(struct policy_loader *loader, struct conf *group, struct p
     if (kind < 0) {
         return;
     }
-    step->kind = (enum policy_step_kind)kind;
+    step->kind = kind > STEP_ASK ? STEP_ASK : (enum policy_step_kind)kind;
     check_kind_keys(loader, group, kind);
     finish_calendar(loader, group, kind);
     if (loader->scope == SCOPE_ELSE && on_fail != NULL) {
@@ -442,6 +469,18 @@ static void step_read(struct policy_loader *loader, struct conf *group, struct p
             step->timeout_ms == 0 ? loader->set->defaults.step_timeout_ms : step->timeout_ms;
         policy_undo_finish(loader, group, step);
     }
+}
+
+/* With those that ask. */
+static size_t steps_room(struct conf *list)
+{
+    size_t room = 0;
+    for (struct conf *group = list->first; group != NULL; group = group->next) {
+        bool asks = group->type == CONF_GROUP &&
+                    (conf_get(group, "approve") != NULL || conf_get(group, "veto") != NULL);
+        room += asks ? POLICY_ASK_STEPS_MAX + 1 : 1;
+    }
+    return room;
 }
 
 /* Reads list into *ret_steps; NULL when there is none. */
@@ -462,14 +501,21 @@ static size_t list_read(struct policy_loader *loader, struct conf *list,
                  list->name);
         return 0;
     }
-    struct policy_step *steps = policy_alloc(loader, list->children_count, sizeof *steps);
+    struct policy_step *steps = policy_alloc(loader, steps_room(list), sizeof *steps);
     size_t count = 0;
     for (struct conf *group = list->first; group != NULL && steps != NULL; group = group->next) {
-        struct policy_step *step = &steps[count++];
-        step_read(loader, group, step);
-        if (step->name != NULL) {
-            loader->step_names[loader->step_names_count++] = step->name;
+        struct policy_step step = {0};
+        step_read(loader, group, &step);
+        count += policy_ask_gates(loader, &step, &steps[count]);
+        steps[count++] = step;
+        if (step.name != NULL && loader->step_names_count < STEP_NAMES_MAX) {
+            loader->step_names[loader->step_names_count++] = step.name;
         }
+    }
+    if (count > POLICY_STEPS_MAX) {
+        diag_add(loader->diags, DIAG_ERROR, list->at, NULL,
+                 "at most %d steps, with those that ask these are %zu", POLICY_STEPS_MAX, count);
+        return 0;
     }
     *ret_steps = steps;
     return count;
