@@ -210,6 +210,7 @@ static void branches_sampled(struct engine *engine, struct instance *instance,
         }
         known->level = (uint8_t)level;
         known->at_ms = engine->now_ms;
+        known->heard = true;
         if (level == LEVEL_TRUE) {
             instance_event(engine, instance, sampled->event, NULL);
         }

@@ -224,13 +224,14 @@ static void branch_alarm(struct engine *engine, struct instance *instance, const
     }
 }
 
-/* Some alarm, or some metric. */
+/* Some alarm, or some metric. A metric of which this subject never had a sample is none of its own:
+ * else a host whose alarm was raised once would stay undecided for ever. */
 static enum level any_level(const struct instance *instance)
 {
     enum level level = instance_links_level(instance);
     for (uint32_t i = 0; instance->op != NULL && i < instance->op->branches_count; i++) {
         const struct branch_state *branch = &instance->op->branches[i];
-        if (branch->metric && branch->level > (uint8_t)level) {
+        if (branch->metric && branch->heard && branch->level > (uint8_t)level) {
             level = (enum level)branch->level;
         }
     }

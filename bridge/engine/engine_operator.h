@@ -17,6 +17,7 @@ struct branch_state {
     int64_t begin_ms; /* Sequence: when the latest one that came up to here began; NEVER: none. */
     int64_t at_ms;    /* The newest occurrence; of a sequence: of the one that came up to here. */
     bool metric;      /* A level by samples: true since begin_ms, asked at at_ms. */
+    bool heard;       /* There was a sample, once: the subject has this metric. */
     uint8_t level;    /* enum level */
 };
 

@@ -97,6 +97,7 @@ void operator_load(struct engine *engine, struct instance *instance, const struc
         if (pair_at(nsh_get(kept, "branches"), i, &begin_ms, &at_ms)) {
             op->branches[i].begin_ms = ms_or_never(begin_ms);
             op->branches[i].at_ms = op->branches[i].metric ? NEVER : ms_or_never(at_ms);
+            op->branches[i].heard = op->branches[i].metric && at_ms != 0;
         }
     }
     operator_gap(engine, instance);

@@ -235,6 +235,8 @@ void observe_record(void *arg, const struct record *record)
         (void)run_of(observer, record->id, &body); /* One item of a step: for its calls. */
     } else if (record->kind == RECORD_RUN) {
         run_seen(observer, record, &body);
+    } else if (record->kind == RECORD_RUN) {
+        (void)run_of(observer, record->id, &body); /* An item of `each`: whose call it is. */
     } else if (record->kind == RECORD_ACTION) {
         action_seen(observer, record, &body);
     }
