@@ -508,8 +508,8 @@ static uint32_t merge(struct search *search, uint32_t *out)
 /* Everything in some order, maybe twice; false: no memory. */
 static bool gather(struct search *search)
 {
-    const struct positions *hits[INDEX_GROUPS_MAX];
-    bool told[INDEX_GROUPS_MAX];
+    const struct positions *hits[INDEX_GROUPS_MAX] = {NULL};
+    bool told[INDEX_GROUPS_MAX] = {false};
     uint32_t room = 0;
     for (uint32_t i = 0; i < search->index->groups_count; i++) {
         hits[i] = ask_group(search, &search->index->groups[i], &told[i]);
