@@ -88,7 +88,10 @@ struct all {
 
 static bool pulse_seen(const struct all *all, uint32_t branch)
 {
-    int64_t at = all->op == NULL ? NEVER : all->op->branches[branch].at_ms;
+    if (all->op == NULL) {
+        return false;
+    }
+    int64_t at = all->op->branches[branch].at_ms;
     return all->pulses && !all->op->branches[branch].metric && at != NEVER &&
            at > all->now_ms - all->when->within_ms;
 }
