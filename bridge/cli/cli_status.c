@@ -91,6 +91,7 @@ enum cli_exit cli_status(struct cli *cli)
     print_list(cli, "FROZEN", nsh_get(&status, "freezes"));
     print_list(cli, "BRAKE", nsh_get(&status, "brakes"));
     print_list(cli, "ASKS", nsh_get(&status, "approvals"));
+    print_list(cli, "LEASED", nsh_get(&status, "leases"));
     print_list(cli, "!", nsh_get(&status, "warnings"));
     return CLI_OK;
 }

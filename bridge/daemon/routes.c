@@ -32,6 +32,7 @@ static const char *const action_states[] = {"intended",  "sent",    "done",     
                                             "refused",   "unknown", "verifying", "verified",
                                             "cancelled", NULL};
 
+static const char *const lease_states[] = {"active", "ended", NULL};
 static const char *const hold_states[] = {"held", "released", NULL};
 
 static const struct routes_kind kinds[] = {
@@ -41,6 +42,7 @@ static const struct routes_kind kinds[] = {
     {"actions", "Action", RECORD_ACTION, action_states},
     {"brakes", "Brake", RECORD_BRAKE, NULL},
     {"holds", "Hold", RECORD_HOLD, hold_states},
+    {"leases", "Lease", RECORD_LEASE, lease_states},
     {"commands", "Command", RECORD_COMMAND, NULL},
     {"pending", "Pending", RECORD_PENDING, NULL},
 };

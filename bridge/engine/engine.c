@@ -221,6 +221,9 @@ void engine_free(struct engine *engine)
     while (engine->brakes != NULL) {
         brake_free(engine, engine->brakes);
     }
+    while (engine->leases != NULL) {
+        lease_free(engine, engine->leases);
+    }
     holds_free(engine);
     fleet_free(engine);
     MAP_EACH (&engine->types, entry) {

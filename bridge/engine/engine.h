@@ -63,6 +63,9 @@ struct engine_result {
  *   the groups he is in
  *   "deny", "veto" {id, reason, teams}: he says no
  *   "approvals" {} -> reply {items: [...]}: the runs that ask, with countdowns; changing nothing
+ *   "lease" {host or domain, owner, reason, ttl_ms}: somebody else takes a host down; refused
+ *   (NSH_REFUSED) with the guard's text. "lease.renew" {id, ttl_ms}, "lease.release" {id}
+ *   "fleetlock", "fleetlock.release" {id, group}: the same in the words of that protocol
  *   "alarm.clear" {id, owner, reason}: a person says the condition is over
  */
 struct engine_command {

@@ -152,6 +152,9 @@ static bool site_rates_pass(struct engine *engine, const struct domain_state *do
 bool budget_check(struct engine *engine, struct ask *ask, struct textbuf *text)
 {
     const struct host_state *host = ask->host;
+    if (host == NULL && (ask->stage & STAGE_LEASE) != 0) {
+        return site_rates_pass(engine, ask->domain, text);
+    }
     if (host == NULL) {
         textbuf_add_chars(text, "no host");
         return true;
@@ -202,8 +205,10 @@ static uint32_t concurrent_max(const struct engine *engine, const struct policy 
 
 bool concurrent_check(struct engine *engine, struct ask *ask, struct textbuf *text)
 {
-    for (uint32_t i = 0; ask->host != NULL && i < ask->host->domains_count; i++) {
-        struct domain_state *domain = ask->host->domains[i];
+    bool alone = ask->host == NULL && (ask->stage & STAGE_LEASE) != 0;
+    uint32_t count = alone ? 1 : ask->host == NULL ? 0 : ask->host->domains_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct domain_state *domain = alone ? ask->domain : ask->host->domains[i];
         uint32_t max = concurrent_max(engine, ask->policy, domain);
         if (max == UINT32_MAX) {
             continue;
@@ -215,6 +220,7 @@ bool concurrent_check(struct engine *engine, struct ask *ask, struct textbuf *te
         textbuf_addf(text, "%s%u of %u hosts worked on in %s", text->count == 0 ? "" : ", ",
                      domain->runs, max, domain->key.at);
         if (!passes) {
+            leases_in(engine, domain, text);
             ask->wait_on = &domain->waiting;
             return false;
         }

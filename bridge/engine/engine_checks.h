@@ -14,6 +14,7 @@ enum guard_block { BLOCK_NONE, BLOCK_SKIP, BLOCK_REFUSE, BLOCK_DEFER, BLOCK_HOLD
 #define STAGE_INTEND 0x2u /* A run wants an action. */
 #define STAGE_SEND 0x4u   /* Its intent is durable; it leaves now. */
 #define STAGE_RESUME 0x8u /* A run that gave its host back wants it again. */
+#define STAGE_LEASE 0x20u /* Somebody else wants to take the host down. */
 #define STAGE_AGAIN 0x10u /* It was approved; time has passed since it was judged. */
 
 /* What is asked: may this be done to this host? */

@@ -244,6 +244,11 @@ static const struct {
     {"deny", command_deny, true},
     {"veto", command_deny, true},
     {"approvals", command_approvals, false},
+    {"lease", command_lease, true},
+    {"lease.renew", command_lease_renew, true},
+    {"lease.release", command_lease_release, true},
+    {"fleetlock", command_fleetlock, true},
+    {"fleetlock.release", command_fleetlock_release, true},
 };
 
 static void command_record(struct engine *engine, const struct engine_command *command, int result,

@@ -262,6 +262,7 @@ void fleet_take(struct engine *engine, const struct inventory *inventory)
     }
     budgets_rebuild(engine);
     runs_recount(engine);
+    leases_recount(engine);
     if (engine->ready) {
         brakes_inventory(engine);
     }

@@ -147,6 +147,9 @@ static bool check_blind(struct engine *engine, struct ask *ask, struct textbuf *
 
 static bool brakes_at_all(const struct ask *ask)
 {
+    if ((ask->stage & STAGE_LEASE) != 0) {
+        return true;
+    }
     if (ask->verb != NULL) {
         return !ask->verb->restores;
     }
@@ -203,7 +206,7 @@ static bool check_quorum(struct engine *engine, struct ask *ask, struct textbuf 
     for (uint32_t i = 0; i < quorum->count; i++) {
         const struct host_state *member = quorum->members[i];
         bool serves = member != ask->host && member->unhealthy == 0 && member->brake == NULL &&
-                      !member->host->maintenance &&
+                      !member->host->maintenance && member->lease == NULL &&
                       (member->run == NULL || !member->run->interrupting);
         left += serves;
     }
@@ -211,6 +214,11 @@ static bool check_quorum(struct engine *engine, struct ask *ask, struct textbuf 
     textbuf_addf(text, "%u of %u members of quorum %s would be left, %u are needed", left,
                  quorum->count, ask->host->host->quorum, need);
     return left >= need;
+}
+
+static bool check_lease(struct engine *engine, struct ask *ask, struct textbuf *text)
+{
+    return lease_check(engine, ask, text);
 }
 
 static bool check_one_run(struct engine *engine, struct ask *ask, struct textbuf *text)
@@ -239,6 +247,10 @@ static bool check_breaker(struct engine *engine, struct ask *ask, struct textbuf
 
 static bool check_ladder(struct engine *engine, struct ask *ask, struct textbuf *text)
 {
+    if ((ask->stage & STAGE_LEASE) != 0) {
+        textbuf_add_chars(text, "no ladder of ours");
+        return true;
+    }
     return ladder_check(engine, ask, text);
 }
 

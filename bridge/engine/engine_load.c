@@ -45,8 +45,8 @@ int load_record(struct engine *engine, const struct record *record, struct nsh_e
 
 static void load_meta(struct engine *engine, const struct nsh_value *value)
 {
-    static const char *const names[] = {"run",    "action", "decision", "alarm",
-                                        "freeze", "brake",  "command",  "hold"};
+    static const char *const names[] = {"run",   "action",  "decision", "alarm", "freeze",
+                                        "brake", "command", "hold",     "lease"};
     blind_load(engine, value);
     for (int i = 0; i < COUNTERS_COUNT; i++) {
         uint64_t number = (uint64_t)nsh_get_int(value, names[i], 0);
@@ -308,6 +308,7 @@ void load_finish(struct engine *engine)
     blind_inventory(engine);
     load_kind(engine, RECORD_ALARM, load_alarm);
     load_kind(engine, RECORD_HOLD, hold_load);
+    load_kind(engine, RECORD_LEASE, lease_load);
     load_kind(engine, RECORD_FREEZE, load_freeze);
     load_kind(engine, RECORD_BRAKE, brake_restore);
     load_kind(engine, RECORD_PENDING, load_pending);

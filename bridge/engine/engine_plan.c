@@ -280,6 +280,8 @@ static void status_approvals(struct engine *engine, struct textbuf *json)
 {
     textbuf_add_chars(json, ",\"approvals\":");
     approvals_json(engine, json);
+    textbuf_add_chars(json, ",\"leases\":");
+    leases_json(engine, json);
 }
 
 static void warning(struct textbuf *json, const char *text)

@@ -121,6 +121,7 @@ struct host_state {
     int64_t last_ms;
     struct host_state *dirty_next;
     struct hold *holds;
+    struct lease *lease;
     bool expected; /* It was in the inventory that was believed last. */
 };
 
@@ -406,6 +407,7 @@ enum counter_id {
     COUNT_BRAKE,
     COUNT_COMMAND,
     COUNT_HOLD,
+    COUNT_LEASE,
     COUNTERS_COUNT
 };
 
@@ -454,6 +456,8 @@ struct engine {
 
     struct run *runs_first, *runs_last;
     struct freeze *freezes;
+    struct lease *leases;
+    uint32_t leases_count;
     struct brake *brakes;
     struct host_state *recent_first, *recent_last;
     struct timer recent_timer, gone_timer, soon_timer;
@@ -759,6 +763,7 @@ void plan_reply(struct engine *engine, struct textbuf *json);
 void status_reply(struct engine *engine, struct textbuf *json);
 
 #include "engine_approve.h"
+#include "engine_lease.h"
 #include "engine/engine_each.h"
 #include "engine_series.h"
 

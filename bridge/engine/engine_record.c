@@ -155,9 +155,11 @@ static void write_host(struct engine *engine, struct host_state *host)
 
 static void write_step(struct textbuf *json, const struct run_step *step, uint32_t number)
 {
-    static const char *const kinds[] = {
-        [STEP_ACT] = "act", [STEP_CHECK] = "check", [STEP_WAIT] = "wait", [STEP_WINDOW] = "window",
-        [STEP_ASK] = "ask"};
+    static const char *const kinds[] = {[STEP_ACT] = "act",
+                                        [STEP_CHECK] = "check",
+                                        [STEP_WAIT] = "wait",
+                                        [STEP_WINDOW] = "window",
+                                        [STEP_ASK] = "ask"};
     json_comma(json);
     textbuf_add_char(json, '{');
     const struct verb *verb = step->step->verb;
@@ -449,8 +451,8 @@ static void write_brake(struct engine *engine, struct brake *brake)
 static void write_meta(struct engine *engine)
 {
     if (engine->numbers_dirty) {
-        static const char *const names[] = {"run",    "action", "decision", "alarm",
-                                            "freeze", "brake",  "command",  "hold"};
+        static const char *const names[] = {"run",   "action",  "decision", "alarm", "freeze",
+                                            "brake", "command", "hold",     "lease"};
         struct textbuf *json = body_begin(engine);
         for (int i = 0; i < COUNTERS_COUNT; i++) {
             json_int(json, names[i], (int64_t)engine->reserved[i]);
@@ -481,6 +483,27 @@ static void write_meta(struct engine *engine)
                 &(struct envelope){
                     .kind = RECORD_META, .id = "clock", .host = "", .state = "", .live = true})) {
             engine->clock_dirty = false;
+        }
+    }
+}
+
+static void flush_leases(struct engine *engine)
+{
+    for (struct lease *lease = engine->leases, *next = NULL; lease != NULL; lease = next) {
+        next = lease->next;
+        const char *state = lease->ended ? "ended" : "active";
+        if (lease->dirty) {
+            lease_json(lease, body_begin(engine));
+            body_end(engine,
+                     &(struct envelope){.kind = RECORD_LEASE,
+                                        .id = lease->id,
+                                        .host = lease->host == NULL ? "" : lease->host->name,
+                                        .state = state,
+                                        .live = !lease->ended});
+            lease->dirty = false;
+        }
+        if (lease->ended) {
+            lease_free(engine, lease);
         }
     }
 }
@@ -606,6 +629,7 @@ void records_flush(struct engine *engine)
 {
     uint64_t through = engine->records_through;
     flush_rare(engine);
+    flush_leases(engine);
     flush_alarms(engine);
     for (struct host_state *host = engine->dirty_hosts, *next = NULL; host != NULL; host = next) {
         next = host->dirty_next;

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Leases to disturb a host: what other tools hold, and one by hand. */
+
+#include "cli.h"
+
+#include "base/json.h"
+
+static const struct cli_column columns[] = {
+    {"LEASE", "id", CLI_PLAIN, 0},       {"HOST", "host", CLI_PLAIN, 0},
+    {"DOMAIN", "scope", CLI_PLAIN, 0},   {"OWNER", "owner", CLI_PLAIN, 0},
+    {"SINCE", "since_ms", CLI_AGO, 0},   {"STATE", "state", CLI_STATE, 0},
+    {"REASON", "reason", CLI_PLAIN, 60}, {0},
+};
+
+enum cli_exit cli_lease_list(struct cli *cli)
+{
+    struct nsh_value document;
+    if (cli->flags.state == NULL) {
+        cli->flags.state = "active";
+    }
+    enum cli_exit result = cli_request(cli, "GET", cli_path(cli, "/v1/leases"), NULL, &document);
+    if (result == CLI_OK) {
+        cli_print_list(cli, &document, columns, "leases");
+    }
+    return result;
+}
+
+static void add_member(struct textbuf *body, const char *name, const char *value)
+{
+    textbuf_addf(body, "%s\"%s\":", body->count == 1 ? "" : ",", name);
+    textbuf_add_json(body, text_of(value));
+}
+
+static enum cli_exit ask(struct cli *cli, const char *method, const char *path,
+                         struct textbuf *body, const char *said)
+{
+    if (cli->flags.lasting != NULL) {
+        add_member(body, "ttl", cli->flags.lasting);
+    }
+    if (cli->flags.reason != NULL && cli->flags.reason[0] != 0) {
+        add_member(body, "reason", cli->flags.reason);
+    }
+    textbuf_add_char(body, '}');
+    struct nsh_value reply;
+    enum cli_exit result = cli_request(cli, method, path, body->at, &reply);
+    if (result == CLI_OK && !cli_print_document(cli, &reply) && cli->flags.quiet == NULL) {
+        cli_print_line("%s: %s", nsh_get_text(&reply, "id", "done"), said);
+    }
+    return result;
+}
+
+enum cli_exit cli_lease_take(struct cli *cli)
+{
+    CLEANUP(textbuf_donep) struct textbuf body = {0};
+    if (cli->flags.reason == NULL || cli->flags.reason[0] == 0) {
+        return cli_fail(CLI_USAGE, "lease take needs --reason TEXT: others will ask");
+    }
+    textbuf_add_char(&body, '{');
+    add_member(&body, strchr(cli->args[0], '=') == NULL ? "host" : "domain", cli->args[0]);
+    return ask(cli, "POST", "/v1/leases", &body,
+               "leased: it counts in the budgets until nightshift lease release");
+}
+
+enum cli_exit cli_lease_renew(struct cli *cli)
+{
+    CLEANUP(textbuf_donep) struct textbuf body = {0};
+    textbuf_add_char(&body, '{');
+    return ask(cli, "POST",
+               arena_printf(&cli->arena, "/v1/leases/%s/renew", cli_escape(cli, cli->args[0])),
+               &body, "renewed");
+}
+
+enum cli_exit cli_lease_release(struct cli *cli)
+{
+    CLEANUP(textbuf_donep) struct textbuf body = {0};
+    textbuf_add_char(&body, '{');
+    return ask(cli, "DELETE",
+               arena_printf(&cli->arena, "/v1/leases/%s", cli_escape(cli, cli->args[0])), &body,
+               "released");
+}
