@@ -259,6 +259,7 @@ void sim_say(struct sim_world *world, struct sim_host *host, const struct sim_ev
 void sim_call_start(struct sim_world *world, const struct engine_call *call);
 void sim_call_answer(struct sim_world *world, struct sim_call *call);
 void sim_call_effect(struct sim_world *world, struct sim_call *call);
+void sim_call_effect_late(struct sim_world *world, struct sim_call *call);
 void sim_calls_orphan(
     struct sim_world *world); /* Their daemon is dead: done or not, nobody hears. */
 void sim_calls_restore(struct sim_world *world);

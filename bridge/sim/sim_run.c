@@ -149,7 +149,7 @@ static void happen(struct sim_world *world, const struct sim_event *event)
         sim_call_answer(world, event->call);
         break;
     case SIM_DO_EFFECT:
-        sim_call_effect(world, event->call);
+        sim_call_effect_late(world, event->call);
         break;
     case SIM_DO_DURABLE:
         happen_durable(world, event);

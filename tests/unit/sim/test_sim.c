@@ -6,6 +6,7 @@
  */
 
 #include "../unit.h"
+#include "sim_policies.h"
 
 #include "fleet/fleet.h"
 #include "sim/sim.h"
@@ -18,28 +19,6 @@
 #define SEEDS_DEFAULT 80
 #define SHRINK_RUNS_MAX 600
 
-#define POLICY(name, event, settle, steps)                                                         \
-    "{ name = \"" name "\"; summary = \"" name "\"; owner = \"ops\"; subject = \"host\"; mode = "  \
-    "\"enforce\"; when = { event = \"" event "\"; severity = \"major\"; settle = \"" settle        \
-    "\"; }; unless = ( \"host.maintenance\" ); limits = { once_within = \"1h\"; }; do = ( " steps  \
-    "{ step = \"verify\"; check = \"cleared\"; within = \"5m\"; every = \"5s\"; } ); else = ( { "  \
-    "step = \"page\"; action = \"page\"; with = { text = \"${host.name}: ${failure}\"; }; } ); }"
-
-static const char *const policy_text =
-    "policies: (\n" POLICY("memory-fatal", "memory.uncorrectable", "2s",
-                           "{ step = \"cycle\"; action = \"power.cycle\"; timeout = \"1m\"; }, ") //
-    ",\n" POLICY("host-hung", "os.watchdog.expired", "5s",
-                 "{ step = \"reset\"; action = \"reset.hard\"; timeout = \"2m\"; on_fail = "
-                 "\"continue\"; retries = 1; retry_delay = \"20s\"; }, "
-                 "{ step = \"up\"; check = \"cleared\"; within = \"2m\"; every = \"10s\"; on_fail "
-                 "= \"continue\"; }, { step = \"cycle\"; action = \"power.cycle\"; timeout = "
-                 "\"1m\"; if = \"!steps.up.ok\"; }, ") //
-    ",\n" POLICY("fence", "host.unreachable", "5s",
-                 "{ step = \"look\"; action = \"power.status\"; on_fail = \"continue\"; }, "
-                 "{ step = \"off\"; action = \"power.off\"; timeout = \"1m\"; }, "
-                 "{ step = \"evacuate\"; action = \"evacuate\"; timeout = \"2m\"; }, "
-                 "{ step = \"on\"; action = \"power.on\"; timeout = \"1m\"; }, ") //
-    " );\n";
 static const char *const policy_other_text =
     "policies: (\n" POLICY("memory-fatal", "memory.uncorrectable", "30s",
                            "{ step = \"cycle\"; action = \"reset.hard\"; timeout = \"1m\"; }, ") //
