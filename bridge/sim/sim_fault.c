@@ -439,11 +439,11 @@ static const char *scope_of(struct sim_world *world, const struct sim_host *host
     return scope;
 }
 
-static void fault_freeze(struct sim_world *world, const struct sim_fault *fault, int of)
+static bool freeze(struct sim_world *world, const struct sim_fault *fault, int of)
 {
     struct sim_host *host = whose(world, fault);
     if (world->freezes_count == SIM_FREEZES_MAX || !world->store_ok || !host->known) {
-        return;
+        return false;
     }
     struct nsh_member args[] = {
         {"scope", nsh_text(scope_of(world, host, of))},
@@ -451,27 +451,44 @@ static void fault_freeze(struct sim_world *world, const struct sim_fault *fault,
         {"reason", nsh_text("drill")},
         {"for_ms", nsh_int(fault->lasting_ms)},
     };
-    struct sim_freeze freeze = {(enum sim_freeze_of)of,
-                                host,
-                                fault,
-                                {0},
-                                world->now_ms,
-                                world->now_ms + fault->lasting_ms,
-                                0};
+    struct sim_freeze lease = {(enum sim_freeze_of)of,
+                               host,
+                               fault,
+                               {0},
+                               world->now_ms,
+                               world->now_ms + fault->lasting_ms,
+                               0};
     if (of != FREEZE_ALL && sim_host_of(world, text_of(host->name)) == NULL) {
-        return;
+        return false;
     }
     struct text reply = sim_command(world, "freeze", args, 4);
     const char *id = reply.count == 0 ? NULL : strstr(reply.at, "frz-");
     if (id == NULL) {
         sim_violation(world, "a freeze was refused");
-        return;
+        return false;
     }
     size_t count = strcspn(id, "\"");
-    memcpy(freeze.id, id, count < sizeof freeze.id - 1 ? count : sizeof freeze.id - 1);
-    freeze.number = world->outputs[0].records_through;
-    world->freezes[world->freezes_count++] = freeze;
-    fault_host(world, fault, CURE_CYCLE);
+    memcpy(lease.id, id, count < sizeof lease.id - 1 ? count : sizeof lease.id - 1);
+    lease.number = world->outputs[0].records_through;
+    world->freezes[world->freezes_count++] = lease;
+    return true;
+}
+
+static void fault_freeze(struct sim_world *world, const struct sim_fault *fault, int of)
+{
+    if (freeze(world, fault, of)) {
+        fault_host(world, fault, CURE_CYCLE);
+    }
+}
+
+static void fault_freeze_killed(struct sim_world *world, const struct sim_fault *fault, int of)
+{
+    if (freeze(world, fault, of)) {
+        sim_plan(world, 5000, (struct sim_event){.kind = SIM_DO_KILL});
+        sim_plan(
+            world, SIM_MINUTE_MS + 30000,
+            (struct sim_event){.kind = SIM_DO_BREAK, .host = whose(world, fault), .fault = fault});
+    }
 }
 
 static void fault_unfreeze(struct sim_world *world, const struct sim_fault *fault, int argument)

@@ -75,10 +75,10 @@ mutant "a restart believes a shrunken inventory" engine_load.c 's/^ *blind_load(
 mutant "a source that fell silent is not missed" engine_blind.c 's/if (silent_ms <= silence->after_ms) {/if (silent_ms >= 0) {/'
 mutant "a set that can do too much is loaded" ../policy/policy_worst.c 's/if (worst->hosts <= worst->limit) {/if (worst->limit > 0) {/'
 mutant "after an unknown outcome the ladder goes on" engine_verify.c 's/if (!known && action->doubt) {/if (false) {/'
-mutant "a wide brake is released over a narrower storm" engine_brake.c 's/if (narrower_storm(engine, brake)) {/if (false) {/'
+mutant "a wide brake is released over a narrower storm" engine_brake.c 's/if (narrower_storm(engine, brake)) {/if (narrower_storm(engine, brake) \&\& false) {/'
 mutant "an unknown outcome is a failure, not looked at" engine_action.c 's/} else if (!result->effect_possible ||/} else if (true ||/'
 mutant "success is believed, not verified" engine_action.c 's/if (verb->verify != NULL \&\& verb->proof != NULL) {/if (false) {/'
-mutant "budgets are forgotten at a restart" engine_load.c 's/i < stamps->count; i++) {/i < 0; i++) {/'
-mutant "freezes are forgotten at a restart" engine_load.c 's/^ *load_kind(engine, RECORD_FREEZE.*$//'
+mutant "budgets are forgotten at a restart" engine_load.c 's/i < stamps->count; i++) {/i > stamps->count; i++) {/'
+mutant "freezes are forgotten at a restart" engine_load.c 's/load_kind(engine, RECORD_FREEZE, load_freeze);/(void)load_freeze;/'
 echo "$count mutants"
 exit $bad
