@@ -17,6 +17,8 @@ enum item_kind {
     ITEM_FREEZE,
     ITEM_UNFREEZE,
     ITEM_HEALTH,
+    ITEM_APPROVE,
+    ITEM_DENY,
     ITEM_STOP
 };
 
@@ -28,7 +30,8 @@ struct item {
     struct event event;          /* ITEM_EVENT */
     struct inventory *inventory; /* ITEM_SET */
     int64_t down_ms;             /* ITEM_RESTART */
-    struct nsh_value args;       /* ITEM_FREEZE */
+    struct nsh_value args;       /* ITEM_FREEZE, ITEM_APPROVE, ITEM_DENY */
+    const char *actor;           /* ITEM_APPROVE, ITEM_DENY */
     struct engine_health health; /* ITEM_HEALTH */
 };
 

@@ -11,14 +11,16 @@ static const char *const series_keys[] = {"metric", "host", "subject", "every",
                                           "values", "at",   NULL};
 static const char *const stub_keys[] = {"action", "host", "after", "fail", "text",
                                         "reply",  "does", "times", NULL};
-static const char *const item_keys[] = {"at",    "event", "set",  "restart", "freeze", "unfreeze",
-                                        "store", "blind", "stop", "each",    "repeat", NULL};
+static const char *const item_keys[] = {"at",       "event", "set",    "restart", "freeze",
+                                        "unfreeze", "store", "blind",  "stop",    "approve",
+                                        "deny",     "each",  "repeat", NULL};
 static const char *const event_keys[] = {"type",    "host",    "severity", "state",     "id",
                                          "source",  "subject", "resource", "qualifier", "name",
                                          "message", "time",    "data",     NULL};
 static const char *const each_keys[] = {"var", "in", "step", NULL};
 static const char *const repeat_keys[] = {"times", "every", NULL};
 static const char *const freeze_keys[] = {"scope", "for", "reason", NULL};
+static const char *const answer_keys[] = {"run", "by", "reason", NULL};
 static const char *const down_keys[] = {"down_for", NULL};
 
 struct reading {
@@ -252,6 +254,23 @@ static void freeze_read(struct reading *reading, struct conf *group, struct item
     conf_unknown(group, freeze_keys, diags);
 }
 
+/* What a person answers a run that asks: without `run` the first one. */
+static void answer_read(struct reading *reading, struct conf *group, struct item *item)
+{
+    struct diags *diags = reading->diags;
+    struct nsh_member *members = arena_array(&reading->rehearsal->arena, 2, sizeof *members);
+    if (!is_group(reading, group, "an answer") || members == NULL) {
+        return;
+    }
+    members[0] =
+        (struct nsh_member){"id", nsh_text(conf_text(conf_get(group, "run"), "run-000001", diags))};
+    members[1] = (struct nsh_member){
+        "reason", nsh_text(conf_text(conf_get(group, "reason"), "a test", diags))};
+    item->args = nsh_map(members, 2);
+    item->actor = conf_text(conf_get(group, "by"), "test", diags);
+    conf_unknown(group, answer_keys, diags);
+}
+
 static void thing_read(struct reading *reading, struct conf *what, int64_t at_ms)
 {
     struct diags *diags = reading->diags;
@@ -260,7 +279,7 @@ static void thing_read(struct reading *reading, struct conf *what, int64_t at_ms
         enum item_kind kind;
     } kinds[] = {{"set", ITEM_SET},           {"restart", ITEM_RESTART}, {"freeze", ITEM_FREEZE},
                  {"unfreeze", ITEM_UNFREEZE}, {"store", ITEM_HEALTH},    {"blind", ITEM_HEALTH},
-                 {"stop", ITEM_STOP}};
+                 {"stop", ITEM_STOP},         {"approve", ITEM_APPROVE}, {"deny", ITEM_DENY}};
     if (strcmp(what->name, "event") == 0) {
         event_read(reading, what, at_ms);
         return;
@@ -289,6 +308,10 @@ static void thing_read(struct reading *reading, struct conf *what, int64_t at_ms
     case ITEM_FREEZE:
         freeze_read(reading, what, item);
         break;
+    case ITEM_APPROVE:
+    case ITEM_DENY:
+        answer_read(reading, what, item);
+        break;
     case ITEM_HEALTH:
         item->health = (struct engine_health){.store_ok = true};
         if (strcmp(what->name, "store") == 0) {
@@ -311,8 +334,8 @@ static void thing_read(struct reading *reading, struct conf *what, int64_t at_ms
 
 static struct conf *thing_of(struct reading *reading, struct conf *group)
 {
-    static const char *const names[] = {"event",    "set",   "restart", "freeze",
-                                        "unfreeze", "store", "blind",   "stop"};
+    static const char *const names[] = {"event", "set",   "restart", "freeze",  "unfreeze",
+                                        "store", "blind", "stop",    "approve", "deny"};
     struct conf *found = NULL;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct conf *what = conf_get(group, names[i]);
@@ -324,9 +347,9 @@ static struct conf *thing_of(struct reading *reading, struct conf *group)
         found = what != NULL ? what : found;
     }
     if (found == NULL) {
-        diag_add(
-            reading->diags, DIAG_ERROR, group->at, NULL,
-            "nothing happens: say event, set, restart, freeze, unfreeze, store, blind or stop");
+        diag_add(reading->diags, DIAG_ERROR, group->at, NULL,
+                 "nothing happens: say event, set, restart, freeze, unfreeze, approve, deny, "
+                 "store, blind or stop");
     }
     return found;
 }

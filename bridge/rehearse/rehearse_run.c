@@ -23,12 +23,19 @@ static int restart(struct rehearsal *rehearsal, struct observer *observer, int64
     return world_restart(world, world->now_ms + down_ms, rehearsal->policies, records, count);
 }
 
-static int command(struct world *world, const char *name, struct nsh_value args)
+static int command(struct world *world, const char *name, struct nsh_value args, const char *actor)
 {
     struct engine_input input = {
         .kind = INPUT_COMMAND,
-        .command = {.name = text_of(name), .args = args, .actor = TEXT("test")}};
+        .command = {.name = text_of(name), .args = args, .actor = text_of(actor)}};
     return world_step(world, &input);
+}
+
+/* Who may not answer is refused, and that is all: a test may show it. */
+static int answer(struct world *world, const char *name, const struct item *item)
+{
+    int status = command(world, name, item->args, item->actor);
+    return status == -NSH_DENIED ? 0 : status;
 }
 
 /* The freeze that is in force: the newest record that lives. */
@@ -48,7 +55,7 @@ static int unfreeze(struct rehearsal *rehearsal, struct observer *observer)
     members[0] = (struct nsh_member){"id", nsh_text(id)};
     members[1] = (struct nsh_member){"owner", nsh_text("test")};
     members[2] = (struct nsh_member){"reason", nsh_text("a test")};
-    return command(observer->world, "unfreeze", nsh_map(members, 3));
+    return command(observer->world, "unfreeze", nsh_map(members, 3), "test");
 }
 
 static int item_do(struct rehearsal *rehearsal, struct observer *observer, const struct item *item)
@@ -62,9 +69,13 @@ static int item_do(struct rehearsal *rehearsal, struct observer *observer, const
     case ITEM_RESTART:
         return restart(rehearsal, observer, item->down_ms);
     case ITEM_FREEZE:
-        return command(world, "freeze", item->args);
+        return command(world, "freeze", item->args, "test");
     case ITEM_UNFREEZE:
         return unfreeze(rehearsal, observer);
+    case ITEM_APPROVE:
+        return answer(world, "approve", item);
+    case ITEM_DENY:
+        return answer(world, "deny", item);
     case ITEM_HEALTH:
         return world_step(world,
                           &(struct engine_input){.kind = INPUT_HEALTH, .health = item->health});
