@@ -237,6 +237,7 @@ static const struct cli_column policy_fields[] = {
     {"events", "events", CLI_PLAIN, 0},
     {"severity", "severity", CLI_PLAIN, 0},
     {"condition", "condition", CLI_PLAIN, 0},
+    {"calendar", "calendar", CLI_PLAIN, 0},
     {"for", "for_ms", CLI_LENGTH, 0},
     {"settle", "settle_ms", CLI_LENGTH, 0},
     {"unless", "unless", CLI_PLAIN, 0},
@@ -312,6 +313,15 @@ static void print_step(struct cli *cli, const struct nsh_value *step, uint32_t n
            nsh_get_text(step, "verb", nsh_get_text(step, "kind", "-")), cli_color_of(cli, state),
            state, cli_color_of(cli, state)[0] != 0 ? cli_color_end(cli) : "",
            length.at == NULL ? "" : length.at, words.at == NULL ? "" : words.at);
+    const struct nsh_value *items = nsh_get(step, "items");
+    for (uint32_t i = 0; items != NULL && items->type == NSH_LIST && i < items->count; i++) {
+        const struct nsh_value *item = &items->items[i];
+        state = nsh_get_text(item, "state", "-");
+        printf("      %-29s %s%-10s%s %8s  %s\n", nsh_get_text(item, "name", "-"),
+               cli_color_of(cli, state), state,
+               cli_color_of(cli, state)[0] != 0 ? cli_color_end(cli) : "", "",
+               nsh_get_text(item, "text", ""));
+    }
 }
 
 /* A run that asks: how long there is for an answer. */

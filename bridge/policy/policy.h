@@ -73,7 +73,8 @@ struct policy_step {
     int64_t within_ms, every_ms;    /* STEP_CHECK. */
     int64_t wait_ms;                /* STEP_WAIT. */
     int64_t timeout_ms;             /* STEP_ACT; 0: the verb's default. STEP_WINDOW: at most. */
-    uint32_t calendar;    /* 1 + its index. STEP_WINDOW: until it is open. STEP_ACT: only then. */
+    uint32_t calendar; /* 1 + its index. STEP_WINDOW: until it is open. STEP_ACT: only then. */
+    const char *calendar_name;
     int64_t need_left_ms; /* And stays so for this long. */
     uint32_t retries;
     int64_t retry_delay_ms;
@@ -184,7 +185,8 @@ struct policy {
     const struct policy_condition *unless;
     size_t unless_count;
     struct policy_limits limits;
-    uint32_t calendar;  /* 1 + the index of the one that must be open; 0: none. */
+    uint32_t calendar; /* 1 + the index of the one that must be open; 0: none. */
+    const char *calendar_name;
     bool names_matched; /* Some step asks for `matched`. */
     const struct policy_ask *approve, *veto; /* Before the first step. */
     const struct policy_step *steps;

@@ -31,6 +31,32 @@ static void policy_members(struct textbuf *out, const struct policy *policy)
                  (unsigned long long)policy->revision);
 }
 
+/* What a step says beside what it does. */
+static void step_words(struct textbuf *words, const struct policy_step *step)
+{
+    if (step->each.program != NULL) {
+        textbuf_addf(words, " for each of %s, %u at once", step->each.source,
+                     step->parallel == 0 ? 1 : step->parallel);
+    }
+    if (step->calendar_name != NULL) {
+        textbuf_addf(words, "%s while calendar %s is open",
+                     step->kind == STEP_WINDOW ? " for a time" : "", step->calendar_name);
+    }
+    if (step->need_left_ms > 0) {
+        textbuf_add_chars(words, ", and for another ");
+        textbuf_add_duration(words, step->need_left_ms);
+    }
+    if (step->run_if.source != NULL && step->run_if.program != NULL) {
+        textbuf_addf(words, " if %s", step->run_if.source);
+    }
+    for (size_t i = 0; i < step->needs_count; i++) {
+        textbuf_addf(words, "%s%s", i == 0 ? ", needs " : " and ", step->needs[i].source);
+    }
+    if (step->undo != NULL) {
+        textbuf_addf(words, ", undone by %s", step->undo->verb->name);
+    }
+}
+
 static void add_step(struct textbuf *out, const struct policy_step *step)
 {
     CLEANUP(textbuf_donep) struct textbuf words = {0};
@@ -44,7 +70,7 @@ static void add_step(struct textbuf *out, const struct policy_step *step)
         textbuf_add_duration(&words, step->within_ms);
         break;
     case STEP_WINDOW:
-        textbuf_add_chars(&words, "wait for the calendar, at most ");
+        textbuf_add_chars(&words, "wait at most ");
         textbuf_add_duration(&words, step->timeout_ms);
         break;
     case STEP_ASK:
@@ -61,9 +87,7 @@ static void add_step(struct textbuf *out, const struct policy_step *step)
         textbuf_add_duration(&words, step->wait_ms);
         break;
     }
-    if (step->run_if.source != NULL && step->run_if.program != NULL) {
-        textbuf_addf(&words, " if %s", step->run_if.source);
-    }
+    step_words(&words, step);
     textbuf_add_json(out, (struct text){words.at, (uint32_t)words.count});
 }
 
@@ -128,6 +152,7 @@ static void policy_details(struct textbuf *out, const struct policy *policy)
     }
     textbuf_addf(out, "],\"severity\":\"%s\"", severity_word(policy->when.severity_min));
     add_text(out, "condition", policy->when.condition.source);
+    add_text(out, "calendar", policy->calendar_name);
     add_ms(out, "for_ms", policy->when.for_ms);
     add_ms(out, "settle_ms", policy->when.settle_ms);
     add_trigger(out, &policy->when);

@@ -175,6 +175,7 @@ static void read_calendar(struct policy_loader *loader, struct conf *setting, vo
 {
     struct policy *policy = object;
     policy->calendar = policy_calendar_of(&loader->set->defaults.calendars, setting, loader->diags);
+    policy->calendar_name = policy->calendar == 0 ? NULL : policy_keep(loader, setting->text);
 }
 
 static void read_approve(struct policy_loader *loader, struct conf *setting, void *object)

@@ -323,6 +323,7 @@ static void read_calendar(struct policy_loader *loader, struct conf *setting, vo
 {
     struct policy_step *step = object;
     step->calendar = policy_calendar_of(&loader->set->defaults.calendars, setting, loader->diags);
+    step->calendar_name = step->calendar == 0 ? NULL : policy_keep(loader, setting->text);
 }
 
 static void read_approve(struct policy_loader *loader, struct conf *setting, void *object)

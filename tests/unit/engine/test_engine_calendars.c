@@ -194,7 +194,7 @@ static void test_host_is_free(void **state)
         "         { step = \"verify\"; check = \"cleared\"; within = \"30m\"; every = \"5s\"; } ); "
         "}";
     char text[4096];
-    snprintf(text, sizeof text, "policies: ( %s, %s", other, POLICY("", WAITS) + 12);
+    snprintf(text, sizeof text, "policies: ( %s, %s", other, &POLICY("", WAITS)[12]);
     struct rig *rig = rig_site(text, "");
     rig_host(rig, "r1h01")->stays_ill = true;
     rig_raise(rig, "r1h01", MEMORY);
