@@ -762,9 +762,9 @@ int command_run(struct engine *engine, const struct engine_command *command, str
 void plan_reply(struct engine *engine, struct textbuf *json);
 void status_reply(struct engine *engine, struct textbuf *json);
 
+#include "engine/engine_each.h"
 #include "engine_approve.h"
 #include "engine_lease.h"
-#include "engine/engine_each.h"
 #include "engine_series.h"
 
 #endif

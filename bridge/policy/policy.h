@@ -84,8 +84,8 @@ struct policy_step {
     size_t needs_count;
     struct policy_condition each; /* A list: the action once for each item; NULL program: once. */
     struct cel_type item_type;
-    uint32_t parallel;              /* So many at once; 0: one. */
-    const struct policy_step *undo; /* What takes it back, or NULL. */
+    uint32_t parallel;                       /* So many at once; 0: one. */
+    const struct policy_step *undo;          /* What takes it back, or NULL. */
     const struct policy_ask *ask;            /* STEP_ASK. */
     const struct policy_ask *tells;          /* STEP_ACT: says that this is about to be asked. */
     const struct policy_ask *approve, *veto; /* As read; of a step that acts: steps before it. */
@@ -187,7 +187,7 @@ struct policy {
     struct policy_limits limits;
     uint32_t calendar; /* 1 + the index of the one that must be open; 0: none. */
     const char *calendar_name;
-    bool names_matched; /* Some step asks for `matched`. */
+    bool names_matched;                      /* Some step asks for `matched`. */
     const struct policy_ask *approve, *veto; /* Before the first step. */
     const struct policy_step *steps;
     size_t steps_count;

@@ -45,7 +45,7 @@ struct policy_loader {
     /* The policy that is read. */
     struct policy *policy;
     enum policy_scope scope;
-    const struct cel_type *item_type;             /* Of `item`, where it is known. */
+    const struct cel_type *item_type;       /* Of `item`, where it is known. */
     const char *step_names[STEP_NAMES_MAX]; /* Those that stand before, for `steps.NAME`. */
     size_t step_names_count;
     struct conf *interrupts; /* `action` of the first step that takes a host down. */
