@@ -77,18 +77,40 @@ static void print_action(struct cli *cli, const struct nsh_value *action)
            text.at == NULL ? "" : text.at);
 }
 
-static void print_pending(struct cli *cli, const struct nsh_value *pending)
+static void print_waits(const struct nsh_value *waits)
 {
-    CLEANUP(textbuf_donep) struct textbuf since = {0};
-    cli_cell(cli, pending, "since_ms", CLI_AGO, &since);
-    printf("%swaiting%s  policy %s on %s matches since %s (alarm %s): its time is not over\n",
-           cli_color_of(cli, "held"), cli_color_end(cli), nsh_get_text(pending, "policy", "-"),
-           nsh_get_text(pending, "subject", "-"), since.at == NULL ? "-" : since.at,
-           nsh_get_text(pending, "alarm", "-"));
-    const struct nsh_value *waits = nsh_get(pending, "waits");
-    for (uint32_t i = 0; waits != NULL && waits->type == NSH_LIST && i < waits->count; i++) {
+    for (uint32_t i = 0; i < waits->count; i++) {
         printf("    %s\n", waits->items[i].type == NSH_STRING ? waits->items[i].text : "");
     }
+}
+
+/* What waits for time, and what is watched and not true yet. False: nothing to say of it. */
+static bool print_pending(struct cli *cli, const struct nsh_value *pending)
+{
+    const struct nsh_value *waits = nsh_get(pending, "waits");
+    bool words = waits != NULL && waits->type == NSH_LIST && waits->count > 0;
+    const char *state = nsh_get_text(pending, "state", "pending");
+    bool waiting = strcmp(state, "pending") == 0;
+    if (!waiting && (!words || strcmp(state, "idle") != 0)) {
+        return false;
+    }
+    CLEANUP(textbuf_donep) struct textbuf since = {0};
+    cli_cell(cli, pending, waiting ? "since_ms" : "waits_ms", CLI_AGO, &since);
+    const char *ago = since.at == NULL ? "-" : since.at;
+    const char *policy = nsh_get_text(pending, "policy", "-");
+    const char *subject = nsh_get_text(pending, "subject", "-");
+    if (waiting) {
+        printf("%swaiting%s  policy %s on %s matches since %s (alarm %s): its time is not over\n",
+               cli_color_of(cli, "held"), cli_color_end(cli), policy, subject, ago,
+               nsh_get_text(pending, "alarm", "-"));
+    } else {
+        printf("%swatching%s policy %s on %s, as of %s\n", cli_color_of(cli, "held"),
+               cli_color_end(cli), policy, subject, ago);
+    }
+    if (words) {
+        print_waits(waits);
+    }
+    return true;
 }
 
 /* Everything the document says; false: it says nothing. */
@@ -100,8 +122,7 @@ bool cli_explain_print(struct cli *cli, const struct nsh_value *document)
     const struct nsh_value *pending = nsh_get(document, "pending");
     bool any = false;
     for (uint32_t i = 0; pending != NULL && i < pending->count; i++) {
-        print_pending(cli, &pending->items[i]);
-        any = true;
+        any = print_pending(cli, &pending->items[i]) || any;
     }
     for (uint32_t i = 0; decisions != NULL && i < decisions->count; i++) {
         if (any) {

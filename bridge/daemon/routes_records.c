@@ -195,8 +195,8 @@ static int explain_list(struct store_reader *reader, const struct explain *expla
     rows.value = text_of(value);
     struct store_query query = {
         .kind = routes_kind_of(path)->record, .host = explain->host, .since_ms = explain->since_ms};
-    if (query.kind == RECORD_PENDING) {
-        query.state = TEXT("pending"); /* Others wait for nothing. */
+    if (query.kind == RECORD_PENDING && member != NULL) {
+        query.state = TEXT("pending"); /* Of a host also what is watched, and not true yet. */
     }
     textbuf_addf(out, ",\"%s\":[", word);
     int result = rows_read(reader, &query, &rows, err);

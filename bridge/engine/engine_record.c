@@ -343,6 +343,7 @@ static void instance_waits(struct engine *engine, struct textbuf *json,
         at += count + (at[count] == '\n');
     }
     textbuf_add_char(json, ']');
+    json_int(json, "waits_ms", engine->now_ms); /* When these words were true. */
 }
 
 static void write_instance(struct engine *engine, struct instance *instance)
