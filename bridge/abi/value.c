@@ -29,7 +29,8 @@ const struct nsh_value *nsh_get(const struct nsh_value *map, const char *name)
         return NULL;
     }
     for (uint32_t i = 0; i < map->count; i++) {
-        if (strcmp(map->members[i].name, name) == 0) {
+        const char *other = map->members[i].name;
+        if (other[0] == name[0] && strcmp(other, name) == 0) {
             return &map->members[i].value;
         }
     }

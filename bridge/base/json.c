@@ -3,6 +3,8 @@
 
 #include "base/json.h"
 
+#include "base/json_plain.h"
+
 #include <json-c/json.h>
 #include <math.h>
 #include <stdio.h>
@@ -185,6 +187,14 @@ static int json_guard(const char *bytes, size_t bytes_count, struct textbuf *out
 
 int json_parse(const char *bytes, size_t bytes_count, struct arena *arena,
                struct nsh_value *ret_value, struct nsh_error *err)
+{
+    return json_plain(bytes, bytes_count, arena, ret_value)
+               ? 0
+               : json_parse_careful(bytes, bytes_count, arena, ret_value, err);
+}
+
+int json_parse_careful(const char *bytes, size_t bytes_count, struct arena *arena,
+                       struct nsh_value *ret_value, struct nsh_error *err)
 {
     if (bytes_count > INT32_MAX / 2) {
         return nsh_fail(err, NSH_LIMIT, "JSON of %zu bytes", bytes_count);

@@ -4,11 +4,9 @@
  * A store is only read; nothing real is touched.
  */
 
-#include "cli_local.h"
+#include "cli_replay.h"
 
 #include "base/json.h"
-#include "fleet/fleet.h"
-#include "rehearse/replay.h"
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -18,22 +16,6 @@
 #define LINE_BYTES_MAX (1 << 20)
 #define PAGE_EVENTS 100000
 #define HOSTS_OF_EVENTS_MAX 100000
-
-/* Where events come from, and what is done with each. */
-struct feed {
-    struct cli *cli;
-    const char *path;
-    int64_t since_ms;
-    int (*event)(struct feed *feed, const struct event *event);
-    struct nsh_error err;
-    uint64_t after_seq;
-    size_t page;
-    uint64_t wrong_lines;
-    /* What it is done with. */
-    struct map hosts;
-    const struct inventory *inventory;
-    struct replay *replay;
-};
 
 /* ---- a store ----------------------------------------------------------------------------------
  */
@@ -176,7 +158,7 @@ static struct inventory *inventory_of_events(struct feed *feed, struct diags *di
     return root == NULL ? NULL : fleet_load_conf(root, diags);
 }
 
-static struct inventory *inventory_get(struct feed *feed)
+struct inventory *cli_replay_inventory(struct feed *feed)
 {
     struct diags diags = {0};
     const char *path = feed->cli->flags.inventory;
@@ -201,13 +183,6 @@ static struct inventory *inventory_get(struct feed *feed)
 /* ---- running ----------------------------------------------------------------------------------
  */
 
-struct rehearsed {
-    struct policy_set *policies;
-    struct replay *replay;
-    struct replay_report report;
-    double seconds;
-};
-
 static double seconds_now(void)
 {
     struct timespec now;
@@ -225,8 +200,8 @@ static int replay_one(struct feed *feed, const struct event *event)
     return replay_event(feed->replay, &copy, &feed->err);
 }
 
-static enum cli_exit policies_replay(struct feed *feed, const struct inventory *inventory,
-                                     const char *path, struct rehearsed *ret)
+enum cli_exit cli_policies_replay(struct feed *feed, const struct inventory *inventory,
+                                  const char *path, struct rehearsed *ret)
 {
     struct policy_defaults defaults;
     struct diags diags = {0};
@@ -255,23 +230,23 @@ static enum cli_exit policies_replay(struct feed *feed, const struct inventory *
     return result == 0 ? CLI_OK : cli_fail(CLI_NO, "%s", feed->err.text);
 }
 
-static void rehearsed_done(struct rehearsed *rehearsed)
+void cli_rehearsed_done(struct rehearsed *rehearsed)
 {
     replay_free(rehearsed->replay);
     policy_set_free(rehearsed->policies);
 }
 
-static enum cli_exit feed_open(struct cli *cli, struct feed *feed)
+enum cli_exit cli_feed_open(struct cli *cli, struct feed *feed)
 {
     int64_t since_ms = 0;
     *feed = (struct feed){.cli = cli, .path = cli->args[0]};
     if (strcmp(feed->path, "-") != 0 && access(feed->path, R_OK) != 0) {
         return cli_fail(CLI_USAGE, "cannot read %s", feed->path);
     }
-    if (cli->flags.since != NULL) {
-        if (!text_to_duration_ms(text_of(cli->flags.since), &since_ms)) {
-            return cli_fail(CLI_USAGE, "--since wants a duration such as 30d, got %s",
-                            cli->flags.since);
+    const char *since = cli->flags.from != NULL ? cli->flags.from : cli->flags.since;
+    if (since != NULL) {
+        if (!text_to_duration_ms(text_of(since), &since_ms)) {
+            return cli_fail(CLI_USAGE, "--from wants a duration such as 30d, got %s", since);
         }
         feed->since_ms = cli->now_ms - since_ms;
     }
@@ -281,7 +256,7 @@ static enum cli_exit feed_open(struct cli *cli, struct feed *feed)
     return CLI_OK;
 }
 
-static const char *policies_path(const struct cli *cli)
+const char *cli_replay_policies(const struct cli *cli)
 {
     return cli->flags.policies != NULL ? cli->flags.policies : NS_CONFIG_DIR "/policies";
 }
@@ -298,8 +273,8 @@ static const struct cli_column decision_columns[] = {
 
 #define DECISION_MEMBERS 9
 
-static struct nsh_value decision_value(struct cli *cli, const struct replay_decision *decision,
-                                       const char *change)
+struct nsh_value cli_decision_value(struct cli *cli, const struct replay_decision *decision,
+                                    const char *change)
 {
     struct nsh_member *members = arena_array(&cli->arena, DECISION_MEMBERS, sizeof *members);
     CLEANUP(textbuf_donep) struct textbuf when = {0};
@@ -390,7 +365,7 @@ static enum cli_exit replay_show(struct cli *cli, const struct rehearsed *rehear
         return cli_fail(CLI_NO, "out of memory");
     }
     for (size_t i = 0; i < count; i++) {
-        items[i] = decision_value(cli, &report->items[i], NULL);
+        items[i] = cli_decision_value(cli, &report->items[i], NULL);
     }
     document_print(cli, "Replay", items, count, decision_columns, "decisions");
     summary_print(cli, rehearsed);
@@ -401,110 +376,16 @@ enum cli_exit cli_replay(struct cli *cli)
 {
     struct feed feed;
     struct rehearsed rehearsed = {0};
-    enum cli_exit result = feed_open(cli, &feed);
+    enum cli_exit result = cli_feed_open(cli, &feed);
     if (result != CLI_OK) {
         return result;
     }
-    struct inventory *inventory = inventory_get(&feed);
-    result = inventory == NULL ? CLI_NO
-                               : policies_replay(&feed, inventory, policies_path(cli), &rehearsed);
+    struct inventory *inventory = cli_replay_inventory(&feed);
+    result = inventory == NULL
+                 ? CLI_NO
+                 : cli_policies_replay(&feed, inventory, cli_replay_policies(cli), &rehearsed);
     result = result == CLI_OK ? replay_show(cli, &rehearsed) : result;
-    rehearsed_done(&rehearsed);
-    map_done(&feed.hosts);
-    inventory_free(inventory);
-    return result;
-}
-
-/* ---- backtest ---------------------------------------------------------------------------------
- */
-
-static const struct cli_column change_columns[] = {
-    {"CHANGE", "change", CLI_PLAIN, 0},
-    {"TIME", "when", CLI_PLAIN, 0},
-    {"SUBJECT", "subject", CLI_PLAIN, 0},
-    {"POLICY", "policy", CLI_PLAIN, 0},
-    {"OUTCOME", "outcome", CLI_STATE, 0},
-    {"ACTIONS", "actions", CLI_PLAIN, 0},
-    {"CLEARED AFTER", "cleared_ms", CLI_LENGTH, 0},
-    {"WHY", "reason", CLI_PLAIN, 60},
-    {0},
-};
-
-/* The same decision at the same time with the same actions is no change; its words may differ. */
-static const char *decision_key(struct cli *cli, const struct replay_decision *decision)
-{
-    return arena_printf(&cli->arena, "%lld %s %s %s %s", (long long)decision->at_ms,
-                        decision->policy, decision->subject, decision->outcome, decision->actions);
-}
-
-static bool keys_take(struct cli *cli, const struct replay_report *report, struct map *keys)
-{
-    for (size_t i = 0; i < report->items_count; i++) {
-        const char *key = decision_key(cli, &report->items[i]);
-        if (key == NULL || map_set(keys, text_of(key), (void *)(uintptr_t)key) < 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static size_t changes_take(struct cli *cli, const struct replay_report *report,
-                           const struct map *others, const char *word, struct nsh_value *items)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < report->items_count; i++) {
-        const char *key = decision_key(cli, &report->items[i]);
-        if (key != NULL && map_get(others, text_of(key)) == NULL) {
-            items[count++] = decision_value(cli, &report->items[i], word);
-        }
-    }
-    return count;
-}
-
-static enum cli_exit backtest_show(struct cli *cli, const struct rehearsed *now,
-                                   const struct rehearsed *then)
-{
-    struct map old_keys = {0}, new_keys = {0};
-    size_t room = now->report.items_count + then->report.items_count + 1;
-    struct nsh_value *items = arena_array(&cli->arena, room, sizeof *items);
-    enum cli_exit result = CLI_OK;
-    if (items == NULL || !keys_take(cli, &now->report, &old_keys) ||
-        !keys_take(cli, &then->report, &new_keys)) {
-        result = cli_fail(CLI_NO, "out of memory");
-    } else {
-        size_t gone = changes_take(cli, &now->report, &new_keys, "no more", items);
-        size_t count = gone + changes_take(cli, &then->report, &old_keys, "new", items + gone);
-        document_print(cli, "Backtest", items, count, change_columns, "decisions differ");
-        if (cli->flags.quiet == NULL) {
-            fflush(stdout);
-            fprintf(stderr, "%llu events: %zu decisions no more, %zu new. Nothing was done.\n",
-                    (unsigned long long)now->report.events, gone, count - gone);
-        }
-        result = count == 0 ? CLI_OK : CLI_NO;
-    }
-    map_done(&old_keys);
-    map_done(&new_keys);
-    return result;
-}
-
-enum cli_exit cli_policy_backtest(struct cli *cli)
-{
-    struct feed feed;
-    struct rehearsed now = {0}, then = {0};
-    enum cli_exit result = feed_open(cli, &feed);
-    if (result != CLI_OK) {
-        return result;
-    }
-    if (strcmp(feed.path, "-") == 0) {
-        return cli_fail(CLI_USAGE, "a backtest reads its events twice: they must be in a file");
-    }
-    struct inventory *inventory = inventory_get(&feed);
-    result =
-        inventory == NULL ? CLI_NO : policies_replay(&feed, inventory, policies_path(cli), &now);
-    result = result == CLI_OK ? policies_replay(&feed, inventory, cli->args[1], &then) : result;
-    result = result == CLI_OK ? backtest_show(cli, &now, &then) : result;
-    rehearsed_done(&now);
-    rehearsed_done(&then);
+    cli_rehearsed_done(&rehearsed);
     map_done(&feed.hosts);
     inventory_free(inventory);
     return result;

@@ -457,7 +457,8 @@ static void output_reset(struct engine_output *output)
     arena_reset(&output->arena);
     *output = (struct engine_output){.arena = output->arena,
                                      .trace_wanted = output->trace_wanted,
-                                     .seen_wanted = output->seen_wanted};
+                                     .seen_wanted = output->seen_wanted,
+                                     .state_unwanted = output->state_unwanted};
 }
 
 int engine_step(struct engine *engine, const struct engine_input *input,

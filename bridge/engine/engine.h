@@ -134,12 +134,14 @@ struct engine_output {
      * was done. A repeat takes no number: the events after it move up. NULL: none was taken.
      */
     const bool *repeats;
-    int64_t wake_ms;   /* When INPUT_TICK is wanted; INT64_MAX: never. */
-    struct text reply; /* JSON, for INPUT_COMMAND. */
-    struct text trace; /* One line for each thing that happened, for scenario tests: "run 1 r1h01
-                          psu-lost started". */
-    bool trace_wanted; /* Set by the caller; costs time. */
-    bool seen_wanted;  /* The same. */
+    int64_t wake_ms;     /* When INPUT_TICK is wanted; INT64_MAX: never. */
+    struct text reply;   /* JSON, for INPUT_COMMAND. */
+    struct text trace;   /* One line for each thing that happened, for scenario tests: "run 1 r1h01
+                            psu-lost started". */
+    bool trace_wanted;   /* Set by the caller; costs time. */
+    bool seen_wanted;    /* The same. */
+    bool state_unwanted; /* Set by a caller that never restarts: bodies of alarms, hosts and what
+                            waits stay empty, which saves the time to write them. */
     struct engine_seen *seen;
     size_t seen_count, seen_room;
 };

@@ -83,14 +83,18 @@ static bool body_end(struct engine *engine, const struct envelope *envelope)
     return engine->records_through > through;
 }
 
+/* Nobody wants to know what only a restart reads: the records are there, without it. */
+static bool bare(const struct engine *engine)
+{
+    return engine->output->state_unwanted;
+}
+
 /* ---- one function for each kind
  * ------------------------------------------------------------------ */
 
-static void write_alarm(struct engine *engine, struct alarm *alarm)
+static void alarm_body(struct textbuf *json, const struct alarm *alarm, const char *host,
+                       const char *state)
 {
-    struct textbuf *json = body_begin(engine);
-    const char *host = scratch_printf(engine, "%.*s", PT(alarm->host_name));
-    const char *state = alarm->raised ? "raised" : "cleared";
     json_chars(json, "id", alarm->id);
     json_chars(json, "host", host);
     json_text(json, "type", alarm->type);
@@ -117,6 +121,16 @@ static void write_alarm(struct engine *engine, struct alarm *alarm)
         json_chars(json, "subject", rest.count <= 1 ? "" : strrchr(rest.at, 0x1f) + 1);
     }
     json_int(json, "raise_at_ms", alarm->raise_at == INT64_MIN ? 0 : alarm->raise_at);
+}
+
+static void write_alarm(struct engine *engine, struct alarm *alarm)
+{
+    struct textbuf *json = body_begin(engine);
+    const char *host = scratch_printf(engine, "%.*s", PT(alarm->host_name));
+    const char *state = alarm->raised ? "raised" : "cleared";
+    if (!bare(engine)) {
+        alarm_body(json, alarm, host, state);
+    }
     body_end(engine, &(struct envelope){.kind = RECORD_ALARM,
                                         .id = alarm->id,
                                         .host = host,
@@ -124,10 +138,9 @@ static void write_alarm(struct engine *engine, struct alarm *alarm)
                                         .live = alarm->raised});
 }
 
-static void write_host(struct engine *engine, struct host_state *host)
+static void host_body(const struct engine *engine, struct textbuf *json, struct host_state *host,
+                      const char *state)
 {
-    struct textbuf *json = body_begin(engine);
-    const char *state = host->run != NULL ? "working" : host->unhealthy > 0 ? "unhealthy" : "ok";
     json_chars(json, "id", host->name);
     json_chars(json, "name", host->name);
     json_chars(json, "state", state);
@@ -146,6 +159,15 @@ static void write_host(struct engine *engine, struct host_state *host)
                      (unsigned long long)host->interrupts.items[i].action);
     }
     textbuf_add_char(json, ']');
+}
+
+static void write_host(struct engine *engine, struct host_state *host)
+{
+    struct textbuf *json = body_begin(engine);
+    const char *state = host->run != NULL ? "working" : host->unhealthy > 0 ? "unhealthy" : "ok";
+    if (!bare(engine)) {
+        host_body(engine, json, host, state);
+    }
     body_end(engine, &(struct envelope){.kind = RECORD_HOST,
                                         .id = host->name,
                                         .host = host->name,
@@ -346,16 +368,11 @@ static void instance_waits(struct engine *engine, struct textbuf *json,
     json_int(json, "waits_ms", engine->now_ms); /* When these words were true. */
 }
 
-static void write_instance(struct engine *engine, struct instance *instance)
+static void instance_body(struct engine *engine, struct textbuf *json, struct instance *instance,
+                          const char *id, bool gone)
 {
-    bool gone = instance_forgettable(engine, instance);
-    if (gone && !instance->stored) {
-        return;
-    }
-    struct textbuf *json = body_begin(engine);
     struct text policy = {instance->key.at,
                           (uint32_t)(instance->subject.at - instance->key.at) - 1};
-    const char *id = scratch_printf(engine, "%.*s %.*s", PT(policy), PT(instance->subject));
     json_chars(json, "id", id);
     json_text(json, "policy", policy);
     json_text(json, "subject", instance->subject);
@@ -390,6 +407,21 @@ static void write_instance(struct engine *engine, struct instance *instance)
     metric_record(engine, json, instance);
     if (!gone) {
         instance_waits(engine, json, instance);
+    }
+}
+
+static void write_instance(struct engine *engine, struct instance *instance)
+{
+    bool gone = instance_forgettable(engine, instance);
+    if (gone && !instance->stored) {
+        return;
+    }
+    struct textbuf *json = body_begin(engine);
+    struct text policy = {instance->key.at,
+                          (uint32_t)(instance->subject.at - instance->key.at) - 1};
+    const char *id = scratch_printf(engine, "%.*s %.*s", PT(policy), PT(instance->subject));
+    if (!bare(engine)) {
+        instance_body(engine, json, instance, id, gone);
     }
     instance->stored =
         body_end(engine,

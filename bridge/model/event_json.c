@@ -226,7 +226,7 @@ static bool attribute_known(const char *name)
         /* Ours, as event_to_json() writes them: an event that comes back gets new ones. */
         "seq", "received_ms", "unmatched"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strcmp(known[i], name) == 0) {
+        if (known[i][0] == name[0] && strcmp(known[i], name) == 0) {
             return true;
         }
     }

@@ -165,6 +165,7 @@ int replay_new(const struct inventory *inventory, const struct policy_set *polic
     replay->world = (struct world){.inventory = inventory,
                                    .all_well = true,
                                    .steps_max = REPLAY_STEPS_MAX,
+                                   .output.state_unwanted = true,
                                    .record = record_seen,
                                    .arg = replay};
     *ret_replay = replay;

@@ -61,6 +61,18 @@ no more 17:00:02 run
 new 12:00:02 run
 new 17:00:02 refused"
 
+is "one new run, and its host got well by itself" "$(jq -r '.new_runs, .recovered_alone, (.items[] | select(.alone_ms) | .alone_ms)' \
+    <<<"$out" | xargs)" "1 1 58000"
+sqlite3 store.db ".backup backup.db"
+for from in backup.db events.jsonl; do
+    is "the same out of $from" "$("$bin"/nightshift policy backtest $from changed --policies "$NS_SOURCE/policies" \
+        -o json 2>/dev/null | jq -c .items)" "$(jq -c .items <<<"$out")"
+done
+out=$("$bin"/nightshift policy backtest store.db changed --policies "$NS_SOURCE/policies" 2>&1 || true)
+has "what it adds up to" "$out" 'page +1 +2 +\+1'
+has "who got well alone" "$out" '! 1 of 1 new runs are about a host that got well by itself, within 58s at most'
+has "only what is newer" "$("$bin"/nightshift policy backtest store.db changed --from 1h --policies "$NS_SOURCE/policies" 2>&1)" '^0 events'
+
 # What is wrong.
 echo 'not json' >>events.jsonl
 has "lines that are no events" "$("$bin"/nightshift replay events.jsonl --policies "$NS_SOURCE/policies" 2>&1)" '1 lines? (is|are) no events?'
