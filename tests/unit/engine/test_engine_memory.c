@@ -77,12 +77,10 @@ static const char triggers[] = "policies: ( " HEAD(
                                       "\"a\"; }, { event = \"b\"; } ); within = \"10s\"; unless = "
                                       "{ event = \"x\"; }; }; " TELL ", " HEAD(
                                           "absent") "{ event = \"a\"; absent = \"60s\"; expect = "
-                                                    "\"host.name == 'r1h02'\"; }; " TELL
-                                                    ", " HEAD(
+                                                    "\"host.name == 'r1h02'\"; }; " TELL ", " HEAD(
                                                         "without") "{ event = \"a\"; without = { "
                                                                    "event = \"x\"; }; within = "
-                                                                   "\"10s\"; }; " TELL
-                                                                   ", " HEAD(
+                                                                   "\"10s\"; }; " TELL ", " HEAD(
                                                                        "count") "{ event = \"a\"; "
                                                                                 "count = 2; within "
                                                                                 "= \"10s\"; by = "
