@@ -282,6 +282,39 @@ static enum cli_exit policy_file_show(struct cli *cli, const char *path)
 }
 
 /* A policy of the daemon by its name, or those of a file or folder. */
+/* What became of the hosts that it would have acted on. */
+static void score_show(struct cli *cli)
+{
+    struct nsh_value score;
+    const char *path =
+        arena_printf(&cli->arena, "/v1/policies/%s/score", cli_escape(cli, cli->args[0]));
+    if (path == NULL || cli_request(cli, "GET", path, NULL, &score) != CLI_OK) {
+        return;
+    }
+    long long decided = nsh_get_int(&score, "decided", 0),
+              judged = nsh_get_int(&score, "judged", 0);
+    if (decided == 0) {
+        return;
+    }
+    cli_print_line("\nIn the last 30 days it would have acted %lld times. Within the hour after:",
+                   decided);
+    cli_print_line("  %6lld  the host was restarted, and not by us",
+                   (long long)nsh_get_int(&score, "same", 0));
+    cli_print_line("  %6lld  the alarm cleared without anybody",
+                   (long long)nsh_get_int(&score, "alone", 0));
+    cli_print_line("  %6lld  neither", decided - (long long)nsh_get_int(&score, "same", 0) -
+                                           (long long)nsh_get_int(&score, "alone", 0));
+    if (judged > 0) {
+        cli_print_line("It was right in %lld %% of the %lld that can be judged.",
+                       (long long)nsh_get_int(&score, "precision", 0), judged);
+    }
+    if (nsh_get_bool(&score, "promote", false)) {
+        cli_print_line("Promotion suggested: from %lld %% on (promote_percent), mode = \"enforce\" "
+                       "is worth a thought.",
+                       (long long)nsh_get_int(&score, "wanted", 0));
+    }
+}
+
 enum cli_exit cli_policy_show(struct cli *cli)
 {
     struct nsh_value policy;
@@ -291,6 +324,7 @@ enum cli_exit cli_policy_show(struct cli *cli)
     enum cli_exit result = fetch(cli, "/v1/policies/", &policy);
     if (result == CLI_OK && !cli_print_document(cli, &policy)) {
         cli_print_fields(cli, &policy, policy_fields);
+        score_show(cli);
     }
     return result;
 }

@@ -35,6 +35,11 @@ void routes_policy(const struct api_request *request)
     post_id(request, "policy", "Policy");
 }
 
+void routes_policy_score(const struct api_request *request)
+{
+    post_id(request, "policy.score", "PolicyScore");
+}
+
 void routes_drivers(const struct api_request *request)
 {
     routes_post(request, "drivers", "DriverList", NOTHING);

@@ -251,6 +251,7 @@ void shell_hosts(struct shell *shell, struct shell_request *request);
 void shell_host(struct shell *shell, struct shell_request *request);
 void shell_policies(struct shell *shell, struct shell_request *request);
 void shell_policy(struct shell *shell, struct shell_request *request);
+void shell_policy_score(struct shell *shell, struct shell_request *request); /* shell_score.c */
 void shell_drivers(struct shell *shell, struct shell_request *request);
 /* ",\"breakers\":[...]": endpoints that failed. */
 void shell_add_breakers(struct shell *shell, struct textbuf *out);

@@ -38,6 +38,7 @@ static const struct shell_command commands[] = {
     {"host", shell_host, false},
     {"policies", shell_policies, false},
     {"policy", shell_policy, false},
+    {"policy.score", shell_policy_score, false},
     {"drivers", shell_drivers, false},
     {"driver.doctor", shell_doctor, false},
     {"freezes", shell_freezes, false},
