@@ -234,7 +234,7 @@ static bool write_run(struct engine *engine, struct run *run)
     json_raw(json, "steps");
     textbuf_add_char(json, '[');
     for (uint32_t i = 0; i < run->steps_count; i++) {
-        bool own = run->steps[i].step != builtin_page() && i < run->undo_first;
+        bool own = i < run->undo_first && run->steps[i].step != builtin_page();
         bool reached = run->steps[i].state != STEP_TODO || run->steps[i].attempts > 0;
         if (reached || (own && i < run->do_count && !run->ended)) {
             write_step(json, &run->steps[i], i);

@@ -111,6 +111,7 @@ void sim_call_effect_late(struct sim_world *world, struct sim_call *call)
     struct sim_host *host = call->host;
     bool was_on = host->on;
     sim_call_effect(world, call);
+    /* cppcheck-suppress incorrectLogicOperator ; the call between may switch it off */
     if (was_on && !host->on && call->bmc == BMC_TWICE) { /* Nobody expects that any more. */
         sim_host_break(world, host,
                        &(struct sim_break){.cure = CURE_CYCLE,

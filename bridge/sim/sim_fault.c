@@ -375,12 +375,11 @@ static void fault_garbled(struct sim_world *world, const struct sim_fault *fault
         .source = {text, sizeof text},
         .type = unknown ? TEXT("memory.uncorrectable") : (struct text){text, sizeof text},
         .subject = TEXT("nobody"),
-        .host = unknown ? (struct text){0} : text_of(whose(world, fault)->name),
         .hint = TEXT("addr=203.0.113.99"),
         .message = {text, sizeof text},
     };
-    if (!whose(world, fault)->known) {
-        event.host = (struct text){0};
+    if (!unknown && whose(world, fault)->known) {
+        event.host = text_of(whose(world, fault)->name);
     }
     sim_step(world, &(struct engine_input){.kind = INPUT_EVENTS, .events = {&event, 1}});
 }
@@ -749,7 +748,10 @@ int sim_faults_make(const struct sim_options *options, struct sim_fault **ret_fa
     uint64_t random = options->seed * 0x9e3779b97f4a7c15u + 1;
     size_t count = 0, room = 64;
     struct sim_fault *faults = malloc(room * sizeof *faults);
-    for (int64_t at_ms = 0; faults != NULL && count < FAULTS_MAX;) {
+    if (faults == NULL) {
+        return -NSH_NOMEM;
+    }
+    for (int64_t at_ms = 0; count < FAULTS_MAX;) {
         at_ms += sim_spread(&random, options->fault_every_ms);
         if (at_ms >= options->duration_ms) {
             *ret_faults = faults;
