@@ -57,9 +57,9 @@ static bool number_read(struct plain *plain, struct nsh_value *ret_value)
 {
     bool negative = *plain->at == '-';
     const char *begin = plain->at + negative, *at = begin;
-    int64_t number = 0;
+    uint64_t number = 0; /* One digit too many fits as well. */
     while (at < plain->end && *at >= '0' && *at <= '9' && at - begin <= DIGITS_MAX) {
-        number = number * 10 + (*at++ - '0');
+        number = number * 10 + (uint64_t)(*at++ - '0');
     }
     bool zeros = at - begin > 1 && *begin == '0';
     bool more = at < plain->end && *at != ',' && *at != '}' && *at != ']' && *at != ' ' &&
@@ -67,7 +67,7 @@ static bool number_read(struct plain *plain, struct nsh_value *ret_value)
     if (at == begin || at - begin > DIGITS_MAX || zeros || more || (negative && number == 0)) {
         return false; /* Fractions, exponents, -0: not plain. */
     }
-    *ret_value = nsh_int(negative ? -number : number);
+    *ret_value = nsh_int(negative ? -(int64_t)number : (int64_t)number);
     plain->at = at;
     return true;
 }

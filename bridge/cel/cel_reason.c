@@ -608,11 +608,11 @@ static void find_calls(const struct cel_ast *ast, const char *name, struct cel_c
     for (uint32_t i = 0; ast->args != NULL && i < ast->count; i++) {
         find_calls(ast->args[i], name, calls, calls_max, count);
     }
-    if (ast->kind != CEL_AST_CALL || !text_is(ast->name, name) || ast->count == 0 ||
+    if (ast->kind != CEL_AST_CALL || !text_is(ast->name, name) || ast->args == NULL ||
         *count == calls_max) {
         return;
     }
-    const struct cel_ast *last = ast->args[ast->count - 1];
+    const struct cel_ast *last = ast->count == 0 ? ast : ast->args[ast->count - 1];
     if (last->kind == CEL_AST_LITERAL && last->literal.kind == CEL_STRING) {
         struct cel_call *call = &calls[(*count)++];
         *call = (struct cel_call){

@@ -320,6 +320,7 @@ bool match_pulse(struct engine *engine, const struct event *event)
     uint32_t count = index_find(engine, type, event, host, &positions);
     bool wanted = false;
     for (uint32_t i = 0; i < count; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a count has policies. */
         const struct policy *policy = type->policies[positions == NULL ? i : positions[i] / 2];
         bool proven = positions != NULL && (positions[i] & INDEX_EVALUATE) == 0;
         if (policy->when.branches_count > 0) {

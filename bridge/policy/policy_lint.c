@@ -21,7 +21,7 @@ size_t policy_lint_known(struct cel_known *known, const char *const *events, siz
     size_t count = 0;
 #define SEVERITY(NAME, word)                                                                       \
     known[count++] = (struct cel_known){                                                           \
-        .path = word, .bounded = true, .min = SEVERITY_##NAME, .max = SEVERITY_##NAME};
+        .path = (word), .bounded = true, .min = SEVERITY_##NAME, .max = SEVERITY_##NAME};
 #include "model/severity.def"
 #undef SEVERITY
     known[count++] = (struct cel_known){.path = "event.severity",

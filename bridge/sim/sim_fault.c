@@ -15,6 +15,7 @@ typedef void fault_function(struct sim_world *world, const struct sim_fault *fau
 
 static struct sim_host *whose(struct sim_world *world, const struct sim_fault *fault)
 {
+    NSH_ASSERT(world->hosts_count > 0);
     return &world->hosts[fault->host % world->hosts_count];
 }
 

@@ -126,7 +126,7 @@ void sim_inventory_make(struct sim_world *world)
     }
     inventory->hosts = hosts;
     pools_count(&inventory->arena, inventory, from);
-    world->inventories =
+    world->inventories = /* NOLINTNEXTLINE(bugprone-sizeof-expression): a list of pointers. */
         realloc(world->inventories, (world->inventories_count + 1) * sizeof world->inventories[0]);
     NSH_ASSERT(world->inventories != NULL);
     world->inventories[world->inventories_count++] = inventory;

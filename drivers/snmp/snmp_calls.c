@@ -135,14 +135,16 @@ static bool outlet_oid(const struct snmp_call *call, const char *text, struct sn
 {
     const struct snmp_outlet *outlet = outlet_at(call);
     unsigned parts = 1, wanted = outlet->agent->family->parts;
-    char index[SNMP_INDEX_MAX + 16] = "";
+    char index[SNMP_INDEX_MAX + 16];
+    size_t used = 0;
     for (const char *c = outlet->index; *c != '\0'; c++) {
         parts += *c == '.' ? 1 : 0;
     }
     for (; parts < wanted; parts++) {
-        strcat(index, "1.");
+        index[used++] = '1';
+        index[used++] = '.';
     }
-    strcat(index, outlet->index);
+    snprintf(index + used, sizeof index - used, "%s", outlet->index);
     return snmp_oid_fill(text, index, ret_oid);
 }
 
