@@ -63,6 +63,12 @@ enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...)
  */
 enum cli_exit cli_request(struct cli *cli, const char *method, const char *path, const char *body,
                           struct nsh_value *ret_reply);
+/* Members of a body that begins with "{". */
+void cli_body_add(struct textbuf *body, const char *name, const char *value);
+/* Close the body, ask for the change, and print its document, or the object's id and what was
+ * said. */
+enum cli_exit cli_change(struct cli *cli, const char *method, const char *path,
+                         struct textbuf *body, const char *said);
 /*
  * Follow a stream of server-sent events: row is called for each, until it returns false or the
  * stream ends.

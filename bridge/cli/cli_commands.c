@@ -275,3 +275,23 @@ enum cli_exit cli_tail(struct cli *cli)
     }
     return cli_stream(cli, cli_path(cli, "/v1/stream"), tail_row, &tail);
 }
+
+/* ---- changes, as several files ask for them ---- */
+
+void cli_body_add(struct textbuf *body, const char *name, const char *value)
+{
+    textbuf_addf(body, "%s\"%s\":", body->count == 1 ? "" : ",", name);
+    textbuf_add_json(body, text_of(value));
+}
+
+enum cli_exit cli_change(struct cli *cli, const char *method, const char *path,
+                         struct textbuf *body, const char *said)
+{
+    textbuf_add_char(body, '}');
+    struct nsh_value reply;
+    enum cli_exit result = cli_request(cli, method, path, body->at, &reply);
+    if (result == CLI_OK && !cli_print_document(cli, &reply) && cli->flags.quiet == NULL) {
+        cli_print_line("%s: %s", nsh_get_text(&reply, "id", "done"), said);
+    }
+    return result;
+}

@@ -30,12 +30,6 @@ enum cli_exit cli_hold_list(struct cli *cli)
     return result;
 }
 
-static void add_member(struct textbuf *body, const char *name, const char *value)
-{
-    textbuf_addf(body, "%s\"%s\":", body->count == 1 ? "" : ",", name);
-    textbuf_add_json(body, text_of(value));
-}
-
 /* A change with its reason, without which it is not asked for. */
 static enum cli_exit change(struct cli *cli, const char *method, const char *path,
                             struct textbuf *body, const char *said)
@@ -44,23 +38,17 @@ static enum cli_exit change(struct cli *cli, const char *method, const char *pat
         return cli_fail(CLI_USAGE, "%s %s needs --reason TEXT: it is kept in the audit trail",
                         cli->command->noun, cli->command->verb);
     }
-    add_member(body, "reason", cli->flags.reason);
-    textbuf_add_char(body, '}');
-    struct nsh_value reply;
-    enum cli_exit result = cli_request(cli, method, path, body->at, &reply);
-    if (result == CLI_OK && !cli_print_document(cli, &reply) && cli->flags.quiet == NULL) {
-        cli_print_line("%s: %s", nsh_get_text(&reply, "id", "done"), said);
-    }
-    return result;
+    cli_body_add(body, "reason", cli->flags.reason);
+    return cli_change(cli, method, path, body, said);
 }
 
 enum cli_exit cli_hold_take(struct cli *cli)
 {
     CLEANUP(textbuf_donep) struct textbuf body = {0};
     textbuf_add_char(&body, '{');
-    add_member(&body, "host", cli->args[0]);
+    cli_body_add(&body, "host", cli->args[0]);
     if (cli->args_count > 1) {
-        add_member(&body, "what", cli->args[1]);
+        cli_body_add(&body, "what", cli->args[1]);
     }
     return change(cli, "POST", "/v1/holds", &body,
                   "held. Nothing undoes it but: nightshift hold release");

@@ -25,28 +25,16 @@ enum cli_exit cli_lease_list(struct cli *cli)
     return result;
 }
 
-static void add_member(struct textbuf *body, const char *name, const char *value)
-{
-    textbuf_addf(body, "%s\"%s\":", body->count == 1 ? "" : ",", name);
-    textbuf_add_json(body, text_of(value));
-}
-
 static enum cli_exit ask(struct cli *cli, const char *method, const char *path,
                          struct textbuf *body, const char *said)
 {
     if (cli->flags.lasting != NULL) {
-        add_member(body, "ttl", cli->flags.lasting);
+        cli_body_add(body, "ttl", cli->flags.lasting);
     }
     if (cli->flags.reason != NULL && cli->flags.reason[0] != 0) {
-        add_member(body, "reason", cli->flags.reason);
+        cli_body_add(body, "reason", cli->flags.reason);
     }
-    textbuf_add_char(body, '}');
-    struct nsh_value reply;
-    enum cli_exit result = cli_request(cli, method, path, body->at, &reply);
-    if (result == CLI_OK && !cli_print_document(cli, &reply) && cli->flags.quiet == NULL) {
-        cli_print_line("%s: %s", nsh_get_text(&reply, "id", "done"), said);
-    }
-    return result;
+    return cli_change(cli, method, path, body, said);
 }
 
 enum cli_exit cli_lease_take(struct cli *cli)
@@ -56,7 +44,7 @@ enum cli_exit cli_lease_take(struct cli *cli)
         return cli_fail(CLI_USAGE, "lease take needs --reason TEXT: others will ask");
     }
     textbuf_add_char(&body, '{');
-    add_member(&body, strchr(cli->args[0], '=') == NULL ? "host" : "domain", cli->args[0]);
+    cli_body_add(&body, strchr(cli->args[0], '=') == NULL ? "host" : "domain", cli->args[0]);
     return ask(cli, "POST", "/v1/leases", &body,
                "leased: it counts in the budgets until nightshift lease release");
 }
