@@ -135,6 +135,13 @@ struct nsh_http_request {
     const char *ca_file, *pinned_key, *client_cert, *client_key;
     bool insecure;
     bool connection_close; /* Do not keep the connection. */
+    /*
+     * For a reply without an end (a watch): each piece of a 2xx reply's body as it comes; `done`
+     * still follows once, without that body. Pieces break anywhere. reply_bytes_max bounds what
+     * came between two turns of the loop, timeout_ms still bounds the whole. Such a request has a
+     * connection of its own. It may be cancelled from inside. NULL: all of the body in `done`.
+     */
+    void (*received)(void *arg, const char *bytes, size_t bytes_count);
 };
 
 struct nsh_http_reply {

@@ -236,6 +236,7 @@ static size_t body_take(char *bytes, size_t size, size_t count, void *arg)
     memcpy(request->body + request->body_bytes, bytes, count);
     request->body_bytes += count;
     request->body[request->body_bytes] = 0;
+    stream_took(request);
     return count;
 }
 
@@ -484,6 +485,9 @@ int service_http(struct nsh_services *services, const struct nsh_http_request *f
     if (http->running == REQUESTS_MAX) {
         return nsh_fail(err, NSH_LIMIT, "%d HTTP requests are running", REQUESTS_MAX);
     }
+    if (from->received != NULL && http->streams_count == HTTP_STREAMS_MAX) {
+        return nsh_fail(err, NSH_LIMIT, "%d HTTP streams are open", HTTP_STREAMS_MAX);
+    }
     struct nsh_http *request = calloc(1, sizeof *request);
     if (request == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
@@ -492,13 +496,16 @@ int service_http(struct nsh_services *services, const struct nsh_http_request *f
     request->easy = curl_easy_init();
     request->done = done;
     request->arg = arg;
+    request->received = from->received;
     request->fd = -1;
     request->tls = strncasecmp(from->url, "https", 5) == 0;
     request->body_bytes_max =
         from->reply_bytes_max == 0 ? REPLY_BYTES_DEFAULT : from->reply_bytes_max;
     if (request->endpoint != NULL) {
         uint64_t hash = text_hash(text_of(request->endpoint));
-        request->shard = http_shard(loop, (unsigned)(hash % http->shards_count));
+        request->shard =
+            http_shard(loop, from->received != NULL ? http->shards_count
+                                                    : (unsigned)(hash % http->shards_count));
     }
     if (request->easy == NULL || request->shard == NULL || !options_basic(request, from) ||
         !options_tls(request, from) || !options_message(request, from) ||
@@ -512,6 +519,7 @@ int service_http(struct nsh_services *services, const struct nsh_http_request *f
     }
     request->shard->requests = request;
     http->running++;
+    http->streams_count += request->received != NULL ? 1 : 0;
     http->running_most = http->running > http->running_most ? http->running : http->running_most;
     loop->figures.http_requests++;
     if (ret_http != NULL) {
@@ -542,14 +550,17 @@ static void burst_look(struct loop *loop)
 
 static void request_end(struct nsh_http *request)
 {
+    struct http *http = request->shard->loop->http;
     loop_timer_stop(request->shard->loop, &request->connecting);
+    stream_forget(request);
     curl_multi_remove_handle(request->shard->multi, request->easy);
     *(request->previous == NULL ? &request->shard->requests : &request->previous->next) =
         request->next;
     if (request->next != NULL) {
         request->next->previous = request->previous;
     }
-    request->shard->loop->http->running--;
+    http->running--;
+    http->streams_count -= request->received != NULL ? 1 : 0;
     burst_look(request->shard->loop);
 }
 
@@ -644,6 +655,7 @@ static void request_tell(struct nsh_http *request, CURLcode result)
 static void shard_collect(struct http_shard *shard)
 {
     int left = 0;
+    stream_deliver(shard);
     for (CURLMsg *message; (message = curl_multi_info_read(shard->multi, &left)) != NULL;) {
         if (message->msg != CURLMSG_DONE) {
             continue;
@@ -680,7 +692,10 @@ struct http_shard *http_shard(struct loop *loop, unsigned index)
     curl_multi_setopt(shard->multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
     curl_multi_setopt(shard->multi, CURLMOPT_TIMERDATA, shard);
     curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, each);
-    curl_multi_setopt(shard->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS_MAX);
+    /* Streams would take all of a host's connections, and its other requests wait for ever. */
+    bool streams = index == http->shards_count;
+    curl_multi_setopt(shard->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                      streams ? 0L : HOST_CONNECTIONS_MAX);
     curl_multi_setopt(shard->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     return shard;
 }
@@ -693,7 +708,7 @@ int http_init(struct loop *loop, struct nsh_error *err)
     }
     loop->http = calloc(1, sizeof *loop->http);
     if (loop->http != NULL) {
-        loop->http->shards = calloc(count, sizeof *loop->http->shards);
+        loop->http->shards = calloc(count + 1, sizeof *loop->http->shards);
     }
     if (loop->http == NULL || loop->http->shards == NULL) {
         free(loop->http);
@@ -728,7 +743,7 @@ void http_done(struct loop *loop)
     }
     http->burst_waits = true; /* No more of them. */
     loop_timer_stop(loop, &http->burst);
-    for (unsigned i = 0; i < http->shards_count; i++) {
+    for (unsigned i = 0; i <= http->shards_count; i++) {
         struct http_shard *shard = &http->shards[i];
         while (shard->requests != NULL) {
             /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it takes itself out of the list. */

@@ -16,6 +16,7 @@ struct http_shard {
     CURLM *multi; /* NULL until used. */
     struct nsh_timer timer;
     struct nsh_http *requests; /* Running. */
+    struct nsh_http *fresh;    /* Streams with a piece that is not delivered. */
 };
 
 struct http_socket;
@@ -38,8 +39,9 @@ struct http_socket {
 };
 
 struct http {
-    struct http_shard *shards;
+    struct http_shard *shards; /* shards_count, and one for streams. */
     unsigned shards_count;
+    unsigned streams_count;
     size_t running, running_most; /* The most since memory was given back. */
     struct nsh_timer burst;
     bool burst_waits;
@@ -58,11 +60,13 @@ struct nsh_http {
     struct curl_slist *sent_headers;
     void (*done)(void *arg, const struct nsh_http_reply *reply);
     void *arg;
-    int fd; /* Of a connection being made for it, or -1. */
+    void (*received)(void *arg, const char *bytes, size_t bytes_count);
+    struct nsh_http *fresh_next; /* In shard->fresh. */
+    int fd;                      /* Of a connection being made for it, or -1. */
     struct nsh_timer connecting;
     uint32_t connect_ms;
     unsigned attempts;
-    bool tls, safe, over_limit, out_of_memory, not_again, unconnected;
+    bool tls, safe, over_limit, out_of_memory, not_again, unconnected, fresh;
     char *headers;
     size_t headers_bytes, headers_count;
     char *body;
@@ -71,6 +75,15 @@ struct nsh_http {
 };
 
 struct http_shard *http_shard(struct loop *loop, unsigned index); /* NULL: out of memory. */
+
+/* ---- loop_http_stream.c ---- */
+
+#define HTTP_STREAMS_MAX 2048 /* Each keeps a connection busy. */
+
+/* A piece of the body was taken; deliver it when libcurl is left. */
+void stream_took(struct nsh_http *request);
+void stream_deliver(struct http_shard *shard);
+void stream_forget(struct nsh_http *request);
 
 /* ---- loop_tls.c ---- */
 

@@ -102,7 +102,7 @@ void world_complain(struct world *world, const char *format, ...)
 /* ---- contract_rules.c: the peer by its rules ---- */
 
 struct rule_reply {
-    bool found, effect, refused;
+    bool found, effect, refused, open;
     int status; /* HTTP status, or exit status. */
     const char *const *headers;
     const char *output, *errors;

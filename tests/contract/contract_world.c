@@ -10,7 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum event_kind { EVENT_TIMER, EVENT_HTTP, EVENT_PROGRAM, EVENT_DATAGRAM, EVENT_OFFLOAD };
+enum event_kind {
+    EVENT_TIMER,
+    EVENT_HTTP,
+    EVENT_PROGRAM,
+    EVENT_DATAGRAM,
+    EVENT_OFFLOAD,
+    EVENT_PIECE
+};
 
 /* A pending callback. The handles drivers hold are these. */
 struct event {
@@ -26,6 +33,8 @@ struct event {
     struct nsh_http_reply reply;
     struct nsh_exit end;
     const char *headers[8];
+    void (*received)(void *arg, const char *bytes, size_t bytes_count);
+    const struct event *stream; /* Of a piece: the exchange it belongs to. */
     struct nsh_flow *flow;
     char *bytes, *errors;
     size_t bytes_count;
@@ -173,6 +182,9 @@ bool world_step(struct world *world)
     case EVENT_DATAGRAM:
         datagram_deliver(world, event);
         break;
+    case EVENT_PIECE:
+        event->received(event->arg, event->bytes, event->bytes_count);
+        break;
     }
     alloc_quiet(1);
     event_free(event);
@@ -294,6 +306,20 @@ static void no_secret_in(struct world *world, const char *text, const char *what
     }
 }
 
+/* Let an exchange end later. */
+static void event_delay(struct world *world, struct event *event, int64_t delay_ms)
+{
+    event_unlink(world, event);
+    event->due_ms = world->now_ms + delay_ms;
+    for (struct event **slot = &world->events;; slot = &(*slot)->next) {
+        if (*slot == NULL || (*slot)->due_ms > event->due_ms) {
+            event->next = *slot;
+            *slot = event;
+            break;
+        }
+    }
+}
+
 static void http_outcome(struct world *world, struct event *event, const struct twist *twist,
                          const struct rule_reply *rule, uint32_t timeout_ms)
 {
@@ -313,15 +339,7 @@ static void http_outcome(struct world *world, struct event *event, const struct 
     case TWIST_SILENCE:
     case TWIST_SILENCE_EVER:
         code = NSH_TIMEOUT;
-        event_unlink(world, event);
-        event->due_ms = world->now_ms + (timeout_ms == 0 ? 30000 : timeout_ms);
-        for (struct event **slot = &world->events;; slot = &(*slot)->next) {
-            if (*slot == NULL || (*slot)->due_ms > event->due_ms) {
-                event->next = *slot;
-                *slot = event;
-                break;
-            }
-        }
+        event_delay(world, event, timeout_ms == 0 ? 30000 : timeout_ms);
         break;
     case TWIST_DISCONNECT:
         code = NSH_DISCONNECTED;
@@ -345,6 +363,58 @@ static void http_outcome(struct world *world, struct event *event, const struct 
                                      .headers = event->headers + 7,
                                      .body = "",
                                      .text = "as the suite says"};
+}
+
+/*
+ * A streamed reply comes in two pieces that break in the middle, then its end; a broken one after
+ * the first; an open one ends when its time is over.
+ */
+static void http_stream(struct world *world, struct event *event,
+                        const struct nsh_http_request *request, const struct twist *twist,
+                        bool stays_open)
+{
+    struct nsh_http_reply *reply = &event->reply;
+    bool broken = twist->kind == TWIST_DISCONNECT;
+    size_t half = event->bytes_count / 2;
+    if ((reply->code != NSH_OK && !broken) || (!broken && reply->status / 100 != 2)) {
+        return;
+    }
+    for (size_t i = 0; i < (broken ? 1u : 2u); i++) {
+        size_t count = i == 0 ? half : event->bytes_count - half;
+        if (count == 0) {
+            continue;
+        }
+        struct event *piece = event_add(world, EVENT_PIECE, 3 + (int64_t)i);
+        piece->stream = event;
+        piece->received = request->received;
+        piece->arg = event->arg;
+        piece->bytes =
+            reply_twist(&(struct twist){.kind = TWIST_TRUNCATE, .value = (unsigned)count},
+                        event->bytes + (i == 0 ? 0 : half), count, &piece->bytes_count);
+    }
+    reply->body = "";
+    reply->body_bytes = 0;
+    if (stays_open && !broken) {
+        *reply = (struct nsh_http_reply){.code = NSH_TIMEOUT,
+                                         .sent = true,
+                                         .headers = event->headers + 7,
+                                         .body = "",
+                                         .text = "the stream's time is over"};
+        event_delay(world, event, request->timeout_ms == 0 ? 30000 : request->timeout_ms);
+    }
+}
+
+static void stream_drop(struct world *world, const struct event *stream)
+{
+    for (struct event **slot = &world->events; *slot != NULL;) {
+        struct event *event = *slot;
+        if (event->stream == stream) {
+            *slot = event->next;
+            event_free(event);
+        } else {
+            slot = &event->next;
+        }
+    }
 }
 
 static void http_describe(const struct nsh_http_request *request, struct textbuf *out)
@@ -381,6 +451,9 @@ static int fake_http_now(struct world *world, const struct nsh_http_request *req
     event->replied = done;
     event->arg = arg;
     http_outcome(world, event, &twist, &rule, request->timeout_ms);
+    if (request->received != NULL) {
+        http_stream(world, event, request, &twist, rule.open);
+    }
     free(rule.owned);
     world->http_count++;
     if (ret_http != NULL) {
@@ -414,6 +487,7 @@ static void fake_http_cancel(struct nsh_services *services, struct nsh_http *htt
     struct world *world = world_of(services);
     if (http != NULL && event_drop(world, http, "http_cancel")) {
         world->http_count--;
+        stream_drop(world, (struct event *)(void *)http);
         event_free((struct event *)(void *)http);
     }
 }
