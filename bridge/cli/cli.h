@@ -112,6 +112,8 @@ void cli_print_line(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* first, then text broken at blanks before column 100, indented to where it began. */
 void cli_print_wrapped(const char *first, const char *text);
 void cli_length(int64_t ms, struct textbuf *out); /* "7.5s", "2m30s": as long as a person reads. */
+/* Endpoints that failed, below what was asked; nothing when there are none. */
+void cli_print_endpoints(struct cli *cli, const struct nsh_value *document);
 /* The escape sequence that begins the colour of a state or severity word, or "". */
 const char *cli_color_of(const struct cli *cli, const char *word);
 const char *cli_color_end(const struct cli *cli);

@@ -152,7 +152,7 @@ enum cli_exit cli_policy_list(struct cli *cli)
 }
 
 /* Endpoints that failed, below what was asked. */
-static void print_endpoints(struct cli *cli, const struct nsh_value *document)
+void cli_print_endpoints(struct cli *cli, const struct nsh_value *document)
 {
     static const struct cli_column columns[] = {
         {"ENDPOINT", "endpoint", CLI_PLAIN, 0}, {"BREAKER", "state", CLI_STATE, 0},
@@ -177,7 +177,7 @@ enum cli_exit cli_driver_list(struct cli *cli)
     enum cli_exit result = cli_request(cli, "GET", cli_path(cli, "/v1/drivers"), NULL, &document);
     if (result == CLI_OK) {
         cli_print_list(cli, &document, driver_columns, "drivers");
-        print_endpoints(cli, &document);
+        cli_print_endpoints(cli, &document);
     }
     return result;
 }
@@ -405,23 +405,4 @@ enum cli_exit cli_run_show(struct cli *cli)
         }
     }
     return CLI_OK;
-}
-
-enum cli_exit cli_driver_doctor(struct cli *cli)
-{
-    static const struct cli_column columns[] = {
-        {"DRIVER", "driver", CLI_PLAIN, 0}, {"HOST", "host", CLI_PLAIN, 0},
-        {"STATE", "state", CLI_STATE, 0},   {"TIME", "elapsed_ms", CLI_LENGTH, 0},
-        {"WHAT", "text", CLI_PLAIN, 90},    {0},
-    };
-    const char *name = cli->args_count > 0 ? cli_escape(cli, cli->args[0]) : "all";
-    struct nsh_value report;
-    enum cli_exit result = cli_request(
-        cli, "GET", arena_printf(&cli->arena, "/v1/drivers/%s/doctor", name), NULL, &report);
-    if (result != CLI_OK) {
-        return result;
-    }
-    cli_print_list(cli, &report, columns, "hosts asked");
-    print_endpoints(cli, &report);
-    return nsh_get_int(&report, "failures", 0) > 0 ? CLI_NO : CLI_OK;
 }

@@ -47,7 +47,11 @@ void routes_drivers(const struct api_request *request)
 
 void routes_doctor(const struct api_request *request)
 {
-    post_id(request, "driver.doctor", "DoctorReport");
+    const char *host = api_query(request, "host");
+    const struct nsh_member members[] = {{"id", nsh_text(request->id)},
+                                         {"host", nsh_text(host == NULL ? "" : host)}};
+    const struct nsh_value args = nsh_map(members, 2);
+    routes_post(request, "driver.doctor", "DoctorReport", &args);
 }
 
 void routes_plan(const struct api_request *request)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The doctor: asks every host of a driver something that only reads, some at the same time, and
- * tells of each how it went. One examination at a time.
+ * tells of each how it went (abi/doctor.h, doctor_checks.h). One examination at a time.
  */
 
+#include "doctor_checks.h"
 #include "shell_private.h"
 
 #include "base/assert.h"
@@ -13,13 +14,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define DOCTOR_NAME_BYTES_MAX 96
+#define SERVICES_COUNT_MAX 3
+
 struct patient {
-    const struct host *host;
-    const struct binding *binding;
+    const char *host;  /* "" for a service: the pager. */
+    const char *place; /* Which binding or service: "bmc", "page". */
+    const struct nsh_driver *driver;
+    const struct nsh_value *settings;
     const struct nsh_verb *verb; /* NULL: the driver only acts. */
     int64_t started_ms, elapsed_ms;
-    bool failed;
+    enum nsh_check_state worst;
     char *text;
+    char *checks; /* JSON; NULL: none. */
 };
 
 struct doctor {
@@ -27,13 +34,17 @@ struct doctor {
     struct generation *generation;
     uint64_t number;
     struct patient *patients;
-    size_t count, next, running, failures;
+    size_t count, next, running, failures, warnings;
 };
 
-/* What only reads and needs no argument; what shows that the credentials are good comes first. */
+/* The driver's own doctor; else what only reads and needs no argument, and of those what shows
+ * that the credentials are good first. */
 static const struct nsh_verb *reading_verb(const struct nsh_driver *driver)
 {
-    const struct nsh_verb *verb = driver_verb(driver, "power.status");
+    char name[DOCTOR_NAME_BYTES_MAX];
+    snprintf(name, sizeof name, "%s.doctor", driver->name);
+    const struct nsh_verb *verb = driver_verb(driver, name);
+    verb = verb == NULL ? driver_verb(driver, "power.status") : verb;
     for (size_t i = 0; verb == NULL && i < driver->verbs_count; i++) {
         bool wants = false;
         for (size_t a = 0; a < driver->verbs[i].args_count; a++) {
@@ -44,14 +55,65 @@ static const struct nsh_verb *reading_verb(const struct nsh_driver *driver)
     return verb;
 }
 
-static void patient_end(struct doctor *doctor, struct patient *patient, int code, const char *text)
+/* What its settings say by themselves. What is wrong with them the call told. */
+static void patient_settings(struct shell *shell, const struct patient *patient,
+                             struct nsh_checks *checks)
 {
-    patient->failed = code != NSH_OK;
-    doctor->failures += patient->failed;
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    struct nsh_value settings;
+    if (options_check(patient->driver->options, patient->driver->options_count, patient->settings,
+                      shell_secret, shell, &arena, &settings, NULL) == 0) {
+        doctor_checks_settings(patient->driver, &settings, checks);
+    }
+}
+
+static char *checks_text(const struct nsh_checks *checks)
+{
+    CLEANUP(textbuf_donep) struct textbuf out = {0};
+    for (size_t i = 0; i < checks->count; i++) {
+        const struct nsh_check *check = &checks->items[i];
+        textbuf_add_chars(&out, i == 0 ? "{\"check\":" : ",{\"check\":");
+        textbuf_add_json(&out, text_of(check->name));
+        textbuf_addf(&out, ",\"state\":\"%s\",\"text\":", nsh_check_word(check->state));
+        textbuf_add_json(&out, text_of(check->text));
+        textbuf_add_chars(&out, ",\"hint\":");
+        textbuf_add_json(&out, text_of(check->hint));
+        textbuf_add_char(&out, '}');
+    }
+    return out.at == NULL ? NULL : strdup(out.at);
+}
+
+/* One line for the table: what the peer answered, else the worst check. */
+static char *patient_text(const struct patient *patient, const struct nsh_outcome *outcome,
+                          const struct nsh_checks *checks)
+{
     CLEANUP(textbuf_donep) struct textbuf words = {0};
-    textbuf_addf(&words, "%s%s%s", patient->failed ? nsh_code_word(code) : "",
-                 patient->failed && text[0] != '\0' ? ": " : "", text);
-    patient->text = words.at == NULL ? NULL : strdup(words.at);
+    for (size_t i = 0; i < checks->count && patient->worst != NSH_CHECK_OK; i++) {
+        const struct nsh_check *check = &checks->items[i];
+        if (check->state == patient->worst) {
+            textbuf_addf(&words, "%s: %s", check->name, check->text);
+            return strdup(words.at == NULL ? "" : words.at);
+        }
+    }
+    if (outcome->result != NULL && nsh_get(outcome->result, "checks") == NULL) {
+        json_write(outcome->result, &words);
+    } else {
+        textbuf_addf(&words, "%zu checks", checks->count);
+    }
+    return strdup(words.at == NULL ? "" : words.at);
+}
+
+static void patient_end(struct shell *shell, struct doctor *doctor, struct patient *patient,
+                        const struct nsh_outcome *outcome)
+{
+    struct nsh_checks checks = {0};
+    doctor_checks_outcome(outcome, patient->elapsed_ms, &checks);
+    patient_settings(shell, patient, &checks);
+    patient->worst = doctor_checks_worst(&checks);
+    doctor->failures += patient->worst == NSH_CHECK_FAILED;
+    doctor->warnings += patient->worst == NSH_CHECK_WARNING;
+    patient->checks = checks_text(&checks);
+    patient->text = patient_text(patient, outcome, &checks);
 }
 
 /* ---- the report ---- */
@@ -59,23 +121,21 @@ static void patient_end(struct doctor *doctor, struct patient *patient, int code
 static void add_patient(struct textbuf *out, const struct patient *patient)
 {
     textbuf_add_chars(out, "{\"driver\":");
-    textbuf_add_json(out, text_of(patient->binding->driver));
+    textbuf_add_json(out, text_of(patient->driver->name));
     textbuf_add_chars(out, ",\"host\":");
-    textbuf_add_json(out, text_of(patient->host->name));
+    textbuf_add_json(out, text_of(patient->host));
     textbuf_addf(out, ",\"binding\":\"%s\",\"state\":\"%s\",\"elapsed_ms\":%lld,\"text\":",
-                 binding_word(patient->binding->kind),
-                 patient->verb == NULL ? "skipped"
-                 : patient->failed     ? "failed"
-                                       : "ok",
+                 patient->place, patient->verb == NULL ? "skipped" : nsh_check_word(patient->worst),
                  (long long)patient->elapsed_ms);
     textbuf_add_json(out, text_of(patient->text == NULL ? "" : patient->text));
-    textbuf_add_char(out, '}');
+    textbuf_addf(out, ",\"checks\":[%s]}", patient->checks == NULL ? "" : patient->checks);
 }
 
 static void doctor_free(struct doctor *doctor)
 {
     for (size_t i = 0; i < doctor->count; i++) {
         free(doctor->patients[i].text);
+        free(doctor->patients[i].checks);
     }
     generation_unref(doctor->generation);
     free(doctor->patients);
@@ -91,7 +151,7 @@ static void doctor_report(struct shell *shell, struct doctor *doctor)
         textbuf_add_chars(&out, i == 0 ? "" : ",");
         add_patient(&out, &doctor->patients[i]);
     }
-    textbuf_addf(&out, "],\"failures\":%zu", doctor->failures);
+    textbuf_addf(&out, "],\"failures\":%zu,\"warnings\":%zu", doctor->failures, doctor->warnings);
     shell_add_breakers(shell, &out);
     textbuf_add_char(&out, '}');
     shell->doctor = NULL;
@@ -112,20 +172,21 @@ static void patient_start(struct shell *shell, struct doctor *doctor, size_t ind
     }
     snprintf(action, sizeof action, DOCTOR_PREFIX "%llu-%zu", (unsigned long long)doctor->number,
              index);
-    snprintf(device, sizeof device, "%s/%s", patient->host->name,
-             binding_word(patient->binding->kind));
+    snprintf(device, sizeof device, "%s/%s", patient->host[0] == '\0' ? "service" : patient->host,
+             patient->place);
     struct drivers_call call = {
         .action = action,
-        .host = patient->host->name,
+        .host = patient->host,
         .device = device,
-        .driver = patient->binding->driver,
+        .driver = patient->driver->name,
         .verb = patient->verb->name,
-        .settings = &patient->binding->settings,
+        .settings = patient->settings,
     };
     patient->started_ms = shell_now(shell);
     int result = drivers_start(shell->drivers, &call, &err);
     if (result < 0) {
-        patient_end(doctor, patient, -result, err.text);
+        patient_end(shell, doctor, patient,
+                    &(struct nsh_outcome){.code = -result, .text = err.text});
         return;
     }
     doctor->running++;
@@ -155,13 +216,7 @@ void shell_doctor_done(struct shell *shell, const char *action, const struct nsh
     }
     struct patient *patient = &doctor->patients[index];
     patient->elapsed_ms = shell_now(shell) - patient->started_ms;
-    CLEANUP(textbuf_donep) struct textbuf words = {0};
-    if (outcome->code == NSH_OK && outcome->result != NULL) {
-        json_write(outcome->result, &words);
-    } else {
-        textbuf_add_chars(&words, outcome->text == NULL ? "" : outcome->text);
-    }
-    patient_end(doctor, patient, outcome->code, words.at == NULL ? "" : words.at);
+    patient_end(shell, doctor, patient, outcome);
     doctor->running--;
     doctor_go_on(shell, doctor);
 }
@@ -178,41 +233,74 @@ void shell_doctor_end(struct shell *shell)
     }
 }
 
-static bool doctor_wants(const struct binding *binding, const char *id)
+static void doctor_take(struct shell *shell, struct doctor *doctor, const char *id,
+                        struct patient patient, const char *driver)
 {
-    return id[0] == '\0' || strcmp(id, "all") == 0 || strcmp(id, binding->driver) == 0;
+    patient.driver = drivers_find(shell->drivers, driver);
+    if (patient.driver != NULL &&
+        (id[0] == '\0' || strcmp(id, "all") == 0 || strcmp(id, driver) == 0)) {
+        patient.verb = reading_verb(patient.driver);
+        doctor->patients[doctor->count++] = patient;
+    }
 }
 
-static void doctor_fill(struct shell *shell, struct doctor *doctor, const char *id)
+/* The services, which have no host: once, however many of them are the same. */
+static void doctor_fill_services(struct shell *shell, struct doctor *doctor, const char *id)
+{
+    const struct config *config = doctor->generation->config;
+    const struct config_service *services[] = {&config->pager, &config->notify, &config->ticket};
+    static const char *const places[] = {"page", "notify", "ticket"};
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
+        if (services[i]->driver != NULL) {
+            doctor_take(shell, doctor, id,
+                        (struct patient){
+                            .host = "", .place = places[i], .settings = &services[i]->settings},
+                        services[i]->driver);
+        }
+    }
+}
+
+static void doctor_fill(struct shell *shell, struct doctor *doctor, const char *id,
+                        const char *only)
 {
     const struct inventory *inventory = doctor->generation->inventory;
     for (size_t h = 0; h < inventory->hosts_count; h++) {
         const struct host *host = &inventory->hosts[h];
         for (size_t b = 0; b < host->bindings_count; b++) {
             const struct binding *binding = &host->bindings[b];
-            const struct nsh_driver *driver = drivers_find(shell->drivers, binding->driver);
-            if (driver != NULL && doctor_wants(binding, id)) {
-                doctor->patients[doctor->count++] = (struct patient){
-                    .host = host, .binding = binding, .verb = reading_verb(driver)};
+            if (only[0] == '\0' || strcmp(only, host->name) == 0) {
+                doctor_take(shell, doctor, id,
+                            (struct patient){.host = host->name,
+                                             .place = binding_word(binding->kind),
+                                             .settings = &binding->settings},
+                            binding->driver);
             }
         }
+    }
+    if (only[0] == '\0') {
+        doctor_fill_services(shell, doctor, id);
     }
 }
 
 void shell_doctor(struct shell *shell, struct shell_request *request)
 {
     const char *id = nsh_get_text(&request->args, "id", "");
+    const char *only = nsh_get_text(&request->args, "host", "");
     struct nsh_error err = {0};
     bool all = id[0] == '\0' || strcmp(id, "all") == 0;
     if (!all && drivers_find(shell->drivers, id) == NULL) {
         nsh_fail(&err, NSH_NOT_FOUND, "no driver '%.64s' is installed", id);
+    } else if (only[0] != '\0' &&
+               inventory_host(shell->generation->inventory, text_of(only)) == NULL) {
+        nsh_fail(&err, NSH_NOT_FOUND, "no host '%.64s' is in the inventory", only);
     } else if (shell->doctor != NULL) {
         nsh_fail(&err, NSH_BUSY, "another examination is running");
     }
     struct doctor *doctor = err.code == 0 ? calloc(1, sizeof *doctor) : NULL;
     size_t hosts = shell->generation->inventory->hosts_count;
     struct patient *patients =
-        doctor == NULL ? NULL : calloc(hosts * HOST_BINDINGS_MAX + 1, sizeof *patients);
+        doctor == NULL ? NULL
+                       : calloc(hosts * HOST_BINDINGS_MAX + SERVICES_COUNT_MAX, sizeof *patients);
     if (patients == NULL) {
         if (err.code == 0) {
             nsh_fail(&err, NSH_NOMEM, "out of memory");
@@ -228,6 +316,6 @@ void shell_doctor(struct shell *shell, struct shell_request *request)
         .patients = patients,
     };
     shell->doctor = doctor;
-    doctor_fill(shell, doctor, id);
+    doctor_fill(shell, doctor, id, only);
     doctor_go_on(shell, doctor);
 }
