@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* driver doctor: one line for each host, and below what should not stay as it is. */
+/* driver doctor: one line for each binding and service, and below what should not stay as it is. */
 
 #include "cli.h"
 
@@ -65,7 +65,7 @@ enum cli_exit cli_driver_doctor(struct cli *cli)
     if (result != CLI_OK) {
         return result;
     }
-    cli_print_list(cli, &report, columns, "hosts asked");
+    cli_print_list(cli, &report, columns, "endpoints asked");
     const struct nsh_value *items = nsh_get(&report, "items");
     if (cli->output == CLI_TABLE && items != NULL && items->type == NSH_LIST) {
         print_checks(cli, items);

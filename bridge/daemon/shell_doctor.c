@@ -37,14 +37,18 @@ struct doctor {
     size_t count, next, running, failures, warnings;
 };
 
-/* The driver's own doctor; else what only reads and needs no argument, and of those what shows
- * that the credentials are good first. */
-static const struct nsh_verb *reading_verb(const struct nsh_driver *driver)
+/* The driver's own doctor; else, of a host, what only reads and needs no argument, and of those
+ * what shows that the credentials are good first. A service is never asked what it may take for
+ * its one task: a pager's program need not look at the verb. */
+static const struct nsh_verb *reading_verb(const struct nsh_driver *driver, bool service)
 {
     char name[DOCTOR_NAME_BYTES_MAX];
     snprintf(name, sizeof name, "%s.doctor", driver->name);
     const struct nsh_verb *verb = driver_verb(driver, name);
-    verb = verb == NULL ? driver_verb(driver, "power.status") : verb;
+    if (verb != NULL || service) {
+        return verb;
+    }
+    verb = driver_verb(driver, "power.status");
     for (size_t i = 0; verb == NULL && i < driver->verbs_count; i++) {
         bool wants = false;
         for (size_t a = 0; a < driver->verbs[i].args_count; a++) {
@@ -98,7 +102,8 @@ static char *patient_text(const struct patient *patient, const struct nsh_outcom
     if (outcome->result != NULL && nsh_get(outcome->result, "checks") == NULL) {
         json_write(outcome->result, &words);
     } else {
-        textbuf_addf(&words, "%zu checks", checks->count);
+        const char *said = outcome->text == NULL ? "" : outcome->text;
+        textbuf_addf(&words, "%s%s%zu checks", said, said[0] == '\0' ? "" : "; ", checks->count);
     }
     return strdup(words.at == NULL ? "" : words.at);
 }
@@ -107,7 +112,9 @@ static void patient_end(struct shell *shell, struct doctor *doctor, struct patie
                         const struct nsh_outcome *outcome)
 {
     struct nsh_checks checks = {0};
-    doctor_checks_outcome(outcome, patient->elapsed_ms, &checks);
+    if (patient->verb != NULL) {
+        doctor_checks_outcome(outcome, patient->elapsed_ms, &checks);
+    }
     patient_settings(shell, patient, &checks);
     patient->worst = doctor_checks_worst(&checks);
     doctor->failures += patient->worst == NSH_CHECK_FAILED;
@@ -167,7 +174,9 @@ static void patient_start(struct shell *shell, struct doctor *doctor, size_t ind
     char action[64], device[320];
     struct nsh_error err = {0};
     if (patient->verb == NULL) {
-        patient->text = strdup("this driver only acts: there is nothing to read");
+        patient_end(shell, doctor, patient,
+                    &(struct nsh_outcome){.code = NSH_OK,
+                                          .text = "this driver only acts: nothing to read"});
         return;
     }
     snprintf(action, sizeof action, DOCTOR_PREFIX "%llu-%zu", (unsigned long long)doctor->number,
@@ -239,7 +248,7 @@ static void doctor_take(struct shell *shell, struct doctor *doctor, const char *
     patient.driver = drivers_find(shell->drivers, driver);
     if (patient.driver != NULL &&
         (id[0] == '\0' || strcmp(id, "all") == 0 || strcmp(id, driver) == 0)) {
-        patient.verb = reading_verb(patient.driver);
+        patient.verb = reading_verb(patient.driver, patient.host[0] == '\0');
         doctor->patients[doctor->count++] = patient;
     }
 }

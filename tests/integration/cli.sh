@@ -81,7 +81,9 @@ row 0 'memory-fatal +enforce' '^2 policies' policy list
 row 0 '^do +cycle: power.cycle' - policy show memory-fatal
 row 4 - "no policy 'nothing'" policy show nothing
 row 0 '^redfish .*power.cycle' "^$(ls "$NS_BUILD"/drivers/*.so | wc -l) drivers" driver list
-row 0 '^ipmi +r1h02 +ok' '^4 hosts asked' driver doctor
+row 0 '^ipmi +r1h02 +ok' '^5 endpoints asked' driver doctor
+row 0 '^tls +ok +redfish +r1h01' '^1 endpoint asked' driver doctor redfish --host r1h01
+row 4 - "no host 'r9h99'" driver doctor --host r9h99
 json '(.items | length) == 2 and .failures == 0' driver doctor ipmi
 row 4 - "no driver" driver doctor nothing
 row 0 - '^0 actions planned' plan
