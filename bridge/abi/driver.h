@@ -135,6 +135,8 @@ struct nsh_http_request {
     const char *ca_file, *pinned_key, *client_cert, *client_key;
     bool insecure;
     bool connection_close; /* Do not keep the connection. */
+    const char *proxy;     /* "http://proxy.example:3128"; NULL: none, whatever the environment
+                              says. Part of what tells connections apart. */
     /*
      * For a reply without an end (a watch): each piece of a 2xx reply's body as it comes; `done`
      * still follows once, without that body. Pieces break anywhere. reply_bytes_max bounds what
@@ -192,6 +194,9 @@ struct nsh_services {
     uint32_t abi, size;
 
     int64_t (*now_ms)(struct nsh_services *services); /* Monotonic. */
+    /* Unix milliseconds by the machine's clock, which may step: only for what is told to a peer
+     * (signatures, tokens), never to measure time. */
+    int64_t (*unix_ms)(struct nsh_services *services);
     void (*random)(struct nsh_services *services, void *bytes, size_t bytes_count);
 
     /* One shot. NULL when out of memory. The handle is gone once it fired. */

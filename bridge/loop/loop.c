@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 
 #define OFFLOADS_MAX 1024   /* Waiting for or in the pool; beyond it a driver is refused. */
 #define TRACE_BYTES_MAX 512 /* One line of evidence. */
@@ -25,6 +26,13 @@ struct offload {
 static int64_t service_now_ms(struct nsh_services *services)
 {
     return loop_now_ms();
+}
+
+static int64_t service_unix_ms(struct nsh_services *services)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void service_random(struct nsh_services *services, void *bytes, size_t bytes_count)
@@ -112,6 +120,7 @@ static const struct nsh_services services_table = {
     .abi = NSH_ABI,
     .size = sizeof(struct nsh_services),
     .now_ms = service_now_ms,
+    .unix_ms = service_unix_ms,
     .random = service_random,
     .timer = service_timer,
     .timer_cancel = service_timer_cancel,

@@ -329,7 +329,8 @@ static bool options_basic(struct nsh_http *request, const struct nsh_http_reques
     SET(CURLOPT_URL, from->url);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_PROXY, from->proxy == NULL ? "" : from->proxy);
+    SET(CURLOPT_NOPROXY, ""); /* The environment has no say. */
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_BUFFERSIZE, BUFFER_BYTES);

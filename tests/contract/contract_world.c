@@ -263,6 +263,11 @@ static int64_t fake_now_ms(struct nsh_services *services)
     return world_of(services)->now_ms;
 }
 
+static int64_t fake_unix_ms(struct nsh_services *services)
+{
+    return INT64_C(1767225600000) + world_of(services)->now_ms; /* 2026 */
+}
+
 static void fake_random(struct nsh_services *services, void *bytes, size_t bytes_count)
 {
     struct world *world = world_of(services);
@@ -741,6 +746,7 @@ void world_init(struct world *world, const struct subject *subject)
                 .abi = NSH_ABI,
                 .size = sizeof(struct nsh_services),
                 .now_ms = fake_now_ms,
+                .unix_ms = fake_unix_ms,
                 .random = fake_random,
                 .timer = fake_timer,
                 .timer_cancel = fake_timer_cancel,
