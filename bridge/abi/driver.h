@@ -198,6 +198,10 @@ struct nsh_services {
      * (signatures, tokens), never to measure time. */
     int64_t (*unix_ms)(struct nsh_services *services);
     void (*random)(struct nsh_services *services, void *bytes, size_t bytes_count);
+    /* A place that all devices of one driver share, for what is not each device's own (a login);
+     * NULL in it at first, and again when the last device is closed. The key is the address of
+     * something in the driver's module. NULL: there is no room, do without. */
+    void **(*shared)(struct nsh_services *services, const void *key);
 
     /* One shot. NULL when out of memory. The handle is gone once it fired. */
     struct nsh_timer *(*timer)(struct nsh_services *services, uint32_t delay_ms,

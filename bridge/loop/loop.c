@@ -35,6 +35,18 @@ static int64_t service_unix_ms(struct nsh_services *services)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static void **service_shared(struct nsh_services *services, const void *key)
+{
+    struct loop_shared *shared = loop_of(services)->shared;
+    for (size_t i = 0; i < LOOP_SHARED_MAX; i++) {
+        if (shared[i].key == key || shared[i].key == NULL) {
+            shared[i].key = key;
+            return &shared[i].place;
+        }
+    }
+    return NULL;
+}
+
 static void service_random(struct nsh_services *services, void *bytes, size_t bytes_count)
 {
     uint8_t *at = bytes;
@@ -122,6 +134,7 @@ static const struct nsh_services services_table = {
     .now_ms = service_now_ms,
     .unix_ms = service_unix_ms,
     .random = service_random,
+    .shared = service_shared,
     .timer = service_timer,
     .timer_cancel = service_timer_cancel,
     .http = service_http,

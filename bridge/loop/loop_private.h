@@ -92,6 +92,13 @@ void service_spawn_cancel(struct nsh_services *services, struct nsh_process *pro
 
 /* ---- the loop ---- */
 
+#define LOOP_SHARED_MAX 64 /* Driver modules that share something; there are some twenty. */
+
+struct loop_shared {
+    const void *key;
+    void *place;
+};
+
 struct loop {
     uv_loop_t uv;
     struct nsh_services services;
@@ -103,6 +110,7 @@ struct loop {
     struct http *http;
     struct spawner *spawner;
     size_t offloads;
+    struct loop_shared shared[LOOP_SHARED_MAX];
     bool closing;
 };
 

@@ -79,6 +79,7 @@ struct world {
     struct seen seen[EXCHANGES_MAX];
     char state[32]; /* The peer's. */
     void *datagram_peer;
+    void *shared; /* The driver's place for what its devices share. */
     bool effect_sent;    /* Something that changes a host left ... */
     bool effect_unclear; /* ... and no clear refusal of it came. */
     bool ambiguous;      /* The twist leaves open which. */

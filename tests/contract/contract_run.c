@@ -129,6 +129,10 @@ static void run_shut(struct run *run)
     run->closed = true;
     run->how->subject->driver->close(run->device);
     run->device = NULL;
+    if (world->shared != NULL) {
+        world_complain(world, "after close() something is left in the place that devices share");
+        world->shared = NULL;
+    }
     if (world->timers_count > 0 || world->flows != NULL || world->programs_count > 0 ||
         world->offloads_count > 0) {
         world_complain(world, "after close(): %u timers, %u programs, %u jobs, %s",

@@ -268,6 +268,11 @@ static int64_t fake_unix_ms(struct nsh_services *services)
     return INT64_C(1767225600000) + world_of(services)->now_ms; /* 2026 */
 }
 
+static void **fake_shared(struct nsh_services *services, const void *key)
+{
+    return key == NULL ? NULL : &world_of(services)->shared;
+}
+
 static void fake_random(struct nsh_services *services, void *bytes, size_t bytes_count)
 {
     struct world *world = world_of(services);
@@ -748,6 +753,7 @@ void world_init(struct world *world, const struct subject *subject)
                 .now_ms = fake_now_ms,
                 .unix_ms = fake_unix_ms,
                 .random = fake_random,
+                .shared = fake_shared,
                 .timer = fake_timer,
                 .timer_cancel = fake_timer_cancel,
                 .http = fake_http,
