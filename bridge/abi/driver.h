@@ -117,6 +117,7 @@ struct nsh_timer;
 struct nsh_http;
 struct nsh_flow;
 struct nsh_process;
+struct nsh_stream;
 
 #define NSH_HTTP_HEADERS_MAX 24
 
@@ -158,6 +159,15 @@ struct nsh_http_reply {
 
 /* The value of a header of a reply, or NULL; name in lower case. */
 const char *nsh_http_header(const struct nsh_http_reply *reply, const char *name);
+
+#define NSH_STREAM_READ 0x1u
+#define NSH_STREAM_WRITE 0x2u
+
+struct nsh_stream_peer {
+    const char *host; /* An IP address, or a name that is looked up. */
+    uint16_t port;
+    uint32_t connect_timeout_ms; /* Name and connection together; 0: 10 s. */
+};
 
 struct nsh_spawn {
     const char *const *argv; /* argv[0] is an absolute path; never a shell. NULL-terminated. */
@@ -254,6 +264,27 @@ struct nsh_services {
     /* A line for the run's evidence ("POST /redfish/v1/... -> 204"); never a secret. */
     void (*trace)(struct nsh_services *services, const struct nsh_op *op, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+
+    /*
+     * A stream of bytes (TCP) to one peer. ready() is called once when it is connected (NSH_OK) or
+     * is not (NSH_UNREACHABLE, NSH_TIMEOUT, NSH_NOT_FOUND: nothing was sent; text says why), and
+     * then once for each stream_want(): as soon as one of the wanted directions can be used. A
+     * broken connection can be used in both: reading and writing tell. stream_close() may be
+     * called from ready(); it is wanted also after a failure.
+     */
+    int (*stream_open)(struct nsh_services *services, const struct nsh_stream_peer *peer,
+                       void (*ready)(void *arg, int code, const char *text), void *arg,
+                       struct nsh_stream **ret_stream, struct nsh_error *err);
+    /* Replaces what was wanted before; 0: nothing. */
+    void (*stream_want)(struct nsh_services *services, struct nsh_stream *stream,
+                        unsigned directions);
+    /* How many bytes, at once; -NSH_BUSY: none now; -NSH_DISCONNECTED: the connection is broken.
+     * Reading: 0 is the peer's orderly end. */
+    ssize_t (*stream_read)(struct nsh_services *services, struct nsh_stream *stream, void *bytes,
+                           size_t bytes_max);
+    ssize_t (*stream_write)(struct nsh_services *services, struct nsh_stream *stream,
+                            const void *bytes, size_t bytes_count);
+    void (*stream_close)(struct nsh_services *services, struct nsh_stream *stream);
 };
 
 /* What a driver module exports: `extern const struct nsh_driver nsh_driver;` */

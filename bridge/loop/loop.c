@@ -148,6 +148,11 @@ static const struct nsh_services services_table = {
     .complete = service_complete,
     .observe = service_observe,
     .trace = service_trace,
+    .stream_open = service_stream_open,
+    .stream_want = service_stream_want,
+    .stream_read = service_stream_read,
+    .stream_write = service_stream_write,
+    .stream_close = service_stream_close,
 };
 
 int loop_new(const struct loop_options *options, const struct loop_hooks *hooks,
@@ -201,6 +206,7 @@ void loop_free(struct loop *loop)
     http_done(loop);
     spawner_done(loop);
     flows_done(loop);
+    streams_done(loop);
     timers_done(loop);
     while (uv_loop_close(&loop->uv) == UV_EBUSY) {
         uv_run(&loop->uv, UV_RUN_ONCE);

@@ -39,7 +39,7 @@ struct nsh_services *loop_services(struct loop *loop);
 
 struct loop_figures {
     uint64_t http_requests, http_connections, flows, datagrams_sent, datagrams_received,
-        datagrams_unknown, programs;
+        datagrams_unknown, programs, streams, stream_bytes;
     uint64_t spawn_helper_restarts;
 };
 void loop_count(const struct loop *loop, struct loop_figures *ret_figures);

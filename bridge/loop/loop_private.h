@@ -67,6 +67,25 @@ int service_flow_send(struct nsh_services *services, struct nsh_flow *flow, cons
                       size_t bytes_count);
 void service_flow_close(struct nsh_services *services, struct nsh_flow *flow);
 
+/* ---- streams ---- */
+
+struct streams {
+    struct nsh_stream *first;
+    size_t count;
+};
+
+void streams_done(struct loop *loop); /* Nobody is called back. */
+int service_stream_open(struct nsh_services *services, const struct nsh_stream_peer *peer,
+                        void (*ready)(void *arg, int code, const char *text), void *arg,
+                        struct nsh_stream **ret_stream, struct nsh_error *err);
+void service_stream_want(struct nsh_services *services, struct nsh_stream *stream,
+                         unsigned directions);
+ssize_t service_stream_read(struct nsh_services *services, struct nsh_stream *stream, void *bytes,
+                            size_t bytes_max);
+ssize_t service_stream_write(struct nsh_services *services, struct nsh_stream *stream,
+                             const void *bytes, size_t bytes_count);
+void service_stream_close(struct nsh_services *services, struct nsh_stream *stream);
+
 /* ---- HTTP ---- */
 
 struct http; /* All of it: http.c */
@@ -107,6 +126,7 @@ struct loop {
     struct loop_figures figures;
     struct timers timers;
     struct flows flows;
+    struct streams streams;
     struct http *http;
     struct spawner *spawner;
     size_t offloads;

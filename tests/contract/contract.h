@@ -7,9 +7,10 @@
  * misbehaves in every way, in virtual time. NAME.peer.json beside the driver says what the peer
  * answers (tests/contract/README.md).
  *
- * contract_world.c is the fake services table, contract_rules.c the peer, contract_run.c one case
- * and its verdict, contract_sweep.c all cases, contract_table.c what the table itself must obey,
- * contract_alloc.c the allocator that fails on request.
+ * contract_world.c and contract_stream.c are the fake services table, contract_twist.c what goes
+ * wrong, contract_rules.c the peer, contract_run.c one case and its verdict, contract_sweep.c all
+ * cases, contract_table.c what the table itself must obey, contract_alloc.c the allocator that
+ * fails on request.
  */
 
 #include "abi/driver.h"
@@ -22,7 +23,7 @@
 #define CANCEL_GRACE_MS 5000
 #define TEXT_BYTES_MAX 2048 /* Of an outcome. */
 
-enum channel { CHANNEL_HTTP, CHANNEL_PROGRAM, CHANNEL_DATAGRAM };
+enum channel { CHANNEL_HTTP, CHANNEL_PROGRAM, CHANNEL_DATAGRAM, CHANNEL_STREAM };
 
 /* What goes wrong, at which exchange. */
 enum twist_kind {
@@ -38,6 +39,8 @@ enum twist_kind {
     TWIST_FLIP,         /* Byte value of the answer is another. */
     TWIST_TWICE,        /* The answer comes twice. */
     TWIST_TOO_LONG,     /* The service's limit is reached. */
+    TWIST_RESET,        /* A stream: the answer came, then the connection broke. */
+    TWIST_SLOW,         /* A stream: from then on a few bytes at a time. */
 };
 
 struct twist {
@@ -50,6 +53,7 @@ struct twist {
 struct subject {
     const struct nsh_driver *driver;
     const struct contract_peer *datagrams; /* NULL: none. */
+    const struct contract_peer *streams;   /* NULL: none. */
     const struct nsh_value *device;
     const char *name;
     struct nsh_value settings; /* Checked, secrets are the marker. */
@@ -73,13 +77,15 @@ struct world {
     int64_t now_ms;
     struct event *events; /* By due time, then order. */
     struct nsh_flow *flows;
+    struct nsh_stream *streams;
     uint64_t order, random;
     unsigned calls_count, dispatched_count, exchanges_count;
     unsigned timers_count, http_count, programs_count, offloads_count;
     struct seen seen[EXCHANGES_MAX];
     char state[32]; /* The peer's. */
-    void *datagram_peer;
-    void *shared; /* The driver's place for what its devices share. */
+    void *datagram_peer, *stream_peer;
+    void *shared;        /* The driver's place for what its devices share. */
+    bool silent;         /* No stream answers any more. */
     bool effect_sent;    /* Something that changes a host left ... */
     bool effect_unclear; /* ... and no clear refusal of it came. */
     bool ambiguous;      /* The twist leaves open which. */
@@ -100,10 +106,27 @@ int64_t world_next_ms(const struct world *world); /* When; INT64_MAX: never. */
 void world_complain(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* For the other files of the world: a callback later, what goes wrong at an exchange. */
+struct event *world_later(struct world *world, int64_t delay_ms, void (*fire)(void *arg),
+                          void *arg);
+void world_never(struct world *world, struct event *event); /* NULL: nothing. */
+bool world_call_fails(struct world *world);
+struct twist world_exchange(struct world *world, enum channel channel);
+void world_exchange_note(struct world *world, size_t reply_bytes, bool effect, bool refused,
+                         const struct twist *twist);
+void world_request_note(struct world *world, const char *request);
+/* The answer after the twist, in an allocation of its exact size, so that a read beyond is seen. */
+char *world_twisted(const struct twist *twist, const char *bytes, size_t count, size_t *ret_count);
+
+/* ---- contract_stream.c ---- */
+
+void streams_fill(struct nsh_services *services);
+void streams_end(struct world *world);
+
 /* ---- contract_rules.c: the peer by its rules ---- */
 
 struct rule_reply {
-    bool found, effect, refused, open;
+    bool found, effect, refused, open, hang_up;
     int status; /* HTTP status, or exit status. */
     const char *const *headers;
     const char *output, *errors;
@@ -147,6 +170,8 @@ unsigned table_check(const struct nsh_driver *driver);
 void table_describe(const struct nsh_driver *driver, struct textbuf *out);
 
 /* ---- contract_alloc.c ---- */
+
+void alloc_spare(const char *library); /* Its allocations never fail: "spares" of the peer file. */
 
 void alloc_arm(unsigned fail, bool ever); /* 0: only count. */
 unsigned alloc_disarm(void);              /* How many there were. */

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <link.h>
 
+#define SPARED_MAX 8
+
 void *__interceptor_malloc(size_t bytes) __attribute__((weak));
 void *__interceptor_calloc(size_t count, size_t bytes) __attribute__((weak));
 void *__interceptor_realloc(void *old, size_t bytes) __attribute__((weak));
@@ -47,11 +49,28 @@ void alloc_quiet(int delta)
  * json-c 0.16 crashes when its strdup fails (json_object_object_add_ex does not look), and leaks
  * when an array cannot grow: its allocations are left out. That is for the library to mend.
  */
+static const char *spared[SPARED_MAX] = {"json-c"};
+static size_t spared_count = 1;
+
+void alloc_spare(const char *library)
+{
+    if (spared_count < SPARED_MAX) {
+        spared[spared_count++] = library;
+    }
+}
+
 static bool alloc_spares(void *caller)
 {
     struct dl_find_object found; /* dladdr would look through all symbols, at each allocation. */
-    return _dl_find_object(caller, &found) == 0 &&
-           strstr(found.dlfo_link_map->l_name, "json-c") != NULL;
+    if (_dl_find_object(caller, &found) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < spared_count; i++) {
+        if (strstr(found.dlfo_link_map->l_name, spared[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool alloc_fails(void *caller)

@@ -84,13 +84,14 @@ static int marker_of(void *arg, const char *reference, struct arena *arena, cons
 }
 
 static unsigned device_run(const struct nsh_driver *driver, const struct nsh_value *device,
-                           const struct contract_peer *datagrams)
+                           const struct contract_peer *peer)
 {
     struct arena arena = ARENA_INIT;
     struct nsh_error err;
     struct subject subject = {.driver = driver,
                               .device = device,
-                              .datagrams = datagrams,
+                              .datagrams = nsh_get_bool(device, "datagrams", false) ? peer : NULL,
+                              .streams = nsh_get_bool(device, "streams", false) ? peer : NULL,
                               .name = nsh_get_text(device, "name", "?")};
     unsigned bad = 1;
     if (options_check(driver->options, driver->options_count, nsh_get(device, "settings"),
@@ -122,7 +123,7 @@ static unsigned coverage_check(const struct nsh_driver *driver, const struct nsh
 }
 
 static unsigned peers_run(const struct nsh_driver *driver, const char *folder,
-                          const struct contract_peer *datagrams)
+                          const struct contract_peer *peer)
 {
     char path[512];
     struct arena arena = ARENA_INIT;
@@ -138,11 +139,12 @@ static unsigned peers_run(const struct nsh_driver *driver, const char *folder,
         arena_done(&arena);
         return 1;
     }
-    const struct nsh_value *devices = nsh_get(&file, "devices");
+    const struct nsh_value *devices = nsh_get(&file, "devices"), *spares = nsh_get(&file, "spares");
+    for (uint32_t i = 0; spares != NULL && i < spares->count; i++) {
+        alloc_spare(spares->items[i].text);
+    }
     for (uint32_t i = 0; devices != NULL && i < devices->count; i++) {
-        const struct nsh_value *device = &devices->items[i];
-        bad +=
-            device_run(driver, device, nsh_get_bool(device, "datagrams", false) ? datagrams : NULL);
+        bad += device_run(driver, &devices->items[i], peer);
     }
     bad += devices == NULL ? 1 : coverage_check(driver, devices);
     run_remember_clean(NULL);

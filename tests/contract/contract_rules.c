@@ -66,6 +66,7 @@ void rules_answer(struct world *world, const char *request, bool act, struct rul
         ret_reply->effect = nsh_get_bool(rule, "effect", false);
         ret_reply->refused = nsh_get_bool(rule, "refused", false);
         ret_reply->open = nsh_get_bool(rule, "open", false);
+        ret_reply->hang_up = nsh_get_bool(rule, "hang_up", false);
         ret_reply->status = (int)nsh_get_int(rule, "status", 0);
         ret_reply->errors = nsh_get_text(rule, "errors", "");
         for (uint32_t h = 0; headers != NULL && h < headers->count && h < 7; h++) {

@@ -134,10 +134,11 @@ static void run_shut(struct run *run)
         world->shared = NULL;
     }
     if (world->timers_count > 0 || world->flows != NULL || world->programs_count > 0 ||
-        world->offloads_count > 0) {
-        world_complain(world, "after close(): %u timers, %u programs, %u jobs, %s",
+        world->offloads_count > 0 || world->streams != NULL) {
+        world_complain(world, "after close(): %u timers, %u programs, %u jobs, %s, %s",
                        world->timers_count, world->programs_count, world->offloads_count,
-                       world->flows != NULL ? "a flow" : "no flow");
+                       world->flows != NULL ? "a flow" : "no flow",
+                       world->streams != NULL ? "a stream" : "no stream");
     }
 }
 
@@ -276,6 +277,7 @@ static void run_again(struct run *run, struct arena *arena)
     }
     struct operation *operation = &run->operations[0];
     run->world.twist = (struct twist){0};
+    run->world.silent = false;
     run->world.fail_call = 0;
     alloc_arm(0, false);
     alloc_quiet(1);

@@ -8,6 +8,7 @@
 
 #define BYTES_EACH_MAX 600      /* Of an answer every byte is tried up to here, then every 37th. */
 #define BYTES_EACH_HTTP_MAX 100 /* Bodies of HTTP are long, and the same parser reads them all. */
+#define BYTES_EACH_STREAM_MAX 8 /* Handshakes are dear, and a stream has no message borders. */
 #define ALLOCS_MAX 6000
 
 struct sweep {
@@ -21,7 +22,8 @@ static const char *twist_word(enum twist_kind kind)
     static const char *const words[] = {"as it should be", "silence",     "silence from then on",
                                         "disconnect",      "unreachable", "status",
                                         "signal",          "garbage",     "truncated",
-                                        "a byte changed",  "twice",       "too long"};
+                                        "a byte changed",  "twice",       "too long",
+                                        "reset",           "slow"};
     return words[kind];
 }
 
@@ -76,10 +78,12 @@ static void sweep_twist(struct sweep *sweep, unsigned exchange, enum twist_kind 
 
 static void sweep_bytes(struct sweep *sweep, unsigned exchange, const struct seen *seen)
 {
-    unsigned each_max = seen->channel == CHANNEL_HTTP ? BYTES_EACH_HTTP_MAX : BYTES_EACH_MAX;
+    unsigned each_max = seen->channel == CHANNEL_HTTP     ? BYTES_EACH_HTTP_MAX
+                        : seen->channel == CHANNEL_STREAM ? BYTES_EACH_STREAM_MAX
+                                                          : BYTES_EACH_MAX;
     for (unsigned at = 0; at < seen->reply_bytes; at += at < each_max ? 1 : 37) {
         sweep_twist(sweep, exchange, TWIST_TRUNCATE, at);
-        if (seen->channel == CHANNEL_DATAGRAM) {
+        if (seen->channel == CHANNEL_DATAGRAM || seen->channel == CHANNEL_STREAM) {
             sweep_twist(sweep, exchange, TWIST_FLIP, at);
         }
     }
@@ -113,6 +117,10 @@ static void sweep_exchange(struct sweep *sweep, unsigned exchange, const struct 
         sweep_twist(sweep, exchange, TWIST_TOO_LONG, 0);
     } else {
         sweep_twist(sweep, exchange, TWIST_TWICE, 0);
+    }
+    if (seen->channel == CHANNEL_STREAM) {
+        sweep_twist(sweep, exchange, TWIST_RESET, 0);
+        sweep_twist(sweep, exchange, TWIST_SLOW, 0);
     }
     sweep_bytes(sweep, exchange, seen);
 }

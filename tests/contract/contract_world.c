@@ -16,7 +16,8 @@ enum event_kind {
     EVENT_PROGRAM,
     EVENT_DATAGRAM,
     EVENT_OFFLOAD,
-    EVENT_PIECE
+    EVENT_PIECE,
+    EVENT_LATER,
 };
 
 /* A pending callback. The handles drivers hold are these. */
@@ -49,26 +50,6 @@ struct nsh_flow {
     struct sockaddr_storage peer;
     socklen_t peer_bytes;
 };
-
-static const char *const garbage[] = {
-    "",
-    "null",
-    "[]",
-    "{}",
-    "0",
-    "\"text\"",
-    "{\"ok\":1}",
-    "{\"ok\":true,\"result\":[1,2,{\"a\":{}}]}",
-    "{\"ok\":false,\"code\":\"ok\",\"error\":null}",
-    "{\"ok\":false,\"code\":7,\"error\":{\"a\":1},\"effect_possible\":\"x\"}",
-    "<html><body>It works!</body></html>",
-    "{\"a\":\"\xff\xfe\x01\x1b[31m\"}",
-    "\x01\x02\x03\x7f\xff\x1b]0;title\x07\n\r\n\t",
-    "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
-    "{\"PowerState\":17,\"Members\":[{\"@odata.id\":42}],\"Actions\":\"none\"}",
-    "Status: \xe2\x80\xae-FFO\n",
-};
-#define GARBAGE_COUNT (sizeof garbage / sizeof garbage[0])
 
 void world_complain(struct world *world, const char *format, ...)
 {
@@ -185,6 +166,9 @@ bool world_step(struct world *world)
     case EVENT_PIECE:
         event->received(event->arg, event->bytes, event->bytes_count);
         break;
+    case EVENT_LATER:
+        event->fire(event->arg);
+        break;
     }
     alloc_quiet(1);
     event_free(event);
@@ -192,68 +176,19 @@ bool world_step(struct world *world)
     return true;
 }
 
-/* ---- what goes wrong ---- */
-
-/* Begin a service call that may fail; true: this one does. */
-static bool call_fails(struct world *world)
+struct event *world_later(struct world *world, int64_t delay_ms, void (*fire)(void *arg), void *arg)
 {
-    world->calls_count++;
-    return world->fail_call != 0 && world->calls_count == world->fail_call;
+    struct event *event = event_add(world, EVENT_LATER, delay_ms);
+    event->fire = fire;
+    event->arg = arg;
+    return event;
 }
 
-static struct twist exchange_next(struct world *world, enum channel channel)
+void world_never(struct world *world, struct event *event)
 {
-    unsigned number = ++world->exchanges_count;
-    bool mine = world->twist.kind != TWIST_NONE &&
-                (world->twist.exchange == number ||
-                 (world->twist.kind == TWIST_SILENCE_EVER && number > world->twist.exchange));
-    if (number <= EXCHANGES_MAX) {
-        world->seen[number - 1].channel = channel;
+    if (event != NULL && event_unlink(world, event)) {
+        event_free(event);
     }
-    return mine ? world->twist : (struct twist){0};
-}
-
-static void exchange_note(struct world *world, size_t reply_bytes, bool effect, bool refused,
-                          const struct twist *twist)
-{
-    if (world->exchanges_count <= EXCHANGES_MAX) {
-        world->seen[world->exchanges_count - 1].reply_bytes = reply_bytes;
-        world->seen[world->exchanges_count - 1].effect = effect;
-    }
-    if (!effect || twist->kind == TWIST_UNREACHABLE) {
-        return;
-    }
-    world->effect_sent = true;
-    bool spoilt = twist->kind == TWIST_GARBAGE || twist->kind == TWIST_TRUNCATE ||
-                  twist->kind == TWIST_FLIP || twist->kind == TWIST_TWICE;
-    if (twist->kind == TWIST_STATUS || twist->kind == TWIST_TOO_LONG || (refused && spoilt)) {
-        world->ambiguous = true; /* Which of them still are a clear no differs by protocol. */
-    } else if (!refused || twist->kind != TWIST_NONE) {
-        world->effect_unclear = true;
-    }
-}
-
-/* The answer after the twist, in an allocation of its exact size, so that a read beyond is seen. */
-static char *reply_twist(const struct twist *twist, const char *bytes, size_t count,
-                         size_t *ret_count)
-{
-    if (twist->kind == TWIST_GARBAGE) {
-        bytes = garbage[twist->value % GARBAGE_COUNT];
-        count = strlen(bytes);
-    } else if (twist->kind == TWIST_TRUNCATE && twist->value < count) {
-        count = twist->value;
-    }
-    char *copy = malloc(count + 1);
-    if (copy == NULL) {
-        abort();
-    }
-    memcpy(copy, bytes, count);
-    copy[count] = 0;
-    if (twist->kind == TWIST_FLIP && twist->value < count) {
-        copy[twist->value] = (char)(copy[twist->value] ^ 0x15);
-    }
-    *ret_count = count;
-    return copy;
 }
 
 /* ---- the services ---- */
@@ -287,7 +222,7 @@ static struct nsh_timer *fake_timer(struct nsh_services *services, uint32_t dela
                                     void (*fire)(void *arg), void *arg)
 {
     struct world *world = world_of(services);
-    if (call_fails(world)) {
+    if (world_call_fails(world)) {
         return NULL;
     }
     alloc_quiet(1);
@@ -335,7 +270,7 @@ static void http_outcome(struct world *world, struct event *event, const struct 
 {
     struct nsh_http_reply *reply = &event->reply;
     memcpy(event->headers, rule->header_room, sizeof event->headers);
-    event->bytes = reply_twist(twist, rule->output, strlen(rule->output), &event->bytes_count);
+    event->bytes = world_twisted(twist, rule->output, strlen(rule->output), &event->bytes_count);
     *reply = (struct nsh_http_reply){.sent = true,
                                      .status = rule->status == 0 ? 200 : rule->status,
                                      .headers = event->headers,
@@ -366,6 +301,8 @@ static void http_outcome(struct world *world, struct event *event, const struct 
     case TWIST_TRUNCATE:
     case TWIST_FLIP:
     case TWIST_TWICE:
+    case TWIST_RESET:
+    case TWIST_SLOW:
         return;
     }
     *reply = (struct nsh_http_reply){.code = code,
@@ -399,8 +336,8 @@ static void http_stream(struct world *world, struct event *event,
         piece->received = request->received;
         piece->arg = event->arg;
         piece->bytes =
-            reply_twist(&(struct twist){.kind = TWIST_TRUNCATE, .value = (unsigned)count},
-                        event->bytes + (i == 0 ? 0 : half), count, &piece->bytes_count);
+            world_twisted(&(struct twist){.kind = TWIST_TRUNCATE, .value = (unsigned)count},
+                          event->bytes + (i == 0 ? 0 : half), count, &piece->bytes_count);
     }
     reply->body = "";
     reply->body_bytes = 0;
@@ -438,9 +375,9 @@ static void http_describe(const struct nsh_http_request *request, struct textbuf
                                    (uint32_t)request->body_bytes});
 }
 
-static void request_note(struct world *world, const struct textbuf *request)
+void world_request_note(struct world *world, const char *request)
 {
-    textbuf_add(&world->requests, (struct text){request->at, (uint32_t)request->count});
+    textbuf_add_chars(&world->requests, request);
     textbuf_add_char(&world->requests, '\x1e');
 }
 
@@ -451,11 +388,11 @@ static int fake_http_now(struct world *world, const struct nsh_http_request *req
     struct textbuf text = {0};
     struct rule_reply rule;
     http_describe(request, &text);
-    request_note(world, &text);
+    world_request_note(world, text.at);
     no_secret_in(world, request->url, "a URL");
-    struct twist twist = exchange_next(world, CHANNEL_HTTP);
+    struct twist twist = world_exchange(world, CHANNEL_HTTP);
     rules_answer(world, text.at, twist.kind != TWIST_UNREACHABLE, &rule);
-    exchange_note(world, strlen(rule.output), rule.effect, rule.refused, &twist);
+    world_exchange_note(world, strlen(rule.output), rule.effect, rule.refused, &twist);
     textbuf_done(&text);
     struct event *event = event_add(world, EVENT_HTTP, 5);
     event->replied = done;
@@ -477,7 +414,7 @@ static int fake_http(struct nsh_services *services, const struct nsh_http_reques
                      struct nsh_http **ret_http, struct nsh_error *err)
 {
     struct world *world = world_of(services);
-    if (call_fails(world)) {
+    if (world_call_fails(world)) {
         return nsh_fail(err, NSH_LIMIT, "too many requests run");
     }
     for (size_t i = 0; request->headers != NULL && request->headers[i] != NULL; i++) {
@@ -509,7 +446,7 @@ static int fake_flow_open(struct nsh_services *services, const struct sockaddr *
                           void *arg, struct nsh_flow **ret_flow, struct nsh_error *err)
 {
     struct world *world = world_of(services);
-    if (call_fails(world)) {
+    if (world_call_fails(world)) {
         return nsh_fail(err, NSH_LIMIT, "too many flows are open");
     }
     alloc_quiet(1);
@@ -546,7 +483,7 @@ static void answer_take(void *arg, const uint8_t *bytes, size_t bytes_count)
         struct event *event = event_add(answering->world, EVENT_DATAGRAM, 2);
         event->flow = answering->flow;
         event->bytes =
-            reply_twist(&answering->twist, (const char *)bytes, bytes_count, &event->bytes_count);
+            world_twisted(&answering->twist, (const char *)bytes, bytes_count, &event->bytes_count);
     }
 }
 
@@ -554,16 +491,16 @@ static int fake_flow_send(struct nsh_services *services, struct nsh_flow *flow, 
                           size_t bytes_count)
 {
     struct world *world = world_of(services);
-    if (call_fails(world)) {
+    if (world_call_fails(world)) {
         return -NSH_LIMIT;
     }
     alloc_quiet(1);
-    struct twist twist = exchange_next(world, CHANNEL_DATAGRAM);
+    struct twist twist = world_exchange(world, CHANNEL_DATAGRAM);
     struct answering answering = {world, flow, twist, 0};
     struct contract_reply reply = {.answer = answer_take, .arg = &answering};
     if (twist.kind != TWIST_UNREACHABLE && world->datagram_peer != NULL) {
         world->subject->datagrams->datagram(world->datagram_peer, bytes, bytes_count, &reply);
-        exchange_note(world, answering.bytes_count, reply.effect, reply.refused, &twist);
+        world_exchange_note(world, answering.bytes_count, reply.effect, reply.refused, &twist);
     }
     alloc_quiet(-1);
     return twist.kind == TWIST_UNREACHABLE ? -NSH_UNREACHABLE : 0;
@@ -623,6 +560,8 @@ static void program_outcome(struct event *event, const struct twist *twist,
     case TWIST_TRUNCATE:
     case TWIST_FLIP:
     case TWIST_TWICE:
+    case TWIST_RESET:
+    case TWIST_SLOW:
         break;
     }
 }
@@ -648,18 +587,18 @@ static int fake_spawn(struct nsh_services *services, const struct nsh_spawn *spa
     struct world *world = world_of(services);
     struct textbuf text = {0};
     struct rule_reply rule;
-    if (call_fails(world)) {
+    if (world_call_fails(world)) {
         return nsh_fail(err, NSH_LIMIT, "too many programs run or wait");
     }
     alloc_quiet(1);
     spawn_describe(world, spawn, &text);
-    request_note(world, &text);
-    struct twist twist = exchange_next(world, CHANNEL_PROGRAM);
+    world_request_note(world, text.at);
+    struct twist twist = world_exchange(world, CHANNEL_PROGRAM);
     rules_answer(world, text.at, twist.kind != TWIST_UNREACHABLE, &rule);
-    exchange_note(world, strlen(rule.output), rule.effect, rule.refused, &twist);
+    world_exchange_note(world, strlen(rule.output), rule.effect, rule.refused, &twist);
     bool silent = twist.kind == TWIST_SILENCE || twist.kind == TWIST_SILENCE_EVER;
     struct event *event = event_add(world, EVENT_PROGRAM, silent ? spawn->timeout_ms + 2000 : 20);
-    event->bytes = reply_twist(&twist, rule.output, strlen(rule.output), &event->bytes_count);
+    event->bytes = world_twisted(&twist, rule.output, strlen(rule.output), &event->bytes_count);
     event->errors = strdup(rule.errors);
     event->exited = done;
     event->arg = arg;
@@ -698,7 +637,7 @@ static int fake_offload(struct nsh_services *services, void (*work)(void *arg),
                         void (*done)(void *arg), void *arg, struct nsh_error *err)
 {
     struct world *world = world_of(services);
-    if (call_fails(world)) {
+    if (world_call_fails(world)) {
         return nsh_fail(err, NSH_LIMIT, "too many jobs wait");
     }
     alloc_quiet(1);
@@ -772,14 +711,19 @@ void world_init(struct world *world, const struct subject *subject)
         .now_ms = 1000000,
         .random = 42,
     };
+    streams_fill(&world->services);
     snprintf(world->state, sizeof world->state, "%s", nsh_get_text(subject->device, "state", ""));
     if (subject->datagrams != NULL) {
         world->datagram_peer = subject->datagrams->open(subject->device);
+    }
+    if (subject->streams != NULL) {
+        world->stream_peer = subject->streams->open(subject->device);
     }
 }
 
 void world_done(struct world *world)
 {
+    streams_end(world);
     while (world->events != NULL) {
         struct event *event = world->events;
         world->events = event->next;
@@ -792,6 +736,9 @@ void world_done(struct world *world)
     }
     if (world->datagram_peer != NULL) {
         world->subject->datagrams->close(world->datagram_peer);
+    }
+    if (world->stream_peer != NULL) {
+        world->subject->streams->close(world->stream_peer);
     }
     textbuf_done(&world->requests);
     textbuf_done(&world->trace);
