@@ -70,7 +70,9 @@ void textbuf_addf(struct textbuf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void textbuf_add_json(struct textbuf *buf,
                       struct text text); /* Quoted and escaped; invalid UTF-8 becomes U+FFFD. */
-void textbuf_add_duration(struct textbuf *buf, int64_t ms);  /* "2m30s" */
+void textbuf_add_duration(struct textbuf *buf, int64_t ms); /* "2m30s": exact */
+/* What was measured, for people, rounded down: "83ms" "4.2s" "4m59s" "23h59m" "6d23h" */
+void textbuf_add_span(struct textbuf *buf, int64_t ms);
 void textbuf_add_time(struct textbuf *buf, int64_t unix_ms); /* "2026-03-02T10:00:00.123Z" */
 void textbuf_clear(struct textbuf *buf);                     /* Keeps the memory. */
 void textbuf_done(struct textbuf *buf);

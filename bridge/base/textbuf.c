@@ -143,6 +143,29 @@ void textbuf_add_duration(struct textbuf *buf, int64_t ms)
     }
 }
 
+void textbuf_add_span(struct textbuf *buf, int64_t ms)
+{
+    /* From so many ms on, smaller units say nothing. */
+    static const struct {
+        int64_t from_ms, unit_ms;
+    } units[] = {{86400000, 3600000}, {3600000, 60000}, {10000, 1000}, {1000, 100}};
+    if (ms < 0) {
+        textbuf_add_char(buf, '-');
+        ms = ms == INT64_MIN ? INT64_MAX : -ms;
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (ms >= units[i].from_ms) {
+            ms -= ms % units[i].unit_ms;
+            break;
+        }
+    }
+    if (ms >= 1000 && ms < 10000 && ms % 1000 != 0) {
+        textbuf_addf(buf, "%lld.%llds", (long long)(ms / 1000), (long long)(ms % 1000 / 100));
+    } else {
+        textbuf_add_duration(buf, ms);
+    }
+}
+
 static void put_digits(char *at, int count, int64_t number)
 {
     for (; count > 0; count--) {

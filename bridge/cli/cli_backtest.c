@@ -206,7 +206,7 @@ static void summary_show(struct backtest *backtest)
         sums_show(&sums);
     }
     map_done(&sums);
-    textbuf_add_duration(&span, (report->last_ms - report->first_ms) / 60000 * 60000);
+    textbuf_add_span(&span, report->last_ms - report->first_ms);
     cli_length(backtest->alone_ms_most, &most);
     fprintf(stderr, "\n%llu events of %s: %zu decisions no more, %zu new. Nothing was done.\n",
             (unsigned long long)report->events, span.at == NULL ? "" : span.at, backtest->gone,

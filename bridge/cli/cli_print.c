@@ -48,11 +48,7 @@ static void cell_ago(struct cli *cli, int64_t time_ms, struct textbuf *out)
 
 void cli_length(int64_t ms, struct textbuf *out)
 {
-    if (ms >= 1000 && ms < 10000) {
-        textbuf_addf(out, "%lld.%llds", (long long)(ms / 1000), (long long)(ms % 1000 / 100));
-    } else {
-        textbuf_add_duration(out, ms < 1000 ? ms : ms / 1000 * 1000);
-    }
+    textbuf_add_span(out, ms);
 }
 
 static void cell_scalar(const struct nsh_value *value, struct textbuf *out)

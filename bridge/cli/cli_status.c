@@ -75,7 +75,7 @@ enum cli_exit cli_status(struct cli *cli)
         return result;
     }
     CLEANUP(textbuf_donep) struct textbuf up = {0};
-    textbuf_add_duration(&up, nsh_get_int(&status, "uptime_ms", 0) / 1000 * 1000);
+    textbuf_add_span(&up, nsh_get_int(&status, "uptime_ms", 0));
     const char *health = nsh_get_text(&status, "health", "ok");
     printf("nightshift %s  up %s  health %s%s%s\n",
            nsh_get_text(&status, "version", NIGHTSHIFT_VERSION), up.at == NULL ? "-" : up.at,

@@ -97,7 +97,7 @@ static void look_around(struct shell *shell, char *reason, size_t reason_bytes)
         snprintf(reason, reason_bytes, "no trap receiver is running");
     } else if (silence_ms > 0 && now_ms - shell->trap_event_ms > silence_ms) {
         CLEANUP(textbuf_donep) struct textbuf silence = {0};
-        textbuf_add_duration(&silence, silence_ms);
+        textbuf_add_span(&silence, silence_ms);
         snprintf(reason, reason_bytes, "source trap silent for %s", silence.at);
     }
 }

@@ -105,22 +105,14 @@ static void metrics_write(struct shell *shell, struct textbuf *out)
     textbuf_addf(out, "nightshift_build_info{version=\"%s\"} 1\n", NIGHTSHIFT_VERSION);
 }
 
-/* The engine writes a decision's members in this order; a policy's name needs no escapes. */
 void shell_metrics_record(struct shell *shell, const struct record *record)
 {
-    static const char member[] = "\"policy\":\"";
     if (record->kind != RECORD_DECISION) {
         return;
     }
-    const char *name = memmem(record->body.at, record->body.count, member, strlen(member));
-    if (name == NULL) {
-        return;
-    }
-    name += strlen(member);
-    const char *end = memchr(name, '"', (size_t)(record->body.at + record->body.count - name));
     char labels[LABELS_BYTES_MAX];
-    snprintf(labels, sizeof labels, "policy=\"%.*s\",result=\"%.*s\"",
-             end == NULL ? 0 : (int)(end - name), name, (int)record->state.count, record->state.at);
+    snprintf(labels, sizeof labels, "policy=\"%.*s\",result=\"%.*s\"", (int)record->policy.count,
+             record->policy.at, (int)record->state.count, record->state.at);
     figures_count(&shell->labelled, "decisions_total", labels);
 }
 

@@ -64,7 +64,7 @@ static void add_warnings(struct shell *shell, const struct nsh_value *engine, st
     if (shell->apply_until_ms > 0) {
         CLEANUP(textbuf_donep) struct textbuf left = {0};
         int64_t left_ms = shell->apply_until_ms - shell_now(shell);
-        textbuf_add_duration(&left, left_ms < 1000 ? 1000 : left_ms / 1000 * 1000);
+        textbuf_add_span(&left, left_ms < 1000 ? 1000 : left_ms);
         add_warning(out, &first,
                     "policies were applied and wait for `nightshift policy confirm`; the old ones "
                     "come back in ",

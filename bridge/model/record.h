@@ -27,6 +27,7 @@ struct record {
     int64_t time_ms;
     struct text id;
     struct text host;  /* Empty: none. */
+    struct text policy; /* Of decisions and runs: its name; else empty. */
     struct text state; /* The word people filter by: "raised", "running", "refused". */
     struct text body;  /* A JSON object. */
 };

@@ -105,6 +105,35 @@ static void test_nearest(void **state)
     }
 }
 
+/* What was measured: two units at most, rounded down, so that nothing looks over that is not. */
+static void test_spans(void **state)
+{
+    static const struct {
+        int64_t ms;
+        const char *text;
+    } rows[] = {
+        {0, "0s"},
+        {83, "83ms"},
+        {999, "999ms"},
+        {1000, "1s"},
+        {4260, "4.2s"},
+        {9999, "9.9s"},
+        {42083, "42s"},
+        {299083, "4m59s"},
+        {3600000, "1h"},
+        {7199999, "1h59m"}, /* Not 2h: "once within 2h" still blocks. */
+        {86399999, "23h59m"},
+        {90061001, "1d1h"},
+        {604799999, "6d23h"},
+        {-61500, "-1m1s"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CLEANUP(textbuf_donep) struct textbuf out = {0};
+        textbuf_add_span(&out, rows[i].ms);
+        assert_string_equal(out.at, rows[i].text);
+    }
+}
+
 static void test_textbuf(void **state)
 {
     (void)state;
@@ -144,9 +173,10 @@ static void test_hash_is_stable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_glob),    cmocka_unit_test(test_duration),
-        cmocka_unit_test(test_utf8),    cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_textbuf), cmocka_unit_test(test_hash_is_stable),
+        cmocka_unit_test(test_spans),          cmocka_unit_test(test_glob),
+        cmocka_unit_test(test_duration),       cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_nearest),        cmocka_unit_test(test_textbuf),
+        cmocka_unit_test(test_hash_is_stable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
