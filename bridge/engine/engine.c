@@ -172,10 +172,11 @@ void record_emit(struct engine *engine, const struct record *record)
     struct record copy = *record;
     copy.id = arena_text(arena, record->id);
     copy.host = arena_text(arena, record->host);
+    copy.policy = arena_text(arena, record->policy);
     copy.state = arena_text(arena, record->state);
     copy.body = arena_text(arena, record->body);
-    if (copy.id.at == NULL || copy.host.at == NULL || copy.state.at == NULL ||
-        copy.body.at == NULL) {
+    if (copy.id.at == NULL || copy.host.at == NULL || copy.policy.at == NULL ||
+        copy.state.at == NULL || copy.body.at == NULL) {
         engine->nomem = true;
         return;
     }

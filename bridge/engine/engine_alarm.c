@@ -7,7 +7,7 @@
  * cleared alarm is remembered for ALARM_FORGET_MS, so that what was late is known to be late.
  */
 
-#include "engine_private.h"
+#include "engine_domain.h"
 
 #include <stdlib.h>
 
@@ -125,6 +125,7 @@ struct alarm *alarm_new(struct engine *engine, const struct event *event)
     }
     alarm->raise_at = alarm->clear_at = INT64_MIN;
     alarm->host = event->host.count == 0 ? NULL : host_get(engine, event->host);
+    alarm->domain = event_domain(engine, event);
     alarm->type_state = type_get(engine, alarm->type);
     int result = map_set(&engine->alarms, alarm->key, alarm);
     if (result < 0) {
@@ -154,27 +155,28 @@ void alarm_free(struct engine *engine, struct alarm *alarm)
     free(alarm);
 }
 
-static void host_list_add(struct alarm *alarm)
+/* Raised ones hang on what they are about. */
+static void subject_list_add(struct alarm *alarm)
 {
-    struct host_state *host = alarm->host;
-    if (host != NULL) {
+    struct alarm **list = alarm_list(alarm);
+    if (list != NULL) {
         alarm->host_previous = NULL;
-        alarm->host_next = host->alarms;
-        if (host->alarms != NULL) {
-            host->alarms->host_previous = alarm;
+        alarm->host_next = *list;
+        if (*list != NULL) {
+            (*list)->host_previous = alarm;
         }
-        host->alarms = alarm;
+        *list = alarm;
     }
 }
 
-static void host_list_remove(struct alarm *alarm)
+static void subject_list_remove(struct alarm *alarm)
 {
-    struct host_state *host = alarm->host;
-    if (host != NULL) {
+    struct alarm **list = alarm_list(alarm);
+    if (list != NULL) {
         if (alarm->host_previous != NULL) {
             alarm->host_previous->host_next = alarm->host_next;
         } else {
-            host->alarms = alarm->host_next;
+            *list = alarm->host_next;
         }
         if (alarm->host_next != NULL) {
             alarm->host_next->host_previous = alarm->host_previous;
@@ -187,7 +189,7 @@ void alarm_raised(struct engine *engine, struct alarm *alarm)
 {
     alarm->raised = true;
     engine->counters.alarms_active++;
-    host_list_add(alarm);
+    subject_list_add(alarm);
 }
 
 /* Whether it makes its host unhealthy, which is what storms are made of. */
@@ -384,7 +386,7 @@ void alarm_end(struct engine *engine, struct alarm *alarm, int64_t at)
     alarm->clear_at = at > alarm->clear_at ? at : alarm->clear_at;
     engine->counters.alarms_active--;
     engine->counters.cleared++;
-    host_list_remove(alarm);
+    subject_list_remove(alarm);
     engine_trace(engine, "alarm %s %.*s %.*s cleared", alarm->id, PT(alarm->host_name),
                  PT(alarm->type));
     alarm_touch(engine, alarm);

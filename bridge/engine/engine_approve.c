@@ -83,7 +83,7 @@ void approve_words(const struct engine *engine, const struct run *run, struct te
     if (gate->passed_ms == 0) {
         int64_t left_ms = gate->ends_ms - engine->now_ms;
         textbuf_add_chars(text, ", in ");
-        textbuf_add_duration(text, (left_ms > 0 ? left_ms : 0) / SECOND_MS * SECOND_MS);
+        textbuf_add_span(text, left_ms > 0 ? left_ms : 0);
     }
     textbuf_addf(text, " (nightshift %s %s)", ask_of(run)->veto ? "veto" : "approve", run->id);
 }

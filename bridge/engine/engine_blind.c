@@ -59,7 +59,7 @@ static bool source_is_silent(const struct engine *engine, uint32_t index, struct
         return false;
     }
     textbuf_addf(text, "source %s silent for ", silence->source);
-    textbuf_add_duration(text, silent_ms - silent_ms % SECOND_MS);
+    textbuf_add_span(text, silent_ms);
     textbuf_add_chars(text, ", at most ");
     textbuf_add_duration(text, silence->after_ms);
     return true;

@@ -129,7 +129,7 @@ bool breaker_check(struct engine *engine, struct ask *ask, struct textbuf *text)
                  state_words[breaker->state], breaker->failures, breaker->word);
     if (breaker->state == BREAKER_OPEN) {
         textbuf_add_chars(text, "; tried again in ");
-        textbuf_add_duration(text, breaker->until_ms - engine->now_ms);
+        textbuf_add_span(text, breaker->until_ms - engine->now_ms);
         return defers(engine, ask, breaker, breaker->until_ms - engine->now_ms);
     }
     if (breaker->probe != 0 && breaker->probe != ask->action->number) {

@@ -151,7 +151,7 @@ static void judge(struct engine *engine, struct instance *instance, struct scope
         waited_ms >= engine->guards->queue_ms) {
         judgement->outcome = REFUSED;
         CLEANUP(textbuf_donep) struct textbuf waited = {0};
-        textbuf_add_duration(&waited, waited_ms);
+        textbuf_add_span(&waited, waited_ms);
         judgement->reason =
             scratch_printf(engine, "waited %s, and still %s", waited.at, verdict.text);
     } else {
@@ -186,6 +186,7 @@ static void decision_record(struct engine *engine, struct instance *instance,
                                          .time_ms = engine->now_ms,
                                          .id = text_of(instance->decision),
                                          .host = text_of(host),
+                                         .policy = text_of(instance->policy->name),
                                          .state = text_of(word),
                                          .body = {json->at, (uint32_t)json->count}});
     engine_trace(engine, "decision %s %s %.*s %s: %s", instance->decision, instance->policy->name,
@@ -237,6 +238,9 @@ static void decided(struct engine *engine, struct instance *instance,
     if (judgement->outcome <= SUGGESTED || judgement->outcome == REFUSED) {
         instance->once_ms = engine->now_ms;
         instance_arm_forget(engine, instance);
+    }
+    if (judgement->outcome == RUN) {
+        policy_holds(engine, instance);
     }
     if (judgement->run[0] != 0) {
         start(engine, instance, judgement, event);

@@ -229,7 +229,7 @@ static bool item_try(struct engine *engine, struct run *run, uint32_t number)
         return false;
     }
     CLEANUP(textbuf_donep) struct textbuf waited = {0};
-    textbuf_add_duration(&waited, waited_ms);
+    textbuf_add_span(&waited, waited_ms);
     step->waits_ms = 0;
     item_ends(run, &step->items[number], STEP_REFUSED,
               scratch_printf(engine, "waited %s, and still %s", waited.at, text));

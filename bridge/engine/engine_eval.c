@@ -4,9 +4,7 @@
  * of the step; a condition that errs is unknown, never true.
  */
 
-#include "engine_private.h"
-
-#define HOSTS_VALUE_MAX 4096 /* Of one domain, as a list for conditions. */
+#include "engine_domain.h"
 
 static struct nsh_value text_value(struct scope *scope, struct text text)
 {
@@ -160,35 +158,6 @@ static const struct run *told_by(const struct scope *scope)
     return scope->run->parent != NULL ? scope->run->parent : scope->run;
 }
 
-/* The hosts of the subject; false: there are too many to look at. */
-static bool hosts_value(struct scope *scope, struct nsh_value *ret_value)
-{
-    struct engine *engine = scope->engine;
-    size_t room = scope->domain != NULL ? scope->domain->hosts_count : 1, count = 0;
-    struct nsh_value *items =
-        room > HOSTS_VALUE_MAX ? NULL : arena_array(&engine->scratch, room + 1, sizeof *items);
-    if (items == NULL) {
-        return false;
-    }
-    if (scope->domain == NULL && scope->host != NULL && scope->host->host != NULL) {
-        items[count++] = scope->host->host->record;
-    }
-    if (scope->domain != NULL) {
-        MAP_EACH (&engine->hosts, entry) {
-            const struct host_state *host = entry->value;
-            bool inside = false;
-            for (uint32_t i = 0; i < host->domains_count; i++) {
-                inside = inside || host->domains[i] == scope->domain;
-            }
-            if (inside && host->host != NULL && count < room) {
-                items[count++] = host->host->record;
-            }
-        }
-    }
-    *ret_value = nsh_list(items, (uint32_t)count);
-    return true;
-}
-
 static struct nsh_value failed_value(struct scope *scope)
 {
     const struct nsh_member members[] = {
@@ -244,7 +213,10 @@ static bool variable_make(struct scope *scope, size_t index, struct nsh_value *r
         *ret_value = made ? matched_list(scope) : nsh_null();
         break;
     case VAR_HOSTS:
-        made = hosts_value(scope, ret_value);
+        made = eval_hosts(scope, ret_value);
+        break;
+    case VAR_SELF:
+        made = eval_self(scope, ret_value);
         break;
     case VAR_ITEM:
         made = scope->run != NULL && scope->run->parent_id[0] != 0;
@@ -278,45 +250,13 @@ static const struct nsh_value *variable(void *arg, size_t index)
     return &scope->values[index];
 }
 
-static bool raising_matches(const struct instance *instance, struct text pattern)
-{
-    for (; instance != NULL; instance = instance->raising_next) {
-        if (text_glob(pattern, text_of(instance->policy->raises))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool eval_active(struct engine *engine, const struct host_state *host,
-                 const struct domain_state *domain, struct text pattern)
-{
-    if (domain != NULL) {
-        return raising_matches(domain->raising, pattern);
-    }
-    if (host == NULL) {
-        return false;
-    }
-    for (const struct alarm *alarm = host->alarms; alarm != NULL; alarm = alarm->host_next) {
-        if (text_glob(pattern, alarm->type)) {
-            return true;
-        }
-    }
-    for (uint32_t i = 0; i < host->domains_count; i++) {
-        if (raising_matches(host->domains[i]->raising, pattern)) {
-            return true;
-        }
-    }
-    return raising_matches(host->raising, pattern);
-}
-
 static int call(void *arg, size_t index, const struct cel_value *args, size_t args_count,
                 struct cel_value *ret_value, struct nsh_error *err)
 {
     struct scope *scope = arg;
     if (index == FN_ACTIVE && args_count == 1 && args[0].kind == CEL_STRING) {
         struct text pattern = {args[0].text, args[0].count};
-        bool active = eval_active(scope->engine, scope->host, scope->domain, pattern);
+        bool active = eval_active(scope->policy, scope->host, scope->domain, pattern);
         *ret_value = (struct cel_value){.kind = CEL_BOOL, .boolean = active};
         return 0;
     }

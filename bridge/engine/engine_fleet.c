@@ -260,6 +260,7 @@ void fleet_take(struct engine *engine, const struct inventory *inventory)
     MAP_EACH (&engine->hosts, entry) {
         domains_sort(entry->value);
     }
+    domains_members(engine);
     budgets_rebuild(engine);
     runs_recount(engine);
     leases_recount(engine);
@@ -282,6 +283,7 @@ void fleet_free(struct engine *engine)
     MAP_EACH (&engine->domains, entry) {
         struct domain_state *domain = entry->value;
         free(domain->interrupts.items);
+        free(domain->members);
         char *key = NULL;
         memcpy(&key, &domain->key.at, sizeof key);
         free(key);
@@ -289,5 +291,6 @@ void fleet_free(struct engine *engine)
         free(domain->name);
         free(domain);
     }
+    parts_free(engine);
     quorums_free(engine);
 }

@@ -28,12 +28,11 @@ static bool scope_covers(const struct freeze *freeze, const struct policy *polic
     return false;
 }
 
-const struct freeze *freeze_over(const struct engine *engine, const struct policy *policy,
-                                 const struct host_state *host, const struct domain_state *domain)
+const struct freeze *freeze_over(const struct engine *engine, const struct ask *ask)
 {
     for (const struct freeze *freeze = engine->freezes; freeze != NULL; freeze = freeze->next) {
         if (!freeze->ended && freeze->expires_ms > engine->now_ms &&
-            scope_covers(freeze, policy, host, domain)) {
+            scope_covers(freeze, ask->policy, ask->host, ask->domain) && hold_covers(freeze, ask)) {
             return freeze;
         }
     }
@@ -102,5 +101,7 @@ void freeze_free(struct engine *engine, struct freeze *freeze)
     free(freeze->name);
     free(freeze->owner);
     free(freeze->reason);
+    free(freeze->policy);
+    free(freeze->actions);
     free(freeze);
 }

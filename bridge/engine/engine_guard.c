@@ -21,7 +21,7 @@ static bool check_age(struct engine *engine, struct ask *ask, struct textbuf *te
 {
     int64_t max_ms = engine->guards->event_max_age_ms;
     textbuf_add_chars(text, "the event was ");
-    textbuf_add_duration(text, ask->instance->lag_ms);
+    textbuf_add_span(text, ask->instance->lag_ms);
     textbuf_add_chars(text, " old, at most ");
     textbuf_add_duration(text, max_ms);
     return ask->instance->lag_ms <= max_ms;
@@ -52,7 +52,7 @@ static bool check_expiry(struct engine *engine, struct ask *ask, struct textbuf 
 {
     int64_t age_ms = engine->now_ms - ask->action->intended_ms;
     textbuf_add_chars(text, "intended ");
-    textbuf_add_duration(text, age_ms);
+    textbuf_add_span(text, age_ms);
     textbuf_add_chars(text, " ago, at most ");
     textbuf_add_duration(text, engine->guards->intent_max_age_ms);
     return age_ms <= engine->guards->intent_max_age_ms;
@@ -60,13 +60,19 @@ static bool check_expiry(struct engine *engine, struct ask *ask, struct textbuf 
 
 static bool check_freeze(struct engine *engine, struct ask *ask, struct textbuf *text)
 {
-    const struct freeze *freeze = freeze_over(engine, ask->policy, ask->host, ask->domain);
+    const struct freeze *freeze = freeze_over(engine, ask);
     if (freeze == NULL) {
         textbuf_add_chars(text, "not frozen");
         return true;
     }
-    textbuf_addf(text, "%s is frozen by %s (%s): %s; until ", freeze->scope, freeze->owner,
-                 freeze->id, freeze->reason);
+    if (freeze->policy != NULL) {
+        textbuf_addf(text, "%s: %s held by %s (%s); until ", freeze->scope,
+                     freeze->actions == NULL ? "everything is" : freeze->actions, freeze->reason,
+                     freeze->id);
+    } else {
+        textbuf_addf(text, "%s is frozen by %s (%s): %s; until ", freeze->scope, freeze->owner,
+                     freeze->id, freeze->reason);
+    }
     textbuf_add_time(text, freeze->expires_ms);
     return false;
 }
@@ -107,7 +113,7 @@ static bool check_once(struct engine *engine, struct ask *ask, struct textbuf *t
     }
     int64_t age_ms = engine->now_ms - ask->instance->once_ms;
     textbuf_add_chars(text, "last ");
-    textbuf_add_duration(text, age_ms);
+    textbuf_add_span(text, age_ms);
     textbuf_add_chars(text, " ago, once within ");
     textbuf_add_duration(text, window_ms);
     return age_ms >= window_ms;
@@ -214,6 +220,11 @@ static bool check_quorum(struct engine *engine, struct ask *ask, struct textbuf 
     textbuf_addf(text, "%u of %u members of quorum %s would be left, %u are needed", left,
                  quorum->count, ask->host->host->quorum, need);
     return left >= need;
+}
+
+static bool check_ready(struct engine *engine, struct ask *ask, struct textbuf *text)
+{
+    return pool_ready_check(engine, ask, text);
 }
 
 static bool check_lease(struct engine *engine, struct ask *ask, struct textbuf *text)

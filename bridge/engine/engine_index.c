@@ -4,6 +4,8 @@
 
 #include "engine_index.h"
 
+#include "engine_domain.h"
+
 #include "cel/cel_parts.h"
 
 #include <stdlib.h>
@@ -360,6 +362,13 @@ static const struct nsh_value *data_of(struct search *search)
 
 static bool subject_name(const struct search *search, const char *kind, struct nsh_value *ret_value)
 {
+    uint32_t count = 0;
+    for (uint32_t i = 0; search->host != NULL && i < search->host->domains_count; i++) {
+        count += strcmp(search->host->domains[i]->kind, kind) == 0;
+    }
+    if (strcmp(kind, "host") != 0 && count != 1) {
+        return false; /* Two feeds; a part; what the event itself names: each is asked. */
+    }
     const struct domain_state *domain =
         strcmp(kind, "host") == 0 ? NULL : host_domain_of(search->host, kind);
     const char *name = domain != NULL         ? domain->name
@@ -467,6 +476,14 @@ static void subjects_add(struct search *search)
         for (uint32_t i = 0; i < host->domains_count; i++) {
             instances_add(search, host->domains[i]->instances);
         }
+        for (const struct domain_state *part = host->parts; part != NULL; part = part->part_next) {
+            instances_add(search, part->instances);
+        }
+        return;
+    }
+    const struct domain_state *named = event_domain(search->engine, search->event);
+    if (named != NULL) {
+        instances_add(search, named->instances);
     }
 }
 

@@ -177,7 +177,7 @@ struct instance *instance_get(struct engine *engine, const struct policy *policy
         .key = {copy, key.count},
         .subject = {copy + skip, key.count - skip},
         .policy = policy,
-        .host = domain == NULL ? host : NULL,
+        .host = domain == NULL ? host : domain->owner,
         .domain = domain,
         .number = ++engine->instances_number,
         .once_ms = INT64_MIN,
@@ -413,7 +413,7 @@ void instance_drop(struct engine *engine, struct instance *instance)
 static void lose(struct engine *engine, struct instance *instance)
 {
     CLEANUP(textbuf_donep) struct textbuf unseen = {0};
-    textbuf_add_duration(&unseen, engine->now_ms - instance->unknown_ms);
+    textbuf_add_span(&unseen, engine->now_ms - instance->unknown_ms);
     const char *why =
         instance->pulse
             ? "it happened before a restart or a sleep, and is not said again: a person must look"

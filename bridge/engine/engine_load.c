@@ -4,7 +4,7 @@
  * unknown time, what waited must be seen again, what was decided stays decided.
  */
 
-#include "engine_private.h"
+#include "engine_domain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +126,11 @@ static void load_alarm(struct engine *engine, const struct nsh_value *value)
     }
 }
 
+static char *text_or_null(struct engine *engine, const char *text)
+{
+    return text[0] == 0 ? NULL : engine_copy(engine, text_of(text));
+}
+
 static void load_freeze(struct engine *engine, const struct nsh_value *value)
 {
     int64_t expires_ms = nsh_get_int(value, "expires_ms", 0);
@@ -136,6 +141,8 @@ static void load_freeze(struct engine *engine, const struct nsh_value *value)
     freeze->owner = engine_copy(engine, text_of(text_at(value, "owner")));
     freeze->reason = engine_copy(engine, text_of(text_at(value, "reason")));
     freeze->since_ms = nsh_get_int(value, "since_ms", 0);
+    freeze->policy = text_or_null(engine, text_at(value, "policy"));
+    freeze->actions = text_or_null(engine, text_at(value, "actions"));
     freeze->expires_ms = expires_ms;
     snprintf(freeze->id, sizeof freeze->id, "%s", text_at(value, "id"));
     if (freeze_scope(engine, text_at(value, "scope"), freeze, NULL) < 0) {
@@ -176,7 +183,9 @@ static struct instance *instance_of(struct engine *engine, const struct policy *
         return NULL;
     }
     const char *kind = scratch_printf(engine, "%.*s", (int)(equals - subject), subject);
-    struct domain_state *domain = domain_get(engine, kind, text_of(equals + 1));
+    struct domain_state *domain = policy_subject_is_part(kind)
+                                      ? part_named(engine, subject)
+                                      : domain_get(engine, kind, text_of(equals + 1));
     return domain == NULL ? NULL : instance_get(engine, policy, NULL, domain);
 }
 

@@ -7,7 +7,7 @@
  * is better than not at all. A run goes on with the definition it started with, or with a person.
  */
 
-#include "engine_private.h"
+#include "engine_domain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,8 +125,11 @@ static void run_subject(struct engine *engine, struct run_order *order,
 {
     const char *host = text_at(value, "host");
     const char *equals = strchr(order->subject, '=');
+    bool part = equals != NULL && (strncmp(order->subject, "disk=", 5) == 0 ||
+                                   strncmp(order->subject, "outlet=", 7) == 0);
     if (host[0] != 0) {
         order->host = host_get(engine, text_of(host));
+        order->domain = part ? part_named(engine, order->subject) : NULL;
     } else if (equals != NULL) {
         const char *kind =
             scratch_printf(engine, "%.*s", (int)(equals - order->subject), order->subject);
@@ -316,7 +319,7 @@ static void run_resume(struct engine *engine, struct run *run)
     int64_t down_ms = engine->now_ms - engine->known_ms;
     CLEANUP(textbuf_donep) struct textbuf text = {0};
     textbuf_add_chars(&text, "nightshift was down for ");
-    textbuf_add_duration(&text, down_ms);
+    textbuf_add_span(&text, down_ms);
     bool late = down_ms > engine->guards->intent_max_age_ms && !calendar_is_away(run);
     if (run->lost == NULL && !run->otherwise && !run->undoing && late) {
         if (!run->effects && run->action == NULL && run->children == 0 && run->parent == NULL) {

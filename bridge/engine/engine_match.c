@@ -4,6 +4,7 @@
  * set, and indexed there (engine_index.h); so the cost of an event follows those that it matches.
  */
 
+#include "engine_domain.h"
 #include "engine_index.h"
 
 #include <stdlib.h>
@@ -154,9 +155,9 @@ static struct link *link_find(struct alarm *alarm, const struct instance *instan
     return link;
 }
 
-enum level match_program(struct engine *engine, const struct policy *policy,
-                         const struct policy_condition *condition, const struct event *event,
-                         struct alarm *alarm)
+enum level match_program_at(struct engine *engine, const struct policy *policy,
+                            const struct policy_condition *condition, const struct event *event,
+                            struct alarm *alarm, struct domain_state *domain)
 {
     if (condition->program == NULL) {
         return LEVEL_TRUE;
@@ -164,11 +165,11 @@ enum level match_program(struct engine *engine, const struct policy *policy,
     struct scope scope = {.engine = engine,
                           .event = event,
                           .host = map_get(&engine->hosts, event->host),
+                          .domain = domain,
                           .policy = policy,
                           .alarm = alarm,
                           .alarm_id = alarm == NULL ? "" : alarm->id};
-    scope.domain =
-        strcmp(policy->subject, "host") == 0 ? NULL : host_domain_of(scope.host, policy->subject);
+    scope.host = scope.host == NULL && domain != NULL ? domain->owner : scope.host;
     scope.subject = scope.domain != NULL ? scope.domain->key.at
                     : scope.host != NULL ? scope.host->name
                                          : "";
@@ -179,12 +180,28 @@ enum level match_program(struct engine *engine, const struct policy *policy,
     return level;
 }
 
+enum level match_program(struct engine *engine, const struct policy *policy,
+                         const struct policy_condition *condition, const struct event *event,
+                         struct alarm *alarm)
+{
+    struct domain_state *domain =
+        event_subject(engine, policy, event, map_get(&engine->hosts, event->host));
+    return match_program_at(engine, policy, condition, event, alarm, domain);
+}
+
+/* What the keys beside `if` ask. */
+static bool keys_match(const struct policy_when *when, const struct event *event)
+{
+    return event->severity >= when->severity_min &&
+           (when->from.count == 0 || policy_names_match(&when->from, event->source));
+}
+
 enum level match_condition(struct engine *engine, const struct policy *policy,
                            const struct event *event, struct alarm *alarm)
 {
-    return event->severity < policy->when.severity_min
-               ? LEVEL_FALSE
-               : match_program(engine, policy, &policy->when.condition, event, alarm);
+    return keys_match(&policy->when, event)
+               ? match_program(engine, policy, &policy->when.condition, event, alarm)
+               : LEVEL_FALSE;
 }
 
 void match_subjects(struct engine *engine, const struct policy *policy, struct host_state *host,
@@ -208,14 +225,45 @@ struct matching {
     const struct event *event;
     struct alarm *alarm;
     enum level level;
+    const struct domain_state *first; /* The subject that level is about. */
     bool fresh, pulse;
     bool stays; /* `if` is false, but `clear` is not true: what was true stays so. */
 };
 
+static void matching_level(struct engine *engine, const struct policy *policy,
+                           struct domain_state *domain, struct matching *matching)
+{
+    const struct event *event = matching->event;
+    matching->first = domain;
+    matching->level = keys_match(&policy->when, event)
+                          ? match_program_at(engine, policy, &policy->when.condition, event,
+                                             matching->alarm, domain)
+                          : LEVEL_FALSE;
+    matching->stays =
+        matching->level == LEVEL_FALSE && !matching->pulse && policy->when.clear.program != NULL &&
+        match_program_at(engine, policy, &policy->when.clear, event, matching->alarm, domain) !=
+            LEVEL_TRUE;
+}
+
+static void matching_first(struct engine *engine, const struct policy *policy,
+                           struct host_state *host, bool proven, struct matching *matching)
+{
+    struct domain_state *first = event_subject(engine, policy, matching->event, host);
+    if (proven) {
+        matching->first = first;
+        matching->level = LEVEL_TRUE;
+    } else {
+        matching_level(engine, policy, first, matching);
+    }
+}
+
 static void subject_matched(struct engine *engine, const struct policy *policy,
                             struct host_state *host, struct domain_state *domain, void *arg)
 {
-    const struct matching *matching = arg;
+    struct matching *matching = arg;
+    if (domain != matching->first) {
+        matching_level(engine, policy, domain, matching);
+    }
     struct instance *instance = matching->level == LEVEL_TRUE
                                     ? instance_get(engine, policy, host, domain)
                                     : instance_find(engine, policy, host, domain);
@@ -294,11 +342,8 @@ void match_raise(struct engine *engine, struct alarm *alarm, const struct event 
         }
         struct matching matching = {
             .event = event, .alarm = alarm, .fresh = fresh || policy->when.updates};
-        matching.level = proven ? LEVEL_TRUE : match_condition(engine, policy, event, alarm);
-        matching.stays =
-            matching.level == LEVEL_FALSE && policy->when.clear.program != NULL &&
-            match_program(engine, policy, &policy->when.clear, event, alarm) != LEVEL_TRUE;
-        match_subjects(engine, policy, alarm->host, subject_matched, &matching);
+        matching_first(engine, policy, alarm->host, proven, &matching);
+        event_subjects(engine, policy, event, alarm->host, subject_matched, &matching);
     }
 }
 
@@ -328,9 +373,9 @@ bool match_pulse(struct engine *engine, const struct event *event)
             continue;
         }
         struct matching matching = {.event = event, .fresh = true, .pulse = true};
-        matching.level = proven ? LEVEL_TRUE : match_condition(engine, policy, event, NULL);
+        matching_first(engine, policy, host, proven, &matching);
         wanted = wanted || matching.level == LEVEL_TRUE;
-        match_subjects(engine, policy, host, subject_matched, &matching);
+        event_subjects(engine, policy, event, host, subject_matched, &matching);
     }
     return wanted;
 }

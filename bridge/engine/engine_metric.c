@@ -5,6 +5,7 @@
  * when two are missing it is not known any more.
  */
 
+#include "engine_domain.h"
 #include "engine_series.h"
 
 #include <math.h>
@@ -260,12 +261,6 @@ static bool number_of(const struct nsh_value *value, double *ret_number)
     return isfinite(*ret_number);
 }
 
-/* A sample about a domain itself names it as its subject: "rack=r3". */
-static struct domain_state *domain_named(struct engine *engine, const struct event *event)
-{
-    return event->host.count > 0 ? NULL : map_get(&engine->domains, event->subject);
-}
-
 void metric_event(struct engine *engine, const struct event *event)
 {
     struct pack_reader reader = {.at = (const uint8_t *)event->data.at, .count = event->data.count};
@@ -281,14 +276,8 @@ void metric_event(struct engine *engine, const struct event *event)
         return;
     }
     struct host_state *host = map_get(&engine->hosts, event->host);
-    struct domain_state *domain = domain_named(engine, event);
     for (size_t i = 0; i < list->count; i++) {
-        const struct policy *policy = list->items[i];
-        if (domain == NULL) {
-            match_subjects(engine, policy, host, subject_sampled, &sampled);
-        } else if (strcmp(domain->kind, policy->subject) == 0) {
-            subject_sampled(engine, policy, NULL, domain, &sampled);
-        }
+        event_subjects(engine, list->items[i], event, host, subject_sampled, &sampled);
     }
 }
 
@@ -489,7 +478,7 @@ void metric_why(struct engine *engine, const struct instance *instance, struct t
         }
         textbuf_addf(lines, " = %g%s%s, ", sample->value, wanted->metric->unit[0] == 0 ? "" : " ",
                      wanted->metric->unit);
-        textbuf_add_duration(lines, engine->now_ms - sample->at);
+        textbuf_add_span(lines, engine->now_ms - sample->at);
         textbuf_add_chars(lines, " ago");
         if (wanted->window_ms > 0) {
             textbuf_addf(lines, "; %u of %lld samples in ",

@@ -48,6 +48,11 @@ struct domain_state {
     struct brake *brake;
     struct waiting waiting;
     struct instance *instances, *raising; /* All; active ones whose policy `raises` here. */
+    struct host_state **members;          /* Those of the inventory; of domains. */
+    uint32_t members_count;
+    struct alarm *alarms;           /* Raised ones about the domain itself. */
+    struct host_state *owner;       /* Of a part (a disk, an outlet): its host. */
+    struct domain_state *part_next; /* Of the same host. */
 };
 
 struct host_state {
@@ -77,6 +82,8 @@ struct host_state {
     struct host_state *dirty_next;
     struct hold *holds;
     struct lease *lease;
+    struct domain_state *parts;
+    uint32_t parts_count;
     bool expected; /* It was in the inventory that was believed last. */
 };
 
@@ -103,6 +110,7 @@ struct alarm {
     char id[ID_BYTES];
     struct text key; /* host, resource, type, qualifier */
     struct host_state *host;
+    struct domain_state *domain; /* Without a host: what it is about, if that is a domain. */
     struct text host_name, type, resource, qualifier; /* In one block with key. */
     struct type_state *type_state;
     char *source, *name, *message;
@@ -309,7 +317,9 @@ struct action {
 struct freeze {
     char id[ID_BYTES];
     char *scope, *kind, *name, *owner,
-        *reason; /* kind "all", "host", "rack" ...; name NULL for all */
+        *reason;   /* kind "all", "host", "rack" ...; name NULL for all */
+    char *policy;  /* Whose `hold` it is; NULL: a person's freeze, which stops everything. */
+    char *actions; /* Of a hold: globs of verbs with a blank between; NULL: all. */
     int64_t since_ms, expires_ms;
     bool ended, dirty;
     struct timer timer;

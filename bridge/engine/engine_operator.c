@@ -9,13 +9,15 @@
  */
 
 #include "engine_operator.h"
+#include "engine_domain.h"
 
 #include <stdlib.h>
 
 struct hits {
     const struct event *event;
     struct alarm *alarm;
-    bool occurs; /* Not the repetition of an alarm that is raised. */
+    const struct domain_state *first; /* The subject that was asked. */
+    bool occurs;                      /* Not the repetition of an alarm that is raised. */
     int64_t at;
     uint32_t asked, yes, maybe; /* Bits of branches. */
 };
@@ -284,10 +286,56 @@ static void branches_event(struct engine *engine, struct instance *instance,
 
 /* ---- events --------------------------------------------------------------------------------- */
 
+static bool branch_listens(const struct policy_branch *branch, struct text type)
+{
+    for (size_t i = 0; i < branch->events_count; i++) {
+        if (text_glob(text_of(branch->events[i]), type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum level branch_ask(struct engine *engine, const struct policy *policy,
+                             const struct policy_branch *branch, struct domain_state *domain,
+                             const struct hits *hits)
+{
+    const struct event *event = hits->event;
+    bool from = branch->from.count == 0 || policy_names_match(&branch->from, event->source);
+    return event->severity < branch->severity_min || !from
+               ? LEVEL_FALSE
+               : match_program_at(engine, policy, &branch->condition, event, hits->alarm, domain);
+}
+
+/* Which branches the event meets, for one subject. */
+static void hits_ask(struct engine *engine, const struct policy *policy,
+                     struct domain_state *domain, struct hits *hits)
+{
+    hits->first = domain;
+    hits->asked = hits->yes = hits->maybe = 0;
+    for (uint32_t i = 0; i < policy->when.branches_count; i++) {
+        const struct policy_branch *branch = &policy->when.branches[i];
+        if (!branch_listens(branch, hits->event->type)) {
+            continue;
+        }
+        enum level level = branch_ask(engine, policy, branch, domain, hits);
+        hits->asked |= 1u << i;
+        hits->yes |= level == LEVEL_TRUE ? 1u << i : 0;
+        hits->maybe |= level == LEVEL_UNKNOWN ? 1u << i : 0;
+    }
+}
+
 static void subject_hit(struct engine *engine, const struct policy *policy, struct host_state *host,
                         struct domain_state *domain, void *arg)
 {
-    const struct hits *hits = arg;
+    struct hits *hits = arg;
+    if (domain != hits->first) {
+        hits_ask(engine, policy, domain, hits);
+    }
+    bool levels = policy->when.trigger == TRIGGER_ALL || policy->when.trigger == TRIGGER_ANY;
+    if (hits->yes == 0 && hits->maybe == 0 && !(levels && hits->asked != 0)) {
+        return;
+    }
     struct instance *instance = hits->yes != 0 ? instance_get(engine, policy, host, domain)
                                                : instance_find(engine, policy, host, domain);
     if (instance == NULL || operator_of(engine, instance) == NULL) {
@@ -313,41 +361,21 @@ static void subject_hit(struct engine *engine, const struct policy *policy, stru
     instance_touch(engine, instance);
 }
 
-static bool branch_listens(const struct policy_branch *branch, struct text type)
-{
-    for (size_t i = 0; i < branch->events_count; i++) {
-        if (text_glob(text_of(branch->events[i]), type)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool operator_event(struct engine *engine, const struct policy *policy, const struct event *event,
                     struct alarm *alarm, bool fresh)
 {
     const struct policy_when *when = &policy->when;
     struct hits hits = {
         .event = event, .alarm = alarm, .occurs = fresh, .at = event_at(engine, event)};
-    for (uint32_t i = 0; i < when->branches_count; i++) {
-        const struct policy_branch *branch = &when->branches[i];
-        if (!branch_listens(branch, event->type)) {
-            continue;
-        }
-        enum level level = event->severity < branch->severity_min
-                               ? LEVEL_FALSE
-                               : match_program(engine, policy, &branch->condition, event, alarm);
-        hits.asked |= 1u << i;
-        hits.yes |= level == LEVEL_TRUE ? 1u << i : 0;
-        hits.maybe |= level == LEVEL_UNKNOWN ? 1u << i : 0;
-    }
+    struct host_state *host = alarm != NULL ? alarm->host : map_get(&engine->hosts, event->host);
+    hits_ask(engine, policy, event_subject(engine, policy, event, host), &hits);
+    bool yes = hits.yes != 0;
     bool levels = when->trigger == TRIGGER_ALL || when->trigger == TRIGGER_ANY;
-    if (hits.yes != 0 || hits.maybe != 0 || (levels && hits.asked != 0)) {
-        struct host_state *host =
-            alarm != NULL ? alarm->host : map_get(&engine->hosts, event->host);
-        match_subjects(engine, policy, host, subject_hit, &hits);
+    bool several = hits.first != NULL && hits.first->owner == NULL && hits.asked != 0;
+    if (yes || hits.maybe != 0 || several || (levels && hits.asked != 0)) {
+        event_subjects(engine, policy, event, host, subject_hit, &hits);
     }
-    return hits.yes != 0;
+    return yes;
 }
 
 /* ---- time ----------------------------------------------------------------------------------- */

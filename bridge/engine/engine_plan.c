@@ -5,7 +5,7 @@
  * They walk everything raised: for people, not for machines that ask every second.
  */
 
-#include "engine_private.h"
+#include "engine_domain.h"
 
 #define PLAN_ROWS_MAX 2000
 
@@ -66,7 +66,7 @@ static void not_now_why(struct engine *engine, const struct instance *instance,
     textbuf_add_chars(why, instance_state_word(instance->state));
     if (heap_has(&instance->timer.node) && instance->timer.node.due > engine->now_ms) {
         textbuf_add_chars(why, ", due in ");
-        textbuf_add_duration(why, instance->timer.node.due - engine->now_ms);
+        textbuf_add_span(why, instance->timer.node.due - engine->now_ms);
     }
     textbuf_addf(why, "; then %s",
                  verdict->block == BLOCK_NONE ? "all guards pass" : verdict->text);
@@ -93,7 +93,7 @@ static void plan_row(struct engine *engine, const struct policy *policy, struct 
     struct ask ask = {.stage = STAGE_DECIDE,
                       .policy = policy,
                       .instance = instance,
-                      .host = domain == NULL ? host : NULL,
+                      .host = domain == NULL ? host : domain->owner,
                       .domain = domain,
                       .effect = policy_effect(policy),
                       .scope = &scope};
@@ -110,7 +110,7 @@ static void plan_row(struct engine *engine, const struct policy *policy, struct 
     struct textbuf *json = planning->json;
     textbuf_add_chars(json, planning->rows == 1 ? "{" : ",{");
     json_chars(json, "verb", verb == NULL ? "" : verb->name);
-    json_chars(json, "host", domain == NULL ? host->name : "");
+    json_chars(json, "host", domain == NULL || domain->owner != NULL ? host->name : "");
     json_chars(json, "subject", scope.subject);
     json_chars(json, "policy", policy->name);
     json_chars(json, "mode", policy_mode_word(policy->mode));
@@ -129,7 +129,9 @@ void plan_reply(struct engine *engine, struct textbuf *json)
         struct alarm *alarm = entry->value;
         const struct type_state *type =
             alarm->raised ? type_ready(engine, alarm->type_state, alarm->type) : NULL;
+        struct text none = {NULL, 0};
         struct event event = {.host = alarm->host_name,
+                              .subject = alarm->domain != NULL ? alarm->domain->key : none,
                               .type = alarm->type,
                               .resource = alarm->resource,
                               .qualifier = alarm->qualifier,
@@ -145,7 +147,7 @@ void plan_reply(struct engine *engine, struct textbuf *json)
         for (uint32_t i = 0; type != NULL && i < type->policies_count; i++) {
             const struct policy *policy = type->policies[i];
             if (match_condition(engine, policy, &event, alarm) == LEVEL_TRUE) {
-                match_subjects(engine, policy, alarm->host, plan_row, &planning);
+                event_subjects(engine, policy, &event, alarm->host, plan_row, &planning);
             }
         }
     }
@@ -308,6 +310,10 @@ static void status_warnings(struct engine *engine, struct textbuf *json)
         warning(json,
                 scratch_printf(engine, "%llu alarms were refused: %d are raised",
                                (unsigned long long)engine->alarms_refused, ENGINE_ALARMS_MAX));
+    }
+    if (engine->parts_refused > 0) {
+        warning(json, "a host has more parts (disks, outlets) than are watched: further ones have "
+                      "no policy");
     }
     if (engine->counters.conditions_unknown > 0) {
         warning(json, scratch_printf(engine, "%llu conditions could not be told",

@@ -101,6 +101,7 @@ struct engine {
 
     struct map hosts;     /* name -> host_state */
     struct map domains;   /* "rack=r3" -> domain_state */
+    struct map parts;     /* "disk=r1h05/3" -> domain_state with an owner */
     struct map quorums;   /* group -> quorum */
     struct map alarms;    /* key -> alarm */
     struct map alarm_ids; /* id -> alarm */
@@ -140,7 +141,7 @@ struct engine {
     struct textbuf key, json, trace;
     struct textbuf reply;
     struct engine_counters counters;
-    uint64_t late_results, alarms_refused;
+    uint64_t late_results, alarms_refused, parts_refused;
 };
 
 struct quorum {
@@ -181,6 +182,16 @@ const struct quorum *host_quorum(const struct engine *engine, const struct host_
 void host_touch(struct engine *engine, struct host_state *host);
 void fleet_free(struct engine *engine);
 
+/* ---- engine_domain.c: subjects that are no host; more in engine_domain.h ---- */
+
+void domains_members(struct engine *engine); /* Anew, for another inventory. */
+void parts_free(struct engine *engine);
+
+/* ---- engine_ready.c: what is promised to people ---- */
+
+/* A run of the policy begins: what it holds is held. */
+void policy_holds(struct engine *engine, const struct instance *instance);
+
 /* ---- engine_dedup.c
  * ------------------------------------------------------------------------------ */
 
@@ -219,6 +230,10 @@ enum level match_condition(struct engine *engine, const struct policy *policy,
 enum level match_program(struct engine *engine, const struct policy *policy,
                          const struct policy_condition *condition, const struct event *event,
                          struct alarm *alarm);
+/* The same for another of its subjects than the first: a host is on two feeds. */
+enum level match_program_at(struct engine *engine, const struct policy *policy,
+                            const struct policy_condition *condition, const struct event *event,
+                            struct alarm *alarm, struct domain_state *domain);
 typedef void (*match_subject_fn)(struct engine *engine, const struct policy *policy,
                                  struct host_state *host, struct domain_state *domain, void *arg);
 void match_subjects(struct engine *engine, const struct policy *policy, struct host_state *host,
@@ -285,7 +300,8 @@ int eval_arguments(struct scope *scope, const struct policy_step *step, struct a
                    struct nsh_value *ret_args, struct nsh_error *err);
 void scope_run(struct engine *engine, struct run *run, struct event *ret_event,
                struct scope *ret_scope);
-bool eval_active(struct engine *engine, const struct host_state *host,
+/* policy: of a part, whose events are its own. */
+bool eval_active(const struct policy *policy, const struct host_state *host,
                  const struct domain_state *domain, struct text pattern);
 
 #include "engine/engine_checks.h"

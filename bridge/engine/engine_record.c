@@ -51,7 +51,7 @@ struct envelope {
     enum record_kind kind;
     const char *id;
     const char *host;
-    const char *state;
+    const char *policy, *state;
     bool live, remove;
 };
 
@@ -78,6 +78,7 @@ static bool body_end(struct engine *engine, const struct envelope *envelope)
                                          .time_ms = engine->now_ms,
                                          .id = text_of(envelope->id),
                                          .host = text_of(envelope->host),
+                                         .policy = text_of(envelope->policy),
                                          .state = text_of(envelope->state),
                                          .body = {json->at, (uint32_t)json->count}});
     return engine->records_through > through;
@@ -277,6 +278,7 @@ static bool write_run(struct engine *engine, struct run *run)
     return body_end(engine, &(struct envelope){.kind = RECORD_RUN,
                                                .id = run->id,
                                                .host = host,
+                                               .policy = run->policy_name,
                                                .state = run_state_word(run->state),
                                                .live = !run->ended});
 }
@@ -441,6 +443,10 @@ static void write_freeze(struct engine *engine, struct freeze *freeze)
     json_chars(json, "scope", freeze->scope);
     json_chars(json, "owner", freeze->owner);
     json_chars(json, "reason", freeze->reason);
+    if (freeze->policy != NULL) {
+        json_chars(json, "policy", freeze->policy);
+        json_chars(json, "actions", freeze->actions);
+    }
     json_int(json, "since_ms", freeze->since_ms);
     json_int(json, "expires_ms", freeze->expires_ms);
     json_raw(json, "expires");

@@ -5,7 +5,7 @@
 
 static void ago(struct textbuf *lines, int64_t now_ms, int64_t at_ms)
 {
-    textbuf_add_duration(lines, now_ms > at_ms ? now_ms - at_ms : 0);
+    textbuf_add_span(lines, now_ms > at_ms ? now_ms - at_ms : 0);
     textbuf_add_chars(lines, " ago");
 }
 
@@ -29,14 +29,14 @@ static void why_for(struct engine *engine, const struct instance *instance, stru
             held_ms += engine->now_ms - instance->since_ms;
         }
         textbuf_add_chars(lines, "for: true for ");
-        textbuf_add_duration(lines, held_ms);
+        textbuf_add_span(lines, held_ms);
         textbuf_add_chars(lines, " of ");
         textbuf_add_duration(lines, when->for_ms);
         textbuf_add_chars(lines, instance->level == LEVEL_UNKNOWN ? ", not known now\n" : "\n");
     }
     if (instance->keeping) {
         textbuf_add_chars(lines, "keep: it ended, and counts as true for another ");
-        textbuf_add_duration(lines, instance->keep_until_ms - engine->now_ms);
+        textbuf_add_span(lines, instance->keep_until_ms - engine->now_ms);
         textbuf_add_char(lines, '\n');
     }
 }
@@ -70,7 +70,7 @@ static void why_absent(struct engine *engine, const struct instance *instance,
         return;
     }
     textbuf_add_chars(lines, "; silent for ");
-    textbuf_add_duration(lines, engine->now_ms - op->since_ms);
+    textbuf_add_span(lines, engine->now_ms - op->since_ms);
     textbuf_add_chars(lines, " of ");
     textbuf_add_duration(lines, when->absent_ms);
     textbuf_addf(lines, "%s = %s\n", engine->blind[0] != 0 ? ", the sources are silent" : "",

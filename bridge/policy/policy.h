@@ -19,9 +19,20 @@ enum policy_mode { POLICY_OBSERVE, POLICY_SUGGEST, POLICY_APPROVE, POLICY_ENFORC
 enum policy_on_fail { ON_FAIL_ELSE, ON_FAIL_CONTINUE, ON_FAIL_STOP };
 
 /*
- * Subjects: what a policy has one state and one run for. A host, or a failure domain named by its
- * kind ("rack", "feed", "pool", "site"): then `by` of the event's host decides which.
+ * Subjects: what a policy has one state and one run for. A host; or a failure domain named by its
+ * kind ("rack", "feed", "pool", "site"): the event's host says which, or the event's subject
+ * ("rack=r3"); or a part of a host ("disk", "outlet"): the event's resource says which.
  */
+bool policy_subject_is_part(const char *subject);
+
+/* Names or globs, as they were written. */
+struct policy_names {
+    const char *const *items;
+    size_t count;
+};
+bool policy_names_match(const struct policy_names *names, struct text name);
+bool policy_names_same(const struct policy_names *x, const struct policy_names *y);
+
 struct policy_condition {
     struct cel_program *program; /* NULL: always true. */
     const char *source;          /* Canonical text, for explanations. */
@@ -130,6 +141,7 @@ struct policy_branch {
     const char *const *events; /* Type names or globs. */
     size_t events_count;
     enum severity severity_min;
+    struct policy_names from;          /* Sources of events; none: any. */
     struct policy_condition condition; /* `if` */
     const char *metric;                /* Samples of this instead of events. */
     bool ends;                         /* `unless` of a sequence, `without`. */
@@ -143,6 +155,7 @@ struct policy_when {
     const char *const *events; /* Type names or globs; those of all branches. */
     size_t events_count;
     enum severity severity_min;
+    struct policy_names from;          /* Sources of events; none: any. */
     const char *metric;                /* Samples of this instead of events. */
     struct policy_condition condition; /* `if` */
     struct policy_condition clear;     /* Once true: until `if` is false and this is true. */
@@ -173,7 +186,14 @@ struct policy_limits {
         int64_t window_ms;
     } rates[12];
     size_t rates_count;
-    uint32_t witnesses; /* 0: the site's. */
+    uint32_t witnesses;  /* 0: the site's. */
+    uint32_t keep_ready; /* Percent of the host's pool; 0: the site's. */
+};
+
+/* What no other policy may do to the subject for a time, from the decision on. */
+struct policy_hold {
+    struct policy_names actions; /* None: nothing at all. */
+    int64_t for_ms;
 };
 
 struct policy {
@@ -185,7 +205,9 @@ struct policy {
     const struct policy_condition *unless;
     size_t unless_count;
     struct policy_limits limits;
-    uint32_t calendar; /* 1 + the index of the one that must be open; 0: none. */
+    struct policy_names tags, deny; /* deny: verbs that no step of it may name. */
+    const struct policy_hold *hold; /* NULL: none. */
+    uint32_t calendar;              /* 1 + the index of the one that must be open; 0: none. */
     const char *calendar_name;
     bool names_matched;                      /* Some step asks for `matched`. */
     const struct policy_ask *approve, *veto; /* Before the first step. */
@@ -223,6 +245,7 @@ enum policy_guard {
     POLICY_GUARD_CONCURRENT_SITE,
     POLICY_GUARD_WITNESSES,
     POLICY_GUARD_WORST,
+    POLICY_GUARD_KEEP_READY,
     POLICY_GUARDS_PLACED
 };
 
@@ -249,6 +272,7 @@ struct policy_guards {
     uint32_t shrink_percent; /* 20 % of the hosts: an inventory that lost more is not believed. */
     enum policy_power_on power_on;
     uint32_t witnesses;          /* 2 signs on different paths before off, fence, destroy. */
+    uint32_t keep_ready;         /* Percent of a pool that must stay ready; 0: not asked. */
     uint32_t ladder_runs_max;    /* 5 interrupting runs of a chassis ... */
     int64_t ladder_ms;           /* ... in 21 days, then a person. */
     uint32_t breaker_failures;   /* 5 in a row: the endpoint is left alone ... */
@@ -263,6 +287,8 @@ struct policy_guards {
 struct policy_defaults {
     enum policy_mode mode;   /* POLICY_OBSERVE: new policies start there. */
     int64_t step_timeout_ms; /* Already in the steps that say nothing. 0: the driver's, by verb. */
+    uint32_t step_retries;   /* The same. */
+    int64_t step_retry_delay_ms;
     int64_t settle_ms;
     int64_t stale_after_ms; /* What waits and is not known for so long is dropped: 5 min. */
     struct policy_guards guards;
@@ -311,6 +337,7 @@ struct policy_list {
 #define POLICY_STEPS_MAX 64
 #define POLICY_EACH_MAX 256 /* Items of one step; more is no target, but a mistake. */
 #define POLICY_PARALLEL_MAX 64
+#define POLICY_RETRIES_MAX 10
 
 struct policy_defaults policy_defaults_builtin(void);
 /* `defaults`, `guards` and `calendars` of nightshift.conf. */
@@ -380,6 +407,8 @@ enum policy_variable {              /* env->variables */
                        VAR_MAJOR,
                        VAR_CRITICAL,
                        VAR_FATAL,
+                       VAR_SELF, /* The subject by its own name (rack, disk ...), unless it is a
+                                    host: name kind hosts, of parts also host */
                        POLICY_WHEN_VARIABLES,
                        VAR_RUN = POLICY_WHEN_VARIABLES, /* id attempt */
                        VAR_STEPS,   /* One member for each step that ended: ok error result */

@@ -22,6 +22,7 @@ static void read_silence(struct policy_loader *loader, struct conf *group, void 
 static void read_breaker(struct policy_loader *loader, struct conf *group, void *object);
 static void read_freeze(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_worst(struct policy_loader *loader, struct conf *group, void *object);
+static void read_keep_ready(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_silent_source(struct policy_loader *loader, struct conf *setting, void *object);
 
 static const struct policy_key defaults_rows[] = {
@@ -71,6 +72,16 @@ static const struct policy_key defaults_step_rows[] = {
      .min = SECOND_MS,
      .max = DAY_MS,
      .help = "How long an action may take; without it the driver's own, by verb."},
+    {.name = "retries",
+     .kind = KEY_COUNT,
+     .offset = offsetof(struct policy_defaults, step_retries),
+     .max = POLICY_RETRIES_MAX,
+     .help = "How often one that failed without any effect is tried again."},
+    {.name = "retry_delay",
+     .kind = KEY_DURATION,
+     .offset = offsetof(struct policy_defaults, step_retry_delay_ms),
+     .max = DAY_MS,
+     .help = "How long before each of these."},
 };
 
 static const char *const power_on_words[] = {
@@ -128,6 +139,11 @@ static const struct policy_key guards_rows[] = {
      .min = 1,
      .max = WITNESSES_MAX,
      .help = "Signs on different paths before a host is switched off, fenced or destroyed."},
+    {.name = "keep_ready",
+     .kind = KEY_READ,
+     .read = read_keep_ready,
+     .example = "keep_ready = \"70%\"",
+     .help = "So much of a host's pool must be ready without it."},
     {.name = "ladder",
      .kind = KEY_READ,
      .read = read_ladder,
@@ -287,6 +303,7 @@ struct policy_defaults policy_defaults_builtin(void)
     struct policy_defaults defaults = {
         .mode = POLICY_OBSERVE,
         .stale_after_ms = 5 * MINUTE_MS,
+        .step_retry_delay_ms = 30 * SECOND_MS,
         .guards =
             {
                 .host_interrupts_max = 2,
@@ -363,6 +380,12 @@ static void read_worst(struct policy_loader *loader, struct conf *group, void *o
     if (policy_is(loader, group, CONF_GROUP, "worst_case = { rack = 4; pool = 10; site = 20; }")) {
         policy_keys_read(loader, group, &policy_keys_worst, object);
     }
+}
+
+static void read_keep_ready(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_guards *guards = object;
+    guards->keep_ready = policy_percent_read(loader, setting);
 }
 
 static void read_silent_source(struct policy_loader *loader, struct conf *setting, void *object)
@@ -483,6 +506,7 @@ static void places_read(struct conf *group, struct policy_guards *guards)
         [POLICY_GUARD_CONCURRENT_SITE] = {"concurrent", "site"},
         [POLICY_GUARD_WITNESSES] = {"witnesses", NULL},
         [POLICY_GUARD_WORST] = {"worst_case", NULL},
+        [POLICY_GUARD_KEEP_READY] = {"keep_ready", NULL},
     };
     for (size_t i = 0; i < POLICY_GUARDS_PLACED; i++) {
         struct conf *setting = conf_get(group, rows[i].group);

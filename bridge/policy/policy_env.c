@@ -96,6 +96,7 @@ static const struct cel_variable variables[POLICY_VARIABLES_COUNT] = {
     [VAR_MAJOR] = {"major", OF_INT},
     [VAR_CRITICAL] = {"critical", OF_INT},
     [VAR_FATAL] = {"fatal", OF_INT},
+    [VAR_SELF] = {"", OF_DYN}, /* Nobody can write that; policy_own_env() names it. */
     [VAR_RUN] = {"run", {.kind = CEL_RECORD, .record = &run_record}},
     [VAR_STEPS] = {"steps", {.kind = CEL_MAP, .of = &step_type}},
     [VAR_CLEARED] = {"cleared", OF_BOOL},
@@ -152,6 +153,11 @@ static const struct cel_env envs[SCOPES_COUNT][2] = {
     [SCOPE_ELSE] = {ENV(POLICY_VARIABLES_COUNT, CEL_DYN), ENV(POLICY_VARIABLES_COUNT, CEL_BOOL)},
 };
 
+bool policy_has_own_name(const struct policy_loader *loader)
+{
+    return loader->subject != NULL && strcmp(loader->subject, "host") != 0;
+}
+
 const struct cel_env *policy_env(void)
 {
     return policy_scope_env(SCOPE_ELSE, CEL_DYN);
@@ -162,9 +168,31 @@ const struct cel_env *policy_scope_env(enum policy_scope scope, enum cel_kind wa
     return &envs[scope][wanted == CEL_BOOL];
 }
 
+/* The subject by its own name: "rack has no field ..." says which. */
+static const struct cel_type *self_type(struct policy_loader *loader)
+{
+    static const struct cel_field fields[] = {
+        {"name", OF_TEXT},
+        {"kind", OF_TEXT},
+        {"hosts", {.kind = CEL_LIST, .of = &host_type}},
+        {"host", {.kind = CEL_RECORD, .record = &host_record}}, /* Last: of parts only. */
+    };
+    struct cel_type *type = policy_alloc(loader, 1, sizeof *type);
+    struct cel_record *record = policy_alloc(loader, 1, sizeof *record);
+    if (type == NULL || record == NULL) {
+        return NULL;
+    }
+    *record = (struct cel_record){
+        .name = loader->subject,
+        .fields = fields,
+        .fields_count = COUNT(fields) - (policy_subject_is_part(loader->subject) ? 0 : 1)};
+    *type = (struct cel_type){.kind = CEL_RECORD, .record = record};
+    return type;
+}
+
 static const struct cel_env *steps_env_new(struct policy_loader *loader, enum cel_kind wanted)
 {
-    size_t count = loader->step_names_count;
+    size_t count = loader->scope == SCOPE_WHEN ? 0 : loader->step_names_count;
     struct cel_env *env = policy_alloc(loader, 1, sizeof *env);
     struct cel_variable *all = policy_alloc(loader, POLICY_VARIABLES_COUNT, sizeof *all);
     struct cel_record *record = policy_alloc(loader, 1, sizeof *record);
@@ -183,6 +211,13 @@ static const struct cel_env *steps_env_new(struct policy_loader *loader, enum ce
     } else {
         all[VAR_ITEM].name = ""; /* Nobody can write that. */
     }
+    if (policy_has_own_name(loader)) {
+        const struct cel_type *self = self_type(loader);
+        if (self == NULL) {
+            return NULL;
+        }
+        all[VAR_SELF] = (struct cel_variable){loader->subject, *self};
+    }
     *env = *policy_scope_env(loader->scope, wanted);
     env->variables = all;
     return env;
@@ -192,12 +227,14 @@ const struct cel_env *policy_steps_env(struct policy_loader *loader, enum cel_ki
 {
     CLEANUP(textbuf_donep) struct textbuf names = {0};
     const struct cel_type *item = loader->item_type;
-    textbuf_addf(&names, "%d %d", (int)loader->scope, (int)wanted);
+    textbuf_addf(&names, "%d %d %s", (int)loader->scope, (int)wanted,
+                 policy_has_own_name(loader) ? loader->subject : "");
     if (item != NULL) {
         textbuf_addf(&names, " %d/%p/%p", (int)item->kind, (const void *)item->of,
                      (const void *)item->record);
     }
-    for (size_t i = 0; i < loader->step_names_count; i++) {
+    size_t steps_count = loader->scope == SCOPE_WHEN ? 0 : loader->step_names_count;
+    for (size_t i = 0; i < steps_count; i++) {
         textbuf_addf(&names, " %s", loader->step_names[i]);
     }
     struct cel_env *env = map_get(&loader->envs, text_of(names.at));

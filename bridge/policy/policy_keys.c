@@ -58,6 +58,10 @@ static void tell_unknown(struct policy_loader *loader, const struct policy_keys 
                          const struct conf *setting)
 {
     const char *names[POLICY_KEYS_MAX + 1] = {NULL};
+    if (keys == &policy_keys_policy && strcmp(setting->name, "choose") == 0) {
+        policy_tell_choose(loader, setting);
+        return;
+    }
     for (size_t i = 0; i < keys->count && i < POLICY_KEYS_MAX; i++) {
         names[i] = keys->rows[i].name;
     }

@@ -13,6 +13,8 @@ static void read_concurrent(struct policy_loader *loader, struct conf *setting, 
 static void read_rates(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_witnesses(struct policy_loader *loader, struct conf *setting, void *object);
 
+static void read_keep_ready(struct policy_loader *loader, struct conf *setting, void *object);
+
 static const struct policy_key limits_rows[] = {
     {.name = "once_within",
      .kind = KEY_DURATION,
@@ -35,6 +37,11 @@ static const struct policy_key limits_rows[] = {
      .read = read_witnesses,
      .example = "witnesses = 3;",
      .help = "Signs on different paths before a host is switched off, fenced or destroyed."},
+    {.name = "keep_ready",
+     .kind = KEY_READ,
+     .read = read_keep_ready,
+     .example = "keep_ready = \"80%\"",
+     .help = "So much of the host's pool must be ready without it."},
 };
 
 const struct policy_keys policy_keys_limits = {"limits", limits_rows,
@@ -241,6 +248,37 @@ static void read_witnesses(struct policy_loader *loader, struct conf *setting, v
                  "a policy may only tighten the guards of nightshift.conf",
                  "weaker than the site's guard: %u witnesses", site);
         tell_guard(loader, POLICY_GUARD_WITNESSES);
+    }
+}
+
+uint32_t policy_percent_read(struct policy_loader *loader, struct conf *setting)
+{
+    const char *text = conf_text(setting, NULL, loader->diags);
+    size_t bytes = text == NULL ? 0 : strlen(text);
+    int64_t percent = 0;
+    if (text == NULL) {
+        return 0;
+    }
+    if (bytes < 2 || text[bytes - 1] != '%' ||
+        !text_to_int((struct text){text, (uint32_t)bytes - 1}, &percent) || percent < 1 ||
+        percent > 100) {
+        diag_add(loader->diags, DIAG_ERROR, setting->value_at, "from \"1%\" to \"100%\"",
+                 "\"%.80s\" is no part of a pool", text);
+        return 0;
+    }
+    return (uint32_t)percent;
+}
+
+static void read_keep_ready(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_limits *limits = object;
+    uint32_t site = loader->set->defaults.guards.keep_ready;
+    limits->keep_ready = policy_percent_read(loader, setting);
+    if (limits->keep_ready > 0 && limits->keep_ready < site) {
+        diag_add(loader->diags, DIAG_ERROR, setting->value_at,
+                 "a policy may only tighten the guards of nightshift.conf",
+                 "weaker than the site's guard: %u%% of a pool stay ready", site);
+        tell_guard(loader, POLICY_GUARD_KEEP_READY);
     }
 }
 

@@ -45,7 +45,8 @@ struct policy_loader {
     /* The policy that is read. */
     struct policy *policy;
     enum policy_scope scope;
-    const struct cel_type *item_type;       /* Of `item`, where it is known. */
+    const char *subject;              /* Its kind, wherever the key stands; NULL: not known. */
+    const struct cel_type *item_type; /* Of `item`, where it is known. */
     const char *step_names[STEP_NAMES_MAX]; /* Those that stand before, for `steps.NAME`. */
     size_t step_names_count;
     struct conf *interrupts; /* `action` of the first step that takes a host down. */
@@ -59,6 +60,11 @@ const struct cel_env *policy_scope_env(enum policy_scope scope, enum cel_kind wa
 /* The same, with `steps` as a record of the named steps; in the set's arena. NULL: out of memory.
  */
 const struct cel_env *policy_steps_env(struct policy_loader *loader, enum cel_kind wanted);
+
+/* The kind of subject of that name; NULL: there is none. */
+const char *policy_subject_word(struct text word);
+/* The subject has a variable of its own: `rack`, `disk` ... */
+bool policy_has_own_name(const struct policy_loader *loader);
 
 /* ---- policy_text.c: conditions and templates ---- */
 
@@ -91,6 +97,18 @@ void policy_else_read(struct policy_loader *loader, struct conf *list, void *pol
 
 /* The verb that setting names; NULL after a diagnostic. */
 const struct verb *policy_verb(struct policy_loader *loader, struct conf *setting);
+
+/* ---- policy_stance.c: what a policy says beside its trigger and its steps ---- */
+
+void policy_tags_read(struct policy_loader *loader, struct conf *setting, void *policy);
+void policy_deny_read(struct policy_loader *loader, struct conf *setting, void *policy);
+void policy_hold_read(struct policy_loader *loader, struct conf *setting, void *policy);
+/* A key that the language will have; said instead of "unknown". */
+void policy_tell_choose(struct policy_loader *loader, const struct conf *setting);
+/* names: a struct policy_names. */
+void policy_from_read(struct policy_loader *loader, struct conf *setting, void *names);
+/* When the whole of it is read: no step of it does what it denies. */
+void policy_deny_check(struct policy_loader *loader, struct conf *group);
 
 /* ---- policy_ladder.c: keys of steps ---- */
 
@@ -137,6 +155,8 @@ void policy_calendar_calls(struct policy_loader *loader, const struct cel_progra
 /* ---- policy_limits.c ---- */
 
 void policy_limits_read(struct policy_loader *loader, struct conf *group, void *policy);
+/* "80%" -> 80; 0 after a diagnostic. */
+uint32_t policy_percent_read(struct policy_loader *loader, struct conf *setting);
 
 struct policy_rates {
     struct policy_rate *items;

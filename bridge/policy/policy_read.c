@@ -15,8 +15,14 @@ static void read_else(struct policy_loader *loader, struct conf *list, void *obj
 /* In the order of enum policy_mode. */
 const char *const policy_mode_words[] = {"observe", "suggest", "approve", "enforce", NULL};
 
-static const char *const subject_words[] = {"host", "rack", "feed",   "pool", "site", "room",
-                                            "row",  "pdu",  "switch", "zone", NULL};
+static const char *const subject_words[] = {"host",   "rack", "feed", "pool",   "site",
+                                            "room",   "row",  "pdu",  "switch", "zone",
+                                            "outlet", "disk", NULL};
+
+bool policy_subject_is_part(const char *subject)
+{
+    return strcmp(subject, "disk") == 0 || strcmp(subject, "outlet") == 0;
+}
 
 static const struct policy_key policy_rows[] = {
     {.name = "name",
@@ -68,6 +74,21 @@ static const struct policy_key policy_rows[] = {
      .read = read_unless,
      .example = "unless = ( \"host.maintenance\" )",
      .help = "Conditions that forbid the run."},
+    {.name = "hold",
+     .kind = KEY_READ,
+     .read = policy_hold_read,
+     .example = "hold = { actions = [\"power.*\"]; for = \"30m\"; }",
+     .help = "What no other policy may do to the subject for a time."},
+    {.name = "deny",
+     .kind = KEY_READ,
+     .read = policy_deny_read,
+     .example = "deny = [\"power.off\", \"fence*\"]",
+     .help = "Actions that no step of it may name."},
+    {.name = "tags",
+     .kind = KEY_READ,
+     .read = policy_tags_read,
+     .example = "tags = [\"power\"]",
+     .help = "Words to find it by."},
     {.name = "calendar",
      .kind = KEY_READ,
      .read = read_calendar,
@@ -115,6 +136,25 @@ int policy_mode_of(struct text word)
 }
 
 /* ---- single keys -------------------------------------------------------------------------- */
+
+const char *policy_subject_word(struct text word)
+{
+    for (size_t i = 0; subject_words[i] != NULL; i++) {
+        if (text_is(word, subject_words[i])) {
+            return subject_words[i];
+        }
+    }
+    return NULL;
+}
+
+/* Conditions name it by its kind, wherever the key stands. */
+static const char *subject_of(struct conf *group)
+{
+    const struct conf *setting = conf_get(group, "subject");
+    return setting == NULL || setting->type != CONF_STRING
+               ? NULL
+               : policy_subject_word(text_of(setting->text));
+}
 
 static void read_subject(struct policy_loader *loader, struct conf *setting, void *object)
 {
@@ -232,6 +272,7 @@ void policy_read(struct policy_loader *loader, struct conf *group)
     struct policy *policy = loader->policy;
     loader->step_names_count = 0;
     loader->interrupts = NULL;
+    loader->subject = subject_of(group);
     *policy = (struct policy){
         .summary = "",
         .owner = "",
@@ -247,6 +288,7 @@ void policy_read(struct policy_loader *loader, struct conf *group)
         policy_else_read(loader, otherwise, policy);
     }
     policy_ask_ladder(loader, group);
+    policy_deny_check(loader, group);
     policy_lint_read(loader, group);
     policy->at = policy_keep_place(loader, group->value_at);
     policy->file = policy->at.file;

@@ -4,7 +4,6 @@
 #include "policy/policy_private.h"
 
 #define STEP_MS_MAX (30LL * 24 * 3600 * 1000)
-#define STEP_RETRIES_MAX 10
 
 static void read_name(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_action(struct policy_loader *loader, struct conf *setting, void *object);
@@ -76,7 +75,7 @@ static const struct policy_key step_rows[] = {
      .flags = KEY_OF_ACT,
      .offset = offsetof(struct policy_step, retries),
      .min = 0,
-     .max = STEP_RETRIES_MAX,
+     .max = POLICY_RETRIES_MAX,
      .help = "How often a failed action is tried again."},
     {.name = "retry_delay",
      .kind = KEY_DURATION,
@@ -442,7 +441,7 @@ static void step_read(struct policy_loader *loader, struct conf *group, struct p
     step->on_fail = loader->scope == SCOPE_ELSE ? ON_FAIL_CONTINUE : ON_FAIL_ELSE;
     step->verb =
         action != NULL && action->type == CONF_STRING ? find_verb(loader, action->text) : NULL;
-    step->retry_delay_ms = 30000;
+    step->retry_delay_ms = loader->set->defaults.step_retry_delay_ms;
     struct conf *each = conf_get(group, "each"), *parallel = conf_get(group, "parallel");
     if (each != NULL) { /* First: others say `item`. */
         policy_each_read(loader, each, step);
@@ -466,6 +465,8 @@ static void step_read(struct policy_loader *loader, struct conf *group, struct p
         finish_check(loader, group, step);
     } else if (step->kind == STEP_ACT) {
         finish_act(loader, group, step);
+        step->retries =
+            conf_get(group, "retries") == NULL ? loader->set->defaults.step_retries : step->retries;
         step->timeout_ms =
             step->timeout_ms == 0 ? loader->set->defaults.step_timeout_ms : step->timeout_ms;
         policy_undo_finish(loader, group, step);

@@ -30,6 +30,12 @@ static const char *scope_remedy(enum policy_scope scope, struct text word)
     if (scope != SCOPE_WHEN && text_is(word, "item")) {
         return "it is known in 'with' and 'need' of a step with 'each' only";
     }
+    const char *own = policy_subject_word(word);
+    if (own != NULL && strcmp(own, "host") != 0) {
+        return policy_subject_is_part(own) ? "it is known in policies whose 'subject' it is"
+                                           : "it is known in policies whose 'subject' it is; of a "
+                                             "host write host.rack, host.pool ...";
+    }
     for (size_t i = known; i < all->variables_count; i++) {
         if (text_is(word, all->variables[i].name)) {
             return i < POLICY_STEP_VARIABLES ? "it is known in the steps of do and else only"
@@ -84,9 +90,10 @@ static void tell_problems(struct policy_loader *loader, const struct policy_sour
 static const struct cel_env *env_of(struct policy_loader *loader, const char *text,
                                     enum cel_kind wanted)
 {
-    bool own = strstr(text, "steps") != NULL || strstr(text, "item") != NULL;
-    return own && loader->scope != SCOPE_WHEN ? policy_steps_env(loader, wanted)
-                                              : policy_scope_env(loader->scope, wanted);
+    bool steps = strstr(text, "steps") != NULL || strstr(text, "item") != NULL;
+    bool self = policy_has_own_name(loader) && strstr(text, loader->subject) != NULL;
+    return self || (steps && loader->scope != SCOPE_WHEN) ? policy_steps_env(loader, wanted)
+                                                          : policy_scope_env(loader->scope, wanted);
 }
 
 /* A new program; kept under key when nothing is to be said about it. */

@@ -10,6 +10,8 @@ static void read_events(struct policy_loader *loader, struct conf *setting, void
 static void read_branch_events(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_metric(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_branch_metric(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_from(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_branch_from(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_all(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_any(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_sequence(struct policy_loader *loader, struct conf *setting, void *object);
@@ -39,6 +41,11 @@ static const struct policy_key when_rows[] = {
      .offset = offsetof(struct policy_when, severity_min),
      .words = severity_words,
      .help = "At least this severe."},
+    {.name = "from",
+     .kind = KEY_READ,
+     .read = read_from,
+     .example = "from = \"alertmanager*\"",
+     .help = "Only of these sources; '*' and '?' match."},
     {.name = "if",
      .kind = KEY_CONDITION,
      .offset = offsetof(struct policy_when, condition),
@@ -137,6 +144,11 @@ static const struct policy_key branch_rows[] = {
      .offset = offsetof(struct policy_branch, severity_min),
      .words = severity_words,
      .help = "At least this severe."},
+    {.name = "from",
+     .kind = KEY_READ,
+     .read = read_branch_from,
+     .example = "from = \"alertmanager*\"",
+     .help = "Only of these sources; '*' and '?' match."},
     {.name = "if",
      .kind = KEY_CONDITION,
      .offset = offsetof(struct policy_branch, condition),
@@ -244,6 +256,18 @@ static void read_branch_metric(struct policy_loader *loader, struct conf *settin
 {
     struct policy_branch *branch = object;
     branch->metric = policy_metric_read(loader, setting);
+}
+
+static void read_from(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_when *when = object;
+    policy_from_read(loader, setting, &when->from);
+}
+
+static void read_branch_from(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_branch *branch = object;
+    policy_from_read(loader, setting, &branch->from);
 }
 
 /* ---- branches ------------------------------------------------------------------------------- */
@@ -392,20 +416,20 @@ static const struct {
 
 /* Keys that cannot stand together, and what to do instead. */
 static const struct {
-    const char *key, *others[9], *remedy;
+    const char *key, *others[10], *remedy;
 } excludes[] = {
     {"all",
-     {"event", "metric", "severity", "if", "any", "sequence", "count", "absent", "without"},
+     {"event", "metric", "severity", "from", "if", "any", "sequence", "count", "absent", "without"},
      "these stand in the conditions of 'all', or in a policy of their own"},
     {"any",
-     {"event", "metric", "severity", "if", "sequence", "count", "absent", "without"},
+     {"event", "metric", "severity", "from", "if", "sequence", "count", "absent", "without"},
      "these stand in the conditions of 'any', or in a policy of their own"},
     {"sequence",
-     {"event", "metric", "severity", "if", "count", "absent", "without"},
+     {"event", "metric", "severity", "from", "if", "count", "absent", "without"},
      "these stand in the conditions of 'sequence', or in a policy of their own"},
     {"sequence", {"for"}, "a sequence is true for the instant in which it is complete"},
     {"metric",
-     {"event", "severity", "absent", "without", "updates"},
+     {"event", "severity", "from", "absent", "without", "updates"},
      "samples have no severity and no end; absent = \"5m\" of event = \"metric.sample\" tells "
      "silence"},
     {"absent", {"count", "without", "clear"}, "a policy of its own can raise an alarm for one"},
@@ -435,7 +459,7 @@ static void tell_excludes(struct policy_loader *loader, struct conf *group)
 {
     for (size_t i = 0; i < sizeof excludes / sizeof excludes[0]; i++) {
         struct conf *key = conf_get(group, excludes[i].key);
-        for (size_t n = 0; key != NULL && n < 9 && excludes[i].others[n] != NULL; n++) {
+        for (size_t n = 0; key != NULL && n < 10 && excludes[i].others[n] != NULL; n++) {
             struct conf *other = conf_get(group, excludes[i].others[n]);
             if (other != NULL) {
                 diag_add(loader->diags, DIAG_ERROR, other->at, excludes[i].remedy,
@@ -478,6 +502,7 @@ static void branches_finish(struct policy_loader *loader, struct conf *group,
             *first = (struct policy_branch){.events = when->events,
                                             .events_count = when->events_count,
                                             .severity_min = when->severity_min,
+                                            .from = when->from,
                                             .condition = when->condition,
                                             .at = policy_keep_place(loader, group->value_at)};
         }
@@ -513,6 +538,7 @@ static void branches_union(struct policy_loader *loader, struct policy_when *whe
     when->events = all;
     when->events_count = all == NULL ? 0 : count;
     when->severity_min = SEVERITY_INFO;
+    when->from = (struct policy_names){NULL, 0};
     when->condition = (struct policy_condition){.program = NULL};
 }
 
@@ -560,7 +586,8 @@ static bool name_same(const char *x, const char *y)
 static bool branch_same(const struct policy_branch *x, const struct policy_branch *y)
 {
     return name_same(x->metric, y->metric) && x->ends == y->ends &&
-           x->severity_min == y->severity_min && source_same(&x->condition, &y->condition) &&
+           policy_names_same(&x->from, &y->from) && x->severity_min == y->severity_min &&
+           source_same(&x->condition, &y->condition) &&
            events_same(x->events, x->events_count, y->events, y->events_count);
 }
 
@@ -571,7 +598,7 @@ bool policy_when_same(const struct policy_when *x, const struct policy_when *y)
                 x->settle_ms == y->settle_ms && x->keep_ms == y->keep_ms && x->count == y->count &&
                 x->within_ms == y->within_ms && x->absent_ms == y->absent_ms &&
                 x->stale_after_ms == y->stale_after_ms && x->updates == y->updates &&
-                x->branches_count == y->branches_count &&
+                x->branches_count == y->branches_count && policy_names_same(&x->from, &y->from) &&
                 source_same(&x->condition, &y->condition) &&
                 source_same(&x->distinct, &y->distinct) && source_same(&x->by, &y->by) &&
                 source_same(&x->clear, &y->clear) && source_same(&x->expect, &y->expect) &&

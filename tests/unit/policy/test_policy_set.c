@@ -438,7 +438,7 @@ static void test_environment(void **state)
         [VAR_CRITICAL] = "critical", [VAR_FATAL] = "fatal",     [VAR_RUN] = "run",
         [VAR_STEPS] = "steps",       [VAR_CLEARED] = "cleared", [VAR_MATCHED] = "matched",
         [VAR_FAILED] = "failed",     [VAR_FAILURE] = "failure", [VAR_HOSTS] = "hosts",
-        [VAR_ITEM] = "item",
+        [VAR_ITEM] = "item",         [VAR_SELF] = "", /* Named by the subject: rack, disk ... */
     };
     const struct cel_env *env = policy_env();
     assert_int_equal(env->variables_count, POLICY_VARIABLES_COUNT);
