@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* driver doctor: one line for each binding and service, and below what should not stay as it is. */
+/* driver show; driver doctor: one line for each binding and service, and below what should not stay
+ * as it is. */
 
 #include "cli.h"
 
@@ -72,4 +73,48 @@ enum cli_exit cli_driver_doctor(struct cli *cli)
     }
     cli_print_endpoints(cli, &report);
     return nsh_get_int(&report, "failures", 0) > 0 ? CLI_NO : CLI_OK;
+}
+
+static void print_part(struct cli *cli, const struct nsh_value *driver, const char *part,
+                       const struct cli_column *columns)
+{
+    const struct nsh_value *list = nsh_get(driver, part);
+    if (list != NULL && list->type == NSH_LIST) {
+        const struct nsh_member member = {"items", *list};
+        const struct nsh_value document = nsh_map(&member, 1);
+        fputs("\n", stdout);
+        cli_print_list(cli, &document, columns, part);
+    }
+}
+
+enum cli_exit cli_driver_show(struct cli *cli)
+{
+    static const struct cli_column fields[] = {
+        {"DRIVER", "name", CLI_PLAIN, 0},
+        {"SUMMARY", "summary", CLI_PLAIN, 100},
+        {"VERSION", "version", CLI_PLAIN, 0},
+        {"MATURITY", "maturity", CLI_PLAIN, 0},
+        {0},
+    };
+    static const struct cli_column options[] = {
+        {"OPTION", "name", CLI_PLAIN, 0},       {"TYPE", "type", CLI_PLAIN, 0},
+        {"REQUIRED", "required", CLI_PLAIN, 0}, {"DEFAULT", "preset", CLI_PLAIN, 0},
+        {"WHAT", "help", CLI_PLAIN, 90},        {0},
+    };
+    static const struct cli_column verbs[] = {
+        {"VERB", "name", CLI_PLAIN, 0},        {"EFFECT", "effect", CLI_PLAIN, 0},
+        {"PROVEN BY", "verify", CLI_PLAIN, 0}, {"TIME", "timeout_ms", CLI_LENGTH, 0},
+        {"WHAT", "help", CLI_PLAIN, 90},       {0},
+    };
+    struct nsh_value driver;
+    enum cli_exit result = cli_request(
+        cli, "GET", arena_printf(&cli->arena, "/v1/drivers/%s", cli_escape(cli, cli->args[0])),
+        NULL, &driver);
+    if (result != CLI_OK || cli_print_document(cli, &driver)) {
+        return result;
+    }
+    cli_print_fields(cli, &driver, fields);
+    print_part(cli, &driver, "options", options);
+    print_part(cli, &driver, "verbs", verbs);
+    return CLI_OK;
 }

@@ -45,6 +45,11 @@ void routes_drivers(const struct api_request *request)
     routes_post(request, "drivers", "DriverList", NOTHING);
 }
 
+void routes_driver(const struct api_request *request)
+{
+    post_id(request, "driver", "Driver");
+}
+
 void routes_doctor(const struct api_request *request)
 {
     const char *host = api_query(request, "host");

@@ -33,7 +33,7 @@ typedef void (*shell_answer_fn)(void *arg, const struct shell_answer *answer);
  *
  * Engine commands (engine.h): freeze unfreeze run.cancel plan brake.release alarm.clear
  * The shell's own: status, hosts {host,state,limit}, host {id}, policies, policy {id}, drivers,
- * driver.doctor {id host}, freezes, reload
+ * driver {id}, driver.doctor {id host}, freezes, reload
  *
  * -NSH_LIMIT      SHELL_REQUESTS_MAX wait already; nothing was taken
  * -NSH_CANCELLED  the daemon is stopping

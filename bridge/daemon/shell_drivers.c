@@ -53,6 +53,28 @@ static void add_driver(struct textbuf *out, const struct drivers *drivers,
     textbuf_add_chars(out, "]}");
 }
 
+struct agents_list {
+    struct textbuf *out;
+    const struct drivers *drivers;
+    const struct nsh_value *breakers;
+};
+
+/* Its verbs are known once somebody asked it; the list asks nobody. */
+static void add_agent(void *arg, const char *name, const struct nsh_driver *known)
+{
+    const struct agents_list *list = arg;
+    textbuf_add_char(list->out, ',');
+    if (known != NULL) {
+        add_driver(list->out, list->drivers, known, list->breakers);
+        return;
+    }
+    textbuf_add_chars(list->out, "{\"name\":");
+    textbuf_add_json(list->out, text_of(name));
+    textbuf_add_chars(list->out, ",\"summary\":\"A fence agent: driver show reads what it takes.\","
+                                 "\"maturity\":\"proven\",\"devices\":0,\"running\":0,"
+                                 "\"broken\":0,\"verbs\":[]}");
+}
+
 /* The engine's breakers, in arena; NULL: it could not be asked. */
 static const struct nsh_value *breakers_of(struct shell *shell, struct arena *arena,
                                            struct nsh_value *reply)
@@ -92,11 +114,85 @@ void shell_drivers(struct shell *shell, struct shell_request *request)
         textbuf_add_chars(&out, i == 0 ? "" : ",");
         add_driver(&out, shell->drivers, driver, breakers);
     }
+    struct agents_list agents = {&out, shell->drivers, breakers};
+    drivers_agents_each(shell->drivers, add_agent, &agents); /* Of exec: it is not the first. */
     textbuf_add_char(&out, ']');
     if (breakers != NULL) {
         textbuf_add_chars(&out, ",\"breakers\":");
         json_write(breakers, &out);
     }
     textbuf_add_char(&out, '}');
+    shell_answer(shell, request, (struct text){out.at, (uint32_t)out.count});
+}
+
+/* ---- one of them ---- */
+
+static void add_options(struct textbuf *out, const struct nsh_option *options, size_t count)
+{
+    static const char *const types[] = {
+        [NSH_NULL] = "null",     [NSH_BOOL] = "bool",         [NSH_INT] = "int",
+        [NSH_DOUBLE] = "double", [NSH_STRING] = "text",       [NSH_LIST] = "list",
+        [NSH_MAP] = "map",       [NSH_DURATION] = "duration", [NSH_SECRET] = "secret"};
+    textbuf_add_char(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        const struct nsh_option *option = &options[i];
+        textbuf_add_chars(out, i == 0 ? "{\"name\":" : ",{\"name\":");
+        textbuf_add_json(out, text_of(option->name));
+        add_text(out, "type", types[option->type]);
+        textbuf_addf(out, ",\"required\":%s",
+                     (option->flags & NSH_REQUIRED) != 0 ? "true" : "false");
+        add_text(out, "preset", option->preset);
+        add_text(out, "min", option->min);
+        add_text(out, "max", option->max);
+        for (size_t c = 0; option->choices != NULL && option->choices[c] != NULL; c++) {
+            textbuf_add_chars(out, c == 0 ? ",\"choices\":[" : ",");
+            textbuf_add_json(out, text_of(option->choices[c]));
+            textbuf_add_chars(out, option->choices[c + 1] == NULL ? "]" : "");
+        }
+        add_text(out, "help", option->help);
+        textbuf_add_char(out, '}');
+    }
+    textbuf_add_char(out, ']');
+}
+
+static void add_verb(struct textbuf *out, const struct nsh_verb *verb)
+{
+    textbuf_add_chars(out, "{\"name\":");
+    textbuf_add_json(out, text_of(verb->name));
+    add_text(out, "effect", effect_word(verb->effect));
+    add_text(out, "verify", verb->verify);
+    add_text(out, "proof", verb->proof);
+    add_text(out, "undo", verb->undo);
+    textbuf_addf(out, ",\"timeout_ms\":%u", verb->timeout_ms_default);
+    add_text(out, "help", verb->help);
+    textbuf_add_chars(out, ",\"args\":");
+    add_options(out, verb->args, verb->args_count);
+    textbuf_add_char(out, '}');
+}
+
+void shell_driver(struct shell *shell, struct shell_request *request)
+{
+    CLEANUP(textbuf_donep) struct textbuf out = {0};
+    const char *id = nsh_get_text(&request->args, "id", "");
+    const struct nsh_driver *driver = drivers_find(shell->drivers, id);
+    struct nsh_error err = {0};
+    if (driver == NULL) {
+        nsh_fail(&err, NSH_NOT_FOUND, "no driver '%.64s' is installed", id);
+        shell_answer_error(shell, request, &err);
+        return;
+    }
+    textbuf_add_chars(&out, "{\"apiVersion\":\"nightshift/v1\",\"kind\":\"Driver\",\"name\":");
+    textbuf_add_json(&out, text_of(driver->name));
+    add_text(&out, "version", driver->version);
+    add_text(&out, "summary", driver->summary);
+    add_text(&out, "maturity", driver->maturity == NSH_PROVEN ? "proven" : "experimental");
+    textbuf_add_chars(&out, ",\"options\":");
+    add_options(&out, driver->options, driver->options_count);
+    textbuf_add_chars(&out, ",\"verbs\":[");
+    for (size_t i = 0; i < driver->verbs_count; i++) {
+        textbuf_add_chars(&out, i == 0 ? "" : ",");
+        add_verb(&out, &driver->verbs[i]);
+    }
+    textbuf_add_chars(&out, "]}");
     shell_answer(shell, request, (struct text){out.at, (uint32_t)out.count});
 }

@@ -208,6 +208,7 @@ void shell_observed(void *arg, const char *host, const char *type, const struct 
 
 /* ---- shell_doctor.c ---- */
 
+void shell_driver(struct shell *shell, struct shell_request *request);
 #define DOCTOR_PREFIX "doctor-"
 void shell_doctor(struct shell *shell, struct shell_request *request);
 void shell_doctor_done(struct shell *shell, const char *action, const struct nsh_outcome *outcome);

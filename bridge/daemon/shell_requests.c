@@ -40,6 +40,7 @@ static const struct shell_command commands[] = {
     {"policy", shell_policy, false},
     {"policy.score", shell_policy_score, false},
     {"drivers", shell_drivers, false},
+    {"driver", shell_driver, false},
     {"driver.doctor", shell_doctor, false},
     {"freezes", shell_freezes, false},
     {"reload", shell_reload_request, false},

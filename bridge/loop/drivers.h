@@ -19,9 +19,18 @@ struct drivers;
 int drivers_load(const char *folder, struct drivers **ret_drivers, struct nsh_error *err);
 void drivers_free(struct drivers *drivers); /* All devices closed before. */
 
+/*
+ * A module, or a fence agent by its name ("fence_apc"): the exec driver with a table made from what
+ * the agent says of itself. The first time an agent is named it is run for that, which may take a
+ * second.
+ */
 const struct nsh_driver *drivers_find(const struct drivers *drivers, const char *name);
 const struct nsh_driver *drivers_at(const struct drivers *drivers,
-                                    size_t index); /* NULL past the end. */
+                                    size_t index); /* NULL past the end: modules only. */
+/* The fence agents installed; known: NULL while nobody asked for it. */
+void drivers_agents_each(const struct drivers *drivers,
+                         void (*each)(void *arg, const char *name, const struct nsh_driver *known),
+                         void *arg);
 const struct nsh_verb *driver_verb(const struct nsh_driver *driver,
                                    const char *name); /* NULL: it has none. */
 

@@ -126,6 +126,7 @@ int drivers_load(const char *folder, struct drivers **ret_drivers, struct nsh_er
         drivers_free(drivers);
         return result;
     }
+    drivers->agents = agents_new(drivers_find(drivers, "exec"));
     *ret_drivers = drivers;
     return 0;
 }
@@ -139,6 +140,9 @@ void drivers_free(struct drivers *drivers)
     for (size_t i = 0; i < drivers->modules_count && drivers->devices_open == 0; i++) {
         dlclose(drivers->modules[i].handle); /* A device that never let go keeps its code. */
     }
+    if (drivers->devices_open == 0) {
+        agents_free(drivers->agents);
+    }
     map_done(&drivers->devices);
     map_done(&drivers->calls);
     free(drivers);
@@ -151,7 +155,14 @@ const struct nsh_driver *drivers_find(const struct drivers *drivers, const char 
             return drivers->modules[i].driver;
         }
     }
-    return NULL;
+    return agents_find(drivers->agents, name);
+}
+
+void drivers_agents_each(const struct drivers *drivers,
+                         void (*each)(void *arg, const char *name, const struct nsh_driver *known),
+                         void *arg)
+{
+    agents_each(drivers->agents, each, arg);
 }
 
 const struct nsh_driver *drivers_at(const struct drivers *drivers, size_t index)

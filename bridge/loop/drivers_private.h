@@ -17,7 +17,8 @@ struct module {
 struct drivers {
     struct module modules[DRIVERS_COUNT_MAX];
     size_t modules_count;
-    struct loop *loop; /* Since drivers_run(). */
+    struct agents *agents; /* Fence agents by name; NULL: there is no exec driver. */
+    struct loop *loop;     /* Since drivers_run(). */
     drivers_secret_fn secret;
     void *secret_arg;
     drivers_done_fn done;
@@ -30,6 +31,18 @@ struct drivers {
     uint64_t late_count; /* Completions of calls that had been ended. */
     bool stopping;
 };
+
+/* ---- fence agents by name (drivers_agents.c); agents may be NULL in each ---- */
+
+struct agents *agents_new(const struct nsh_driver *exec);
+void agents_free(struct agents *agents);
+/* Asks the agent what it takes, once: up to 20 s. NULL: no such agent, or it does not say. */
+const struct nsh_driver *agents_find(struct agents *agents, const char *name);
+/* Those installed, by name; known: NULL until somebody asked for it. */
+void agents_each(struct agents *agents,
+                 void (*each)(void *arg, const char *name, const struct nsh_driver *known),
+                 void *arg);
+const char *agents_folder(void);
 
 /* A table a module may not have: names, types, presets, verbs against the vocabulary. */
 int options_table_check(const struct nsh_option *options, size_t options_count,

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OPTIONS_COUNT_MAX 64 /* Of one table. */
+#define OPTIONS_COUNT_MAX 192 /* Of one table; some fence agents have 100. */
 
 static const char *type_words(enum nsh_type type)
 {

@@ -418,6 +418,16 @@ static const struct {
     {12, NSH_NOT_FOUND, true, "no such machine"},
 };
 
+bool exec_text_good(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool output_says(const struct nsh_exit *end, const char *words)
 {
     return end->output != NULL &&
@@ -427,7 +437,7 @@ static bool output_says(const struct nsh_exit *end, const char *words)
 void exec_fence_reply(const char *action, const struct nsh_exit *end, struct exec_reply *ret_reply)
 {
     bool reads = strcmp(action, "status") == 0 || strcmp(action, "monitor") == 0 ||
-                 strcmp(action, "metadata") == 0;
+                 strcmp(action, "metadata") == 0 || strcmp(action, "list") == 0;
     *ret_reply = (struct exec_reply){.result = {.type = NSH_NULL}};
     if (ended_badly(end, !reads, ret_reply)) {
         return;

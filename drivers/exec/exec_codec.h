@@ -52,6 +52,9 @@ int exec_fence_request(const char *action, const struct nsh_value *parameters, c
  */
 void exec_fence_reply(const char *action, const struct nsh_exit *end, struct exec_reply *ret_reply);
 
+/* Only printable ASCII. */
+bool exec_text_good(const char *text);
+
 /*
  * The parameters and actions of `action=metadata`: calls fn for each; -NSH_PROTOCOL when it is no
  * metadata. The names are borrowed from xml (not terminated: name_bytes).

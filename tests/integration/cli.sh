@@ -80,7 +80,9 @@ row 2 - 'limit wants a number' run list --limit none
 row 0 'memory-fatal +enforce' '^2 policies' policy list
 row 0 '^do +cycle: power.cycle' - policy show memory-fatal
 row 4 - "no policy 'nothing'" policy show nothing
-row 0 '^redfish .*power.cycle' "^$(ls "$NS_BUILD"/drivers/*.so | wc -l) drivers" driver list
+row 0 '^redfish .*power.cycle' "^$(ls "$NS_BUILD"/drivers/*.so /usr/sbin/fence_* 2>/dev/null | wc -l) drivers" driver list
+row 0 '^password +secret' - driver show redfish
+row 4 - "no driver 'fence_nothing'" driver show fence_nothing
 row 0 '^ipmi +r1h02 +ok' '^5 endpoints asked' driver doctor
 row 0 '^tls +ok +redfish +r1h01' '^1 endpoint asked' driver doctor redfish --host r1h01
 row 4 - "no host 'r9h99'" driver doctor --host r9h99

@@ -115,6 +115,21 @@ static void cancel_due(void *arg)
     drivers_cancel(call->drive->drivers, call->action);
 }
 
+/* The binding that a verb of the vocabulary goes by; a driver's own goes by the binding of that
+ * driver. Without one: the controller. */
+static const struct binding *binding_for(const struct host *host, const char *verb)
+{
+    const struct verb *known = verb_find(text_of(verb));
+    const struct binding *binding = known == NULL ? NULL : host_binding(host, known->binding);
+    for (size_t i = 0; known == NULL && binding == NULL && i < host->bindings_count; i++) {
+        size_t count = strlen(host->bindings[i].driver);
+        if (strncmp(verb, host->bindings[i].driver, count) == 0 && verb[count] == '.') {
+            binding = &host->bindings[i];
+        }
+    }
+    return binding == NULL ? host_binding(host, BINDING_BMC) : binding;
+}
+
 /* What the inventory says, with what the line says on top. */
 static struct nsh_value settings_of(const struct binding *binding, const struct line *line,
                                     struct nsh_member members[64])
@@ -142,7 +157,7 @@ static struct nsh_value settings_of(const struct binding *binding, const struct 
 
 static void call_start(struct drive *drive, const struct host *host, const struct line *line)
 {
-    const struct binding *binding = host_binding(host, BINDING_BMC);
+    const struct binding *binding = binding_for(host, line->verb);
     struct nsh_member members[64];
     char device[96];
     struct nsh_error err = {0};
@@ -152,7 +167,7 @@ static void call_start(struct drive *drive, const struct host *host, const struc
     struct drive_call *call = &drive->calls[drive->calls_count];
     snprintf(call->action, sizeof call->action, "a%zu", drive->calls_count++);
     snprintf(call->verb, sizeof call->verb, "%s", line->verb);
-    snprintf(device, sizeof device, "%s/bmc", host->name);
+    snprintf(device, sizeof device, "%.64s/%.20s", host->name, binding_word(binding->kind));
     call->host = host->name;
     call->begun_ms = now_ms();
     call->drive = drive;

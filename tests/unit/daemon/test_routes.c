@@ -40,6 +40,8 @@ static void test_commands(void **state)
         {"GET", "/v1/policies", NULL, 200, "PolicyList", "policies"},
         {"GET", "/v1/policies/p%2F1", NULL, 200, "Policy", "policy {\"id\":\"p/1\"}"},
         {"GET", "/v1/drivers", NULL, 200, "DriverList", "drivers"},
+        {"GET", "/v1/drivers/fence_apc", NULL, 200, "\"kind\":\"Driver\"",
+         "driver {\"id\":\"fence_apc\"}"},
         {"GET", "/v1/drivers/all/doctor", NULL, 200, "DoctorReport",
          "driver.doctor {\"id\":\"all\",\"host\":\"\"}"},
         {"GET", "/v1/drivers/ipmi/doctor?host=r1h01", NULL, 200, "DoctorReport",

@@ -217,6 +217,7 @@ static void documents(void **state)
         {"drivers", NULL, "\"name\":\"probe\""},
         {"drivers", NULL, "\"breakers\":[]"},
         {"policies", NULL, "\"worst_case\":[{\"domain\":\"rack\",\"hosts_in_10m\":"},
+        {"driver", "{\"id\":\"probe\"}", "\"verbs\":[{\"name\":\"power.status\",\"effect\":\"reads\""},
         {"driver.doctor", "{\"id\":\"probe\"}", "\"failures\":0,\"warnings\":0,\"breakers\":[]"},
         {"freezes", NULL, "\"items\":[]"},
         {"plan", NULL, "{"},
