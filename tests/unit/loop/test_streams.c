@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams over the loop, against real sockets on the loopback. */
 
-#include "loop/loop.h"
 #include "../unit.h"
+#include "loop/loop.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
