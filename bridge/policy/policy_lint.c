@@ -45,6 +45,10 @@ struct lint_words {
 
 static const struct lint_words words_if = {"this is never true: the policy never runs",
                                            "this is always true", NULL};
+static const struct lint_words words_branch = {"this is never true: this condition never is",
+                                               "this is always true", NULL};
+static const struct lint_words words_ends = {"this is never true: it ends nothing",
+                                             "this is always true", NULL};
 static const struct lint_words words_unless = {"this is never true: it forbids nothing",
                                                "this is always true: the policy never runs",
                                                "a policy that only looks says mode = \"observe\""};
@@ -186,6 +190,85 @@ static void lint_unless(struct lint *lint, struct conf *setting, const struct po
     }
 }
 
+/* The conditions of all, any, sequence; of absent and without the first is the trigger's own. */
+static void lint_branches(struct lint *lint, struct conf *list, const struct policy_when *when,
+                          bool ends, bool takes_down)
+{
+    bool single = list != NULL && list->type == CONF_GROUP;
+    struct conf *group = list == NULL ? NULL : single ? list : list->first;
+    for (size_t i = 0; group != NULL && i < when->branches_count; i++) {
+        const struct policy_branch *branch = &when->branches[i];
+        bool own = i == 0 && (when->trigger == TRIGGER_WITHOUT || when->trigger == TRIGGER_ABSENT);
+        if (branch->ends != ends || own) {
+            continue;
+        }
+        struct conf *condition = group->type == CONF_GROUP ? conf_get(group, "if") : NULL;
+        lint->known_count = policy_lint_known(lint->known, branch->events, branch->events_count,
+                                              branch->severity_min);
+        lint_condition(lint, condition, &branch->condition,
+                       ends                           ? &words_ends
+                       : when->trigger == TRIGGER_ANY ? &words_branch
+                                                      : &words_if);
+        if (takes_down) {
+            lint_patterns(lint, condition, &branch->condition);
+        }
+        group = single ? NULL : group->next;
+    }
+}
+
+static void lint_trigger(struct lint *lint, struct conf *group, const struct policy *policy)
+{
+    static const char *const begins[] = {"all", "any", "sequence"};
+    static const char *const ends[] = {"unless", "without"};
+    bool takes_down = lint->loader->interrupts != NULL;
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
+        lint_branches(lint, conf_get(group, begins[i]), &policy->when, false, takes_down);
+    }
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        lint_branches(lint, conf_get(group, ends[i]), &policy->when, true, false);
+    }
+}
+
+/* The longest window that a condition looks over; 0: it looks over none. */
+static int64_t longest_window(const struct policy_condition *condition)
+{
+    static const char *const functions[] = {"avg_over",  "min_over",   "max_over",
+                                            "rate_over", "delta_over", "predict"};
+    int64_t longest_ms = 0;
+    for (size_t f = 0; condition->program != NULL && f < sizeof functions / sizeof functions[0];
+         f++) {
+        struct cel_call calls[CALLS_MAX];
+        size_t count = cel_program_calls(condition->program, functions[f], calls, CALLS_MAX);
+        for (size_t i = 0; i < count; i++) {
+            int64_t window_ms = 0;
+            bool known = calls[i].args_count > 1 &&
+                         text_to_duration_ms(text_of(calls[i].args[1].literal), &window_ms);
+            longest_ms = known && window_ms > longest_ms ? window_ms : longest_ms;
+        }
+    }
+    return longest_ms;
+}
+
+/* `clear` holds the trigger while its window remembers: one spike is true for as long. */
+static void lint_spike(struct lint *lint, struct conf *group, const struct policy_when *when)
+{
+    int64_t window_ms = longest_window(&when->clear);
+    struct conf *clear = conf_get(group, "clear");
+    if (clear == NULL || when->for_ms == 0 || window_ms < when->for_ms) {
+        return;
+    }
+    CLEANUP(textbuf_donep) struct textbuf text = {0};
+    textbuf_add_chars(&text, "one sample may hold this for ");
+    textbuf_add_duration(&text, window_ms);
+    textbuf_add_chars(&text, ", so 'for' = ");
+    textbuf_add_duration(&text, when->for_ms);
+    diag_add(
+        lint->loader->diags, DIAG_WARNING, clear->value_at,
+        "ask 'if' for the whole time, such as min_over('m', '2m') > x, and leave 'for' out; or "
+        "give 'clear' a shorter window",
+        "%s proves nothing", text.at);
+}
+
 static void lint_conditions(struct policy_loader *loader, struct conf *group)
 {
     const struct policy *policy = loader->policy;
@@ -196,6 +279,8 @@ static void lint_conditions(struct policy_loader *loader, struct conf *group)
     if (when != NULL && when->type == CONF_GROUP) {
         condition = conf_get(when, "if");
         lint_condition(&lint, condition, &policy->when.condition, &words_if);
+        lint_trigger(&lint, when, policy);
+        lint_spike(&lint, when, &policy->when);
     }
     /* Later the severity may be another. */
     lint.known_count = policy_lint_known(lint.known, policy->when.events, policy->when.events_count,

@@ -82,33 +82,89 @@ static void warn(const struct set_lint *lint, const struct policy *policy, const
     diag_add(lint->diags, DIAG_WARNING, policy->places.name, remedy, "%s", text);
 }
 
+/* ---- views -------------------------------------------------------------------------------- */
+
+/* One way in which a policy begins: its trigger, or one condition of several. */
+struct view {
+    const char *const *events;
+    size_t events_count;
+    enum severity severity_min;
+    const struct policy_names *from;
+    const struct policy_condition *condition;
+};
+
+static size_t views_count(const struct policy *policy)
+{
+    return policy->when.branches_count == 0 ? 1 : policy->when.branches_count;
+}
+
+/* False: it begins nothing (it ends something, or looks at samples). */
+static bool view_of(const struct policy *policy, size_t i, struct view *ret_view)
+{
+    const struct policy_when *when = &policy->when;
+    if (when->branches_count == 0) {
+        *ret_view = (struct view){when->events, when->events_count, when->severity_min, &when->from,
+                                  &when->condition};
+        return when->metric == NULL;
+    }
+    const struct policy_branch *branch = &when->branches[i];
+    *ret_view = (struct view){branch->events, branch->events_count, branch->severity_min,
+                              &branch->from, &branch->condition};
+    return branch->metric == NULL && !branch->ends && when->trigger != TRIGGER_ABSENT;
+}
+
+static bool view_listens(const struct view *view, const char *type)
+{
+    for (size_t i = 0; i < view->events_count; i++) {
+        if (strcmp(view->events[i], type) == 0 ||
+            (!is_glob(type) && text_glob(text_of(view->events[i]), text_of(type)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- pairs -------------------------------------------------------------------------------- */
 
-/* The conditions of a policy as claims: its `if` is true and none of its `unless`. */
-static size_t add_claims(const struct policy *policy, struct cel_claim *claims, size_t count)
+static size_t add_claim(const struct policy_condition *condition, bool negated,
+                        struct cel_claim *claims, size_t count)
 {
-    if (policy->when.condition.program != NULL && count < CEL_CLAIMS_MAX) {
-        claims[count++] = (struct cel_claim){policy->when.condition.program, false};
-    }
-    for (size_t i = 0; i < policy->unless_count && count < CEL_CLAIMS_MAX; i++) {
-        if (policy->unless[i].program != NULL) {
-            claims[count++] = (struct cel_claim){policy->unless[i].program, true};
-        }
+    if (condition->program != NULL && count < CEL_CLAIMS_MAX) {
+        claims[count++] = (struct cel_claim){condition->program, negated};
     }
     return count;
 }
 
-/* Whether whenever second runs, first would too. */
-static bool implies(struct set_lint *lint, const struct policy *second, const struct policy *first)
+/* What is true when the policy runs by that view: its `if`, where all are needed those of the
+ * others too, and none of its `unless`. */
+static size_t add_claims(const struct policy *policy, const struct view *view,
+                         struct cel_claim *claims, size_t count)
+{
+    bool together = policy->when.trigger == TRIGGER_ALL || policy->when.trigger == TRIGGER_SEQUENCE;
+    count = add_claim(view->condition, false, claims, count);
+    for (size_t i = 0; together && i < policy->when.branches_count; i++) {
+        const struct policy_branch *branch = &policy->when.branches[i];
+        if (!branch->ends && &branch->condition != view->condition) {
+            count = add_claim(&branch->condition, false, claims, count);
+        }
+    }
+    for (size_t i = 0; i < policy->unless_count; i++) {
+        count = add_claim(&policy->unless[i], true, claims, count);
+    }
+    return count;
+}
+
+/* Whether whenever second runs by that view, first would too by its own. */
+static bool implies(struct set_lint *lint, const struct policy *second, const struct view *by,
+                    const struct policy *first, const struct view *own)
 {
     struct cel_known known[POLICY_LINT_KNOWN_MAX];
-    size_t known_count = policy_lint_known(known, second->when.events, second->when.events_count,
-                                           second->when.severity_min);
+    size_t known_count = policy_lint_known(known, by->events, by->events_count, by->severity_min);
     struct cel_claim claims[CEL_CLAIMS_MAX + 1];
-    size_t count = add_claims(second, claims, 0);
+    size_t count = add_claims(second, by, claims, 0);
     bool result = true;
-    if (first->when.condition.program != NULL) {
-        claims[count] = (struct cel_claim){first->when.condition.program, true};
+    if (own->condition->program != NULL) {
+        claims[count] = (struct cel_claim){own->condition->program, true};
         result = cel_contradict(claims, count + 1, known, known_count, &lint->arena, NULL);
     }
     for (size_t i = 0; result && i < first->unless_count; i++) {
@@ -119,41 +175,87 @@ static bool implies(struct set_lint *lint, const struct policy *second, const st
     return result;
 }
 
-static bool comes_first(const struct policy *first, const struct policy *second)
+/* Sooner, but not by so much that its run may be over when the other one's time comes: that is the
+ * next rung, not a shadow. */
+static bool comes_first(const struct set_lint *lint, const struct policy *first,
+                        const struct policy *second)
 {
     bool in_order =
         has_globs(first) == has_globs(second) ? first->index < second->index : has_globs(second);
-    return delay_ms(first) < delay_ms(second) || (delay_ms(first) == delay_ms(second) && in_order);
+    int64_t later_ms = delay_ms(second) - delay_ms(first);
+    return (later_ms > 0 && later_ms <= lint->set->defaults.guards.queue_ms) ||
+           (later_ms == 0 && in_order);
+}
+
+/* One event is enough for it. */
+static bool is_plain(const struct policy *policy)
+{
+    return (policy->when.trigger == TRIGGER_EVENT || policy->when.trigger == TRIGGER_ANY) &&
+           policy->when.count == 0 && policy->when.metric == NULL && policy->calendar == 0;
+}
+
+/* Some way of first is at least as wide as this one of second. */
+static bool view_is_covered(struct set_lint *lint, const struct policy *second,
+                            const struct view *by, const struct policy *first)
+{
+    struct view own;
+    for (size_t i = 0; i < views_count(first); i++) {
+        bool wide = view_of(first, i, &own) && own.severity_min <= by->severity_min &&
+                    (own.from->count == 0 || policy_names_same(own.from, by->from));
+        for (size_t e = 0; wide && e < by->events_count; e++) {
+            wide = view_listens(&own, by->events[e]);
+        }
+        if (wide && implies(lint, second, by, first, &own)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool shadows(struct set_lint *lint, const struct policy *first, const struct policy *second)
 {
     if (first->mode != second->mode || first->subject == NULL || second->subject == NULL ||
-        strcmp(first->subject, second->subject) != 0 || first->when.count > 0 ||
-        first->when.severity_min > second->when.severity_min ||
-        once_ms(lint, first) > once_ms(lint, second) || !comes_first(first, second)) {
+        strcmp(first->subject, second->subject) != 0 || !is_plain(first) || !is_plain(second) ||
+        once_ms(lint, first) > once_ms(lint, second) || !comes_first(lint, first, second)) {
         return false;
     }
-    for (size_t i = 0; i < second->when.events_count; i++) {
-        if (!listens(first, second->when.events[i])) {
+    struct view by;
+    for (size_t i = 0; i < views_count(second); i++) {
+        if (!view_of(second, i, &by) || !view_is_covered(lint, second, &by, first)) {
             return false;
         }
     }
-    return implies(lint, second, first);
+    return true;
+}
+
+static bool views_meet(struct set_lint *lint, const struct policy *a, const struct view *x,
+                       const struct policy *b, const struct view *y, const char *type)
+{
+    if (!view_listens(x, type) || !view_listens(y, type)) {
+        return false;
+    }
+    enum severity least = x->severity_min > y->severity_min ? x->severity_min : y->severity_min;
+    struct cel_known known[POLICY_LINT_KNOWN_MAX];
+    size_t known_count = policy_lint_known(known, &type, 1, least);
+    struct cel_claim claims[CEL_CLAIMS_MAX];
+    size_t count = add_claims(b, y, claims, add_claims(a, x, claims, 0));
+    bool result = !cel_contradict(claims, count, known, known_count, &lint->arena, NULL);
+    arena_reset(&lint->arena);
+    return result;
 }
 
 static bool may_both_act(struct set_lint *lint, const struct policy *a, const struct policy *b,
                          const char *type)
 {
-    enum severity least =
-        a->when.severity_min > b->when.severity_min ? a->when.severity_min : b->when.severity_min;
-    struct cel_known known[POLICY_LINT_KNOWN_MAX];
-    size_t known_count = policy_lint_known(known, &type, 1, least);
-    struct cel_claim claims[CEL_CLAIMS_MAX];
-    size_t count = add_claims(b, claims, add_claims(a, claims, 0));
-    bool result = !cel_contradict(claims, count, known, known_count, &lint->arena, NULL);
-    arena_reset(&lint->arena);
-    return result;
+    struct view x, y;
+    for (size_t i = 0; i < views_count(a); i++) {
+        for (size_t j = 0; view_of(a, i, &x) && j < views_count(b); j++) {
+            if (view_of(b, j, &y) && views_meet(lint, a, &x, b, &y, type)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 static void note(const struct set_lint *lint, const struct policy *policy, const char *text)
@@ -164,9 +266,6 @@ static void note(const struct set_lint *lint, const struct policy *policy, const
 static void lint_pair(struct set_lint *lint, const struct policy *a, const struct policy *b,
                       const char *type)
 {
-    if (a->when.branches_count > 0 || b->when.branches_count > 0) {
-        return; /* Sharing one condition of several says little. */
-    }
     const struct policy *first = shadows(lint, a, b) ? a : shadows(lint, b, a) ? b : NULL;
     CLEANUP(textbuf_donep) struct textbuf text = {0};
     if (first != NULL) {
@@ -247,21 +346,27 @@ static void lint_settle_with(struct set_lint *lint, const struct policy *policy,
 {
     bool gathers = other->when.count > 1 || other->when.trigger == TRIGGER_ALL ||
                    other->when.trigger == TRIGGER_SEQUENCE;
-    if (!gathers || other->when.within_ms <= delay_ms(policy)) {
+    bool feeds = shared_type(policy, other) != NULL; /* The same events are what it waits for. */
+    int64_t need_ms = (gathers ? other->when.within_ms : 0) + (feeds ? delay_ms(other) : 0);
+    if ((!gathers && !feeds) || need_ms <= delay_ms(policy)) {
         return;
     }
     CLEANUP(textbuf_donep) struct textbuf window = {0}, text = {0}, remedy = {0};
-    textbuf_add_duration(&window, other->when.within_ms);
+    textbuf_add_duration(&window, need_ms);
     textbuf_addf(&text, "'%s' may act before '%s', which needs up to %s, can forbid it",
                  policy->name, other->name, window.at);
     bool settles = policy->places.settle.file != NULL;
     textbuf_add_chars(&remedy, "the first hosts would be taken down before the correlation is "
                                "complete; use settle = \"");
-    textbuf_add_duration(&remedy, other->when.within_ms - policy->when.for_ms);
+    textbuf_add_duration(&remedy, need_ms - policy->when.for_ms);
     textbuf_add_chars(&remedy, "\" at least");
     diag_add(lint->diags, DIAG_WARNING, settles ? policy->places.settle : policy->places.name,
              remedy.at, "%s", text.at);
-    diag_add(lint->diags, DIAG_NOTE, other->places.within, NULL, "that window is set here");
+    if (other->places.within.file != NULL) {
+        diag_add(lint->diags, DIAG_NOTE, other->places.within, NULL, "that window is set here");
+    } else {
+        note(lint, other, "it waits here");
+    }
 }
 
 /* Those that raise what the policy's `unless` asks for. */
