@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The face of the library: compile, evaluate, explain. */
 
-#include "cel/cel_private.h"
+#include "cel/cel_eval.h"
+#include "cel/cel_parts.h"
 
 #include <stdio.h>
 
@@ -160,6 +161,26 @@ static void run_start(struct cel_run *run, const struct cel_program *program,
     run->stop = 0;
 }
 
+static int run_end(const struct cel_run *run, const struct cel_value *value,
+                   struct cel_value *ret_value, struct nsh_error *err)
+{
+    if (run->stop == NSH_LIMIT) {
+        return nsh_fail(err, NSH_LIMIT, "the condition took more than %d steps", CEL_STEPS_MAX);
+    }
+    if (run->stop != 0) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    if (value->kind == CEL_ERROR) {
+        int r = nsh_fail(err, NSH_INVALID, "%s", value->text);
+        if (err != NULL) {
+            err->column = value->count; /* From 1, in bytes of the source; 0: not known. */
+        }
+        return r;
+    }
+    *ret_value = *value;
+    return 0;
+}
+
 int cel_eval(const struct cel_program *program, const struct cel_inputs *inputs,
              struct arena *arena, struct cel_value *ret_value, struct nsh_error *err)
 {
@@ -167,21 +188,26 @@ int cel_eval(const struct cel_program *program, const struct cel_inputs *inputs,
     struct cel_value value;
     run_start(&run, program, inputs, arena);
     cel_eval_code(&run, program->code, &value);
-    if (run.stop == NSH_LIMIT) {
-        return nsh_fail(err, NSH_LIMIT, "the condition took more than %d steps", CEL_STEPS_MAX);
+    return run_end(&run, &value, ret_value, err);
+}
+
+int cel_eval_rest(const struct cel_program *program, uint64_t known,
+                  const struct cel_inputs *inputs, struct arena *arena, struct cel_value *ret_value,
+                  struct nsh_error *err)
+{
+    struct cel_run run;
+    struct cel_value value;
+    if (program->code->run != cel_run_and) {
+        known = 0;
     }
-    if (run.stop != 0) {
-        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    run_start(&run, program, inputs, arena);
+    run.known = known;
+    if (known == 0) {
+        cel_eval_code(&run, program->code, &value);
+    } else {
+        cel_run_and_rest(&run, program->code, &value);
     }
-    if (value.kind == CEL_ERROR) {
-        int r = nsh_fail(err, NSH_INVALID, "%s", value.text);
-        if (err != NULL) {
-            err->column = value.count; /* From 1, in bytes of the source; 0: not known. */
-        }
-        return r;
-    }
-    *ret_value = value;
-    return 0;
+    return run_end(&run, &value, ret_value, err);
 }
 
 struct copier {

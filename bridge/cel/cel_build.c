@@ -212,6 +212,7 @@ static void fold(struct builder *builder, struct cel_code *code)
     if (value.kind != CEL_ERROR) {
         code->run = cel_run_constant;
         code->value = value;
+        code->overloads_count = 0; /* They stood where the value does now. */
     }
 }
 
@@ -259,8 +260,9 @@ static void prepare_zone(struct builder *builder, const struct cel_ast *ast, str
 static const struct cel_code *build(struct builder *builder, const struct cel_ast *ast)
 {
     struct cel_code *code = arena_alloc(builder->arena, sizeof *code);
-    const struct cel_code **args = arena_array(builder->arena, ast->count, sizeof(void *));
-    if (code == NULL || args == NULL) {
+    const struct cel_code **args =
+        ast->count == 0 ? NULL : arena_array(builder->arena, ast->count, sizeof(void *));
+    if (code == NULL || (args == NULL && ast->count > 0)) {
         builder->problems->nomem = true;
         return NULL;
     }

@@ -249,13 +249,16 @@ not_bool(struct cel_run *run, const struct cel_code *code, struct cel_value *val
     }
 }
 
-/* decides: the value that settles it, whatever else is there. */
-static void run_logic(struct cel_run *run, const struct cel_code *code, bool decides,
-                      struct cel_value *out)
+/* decides: the value that settles it, whatever else is there. known: operands that do not. */
+static inline void run_logic(struct cel_run *run, const struct cel_code *code, bool decides,
+                             uint64_t known, struct cel_value *out)
 {
     struct cel_value error = {.kind = CEL_BOOL};
     for (uint32_t i = 0; i < code->count; i++) {
         struct cel_value value;
+        if (i < 64 && (known >> i & 1) != 0) {
+            continue;
+        }
         cel_eval_code(run, code->args[i], &value);
         if (value.kind == CEL_BOOL) {
             if (value.boolean == decides) {
@@ -278,12 +281,17 @@ static void run_logic(struct cel_run *run, const struct cel_code *code, bool dec
 
 CEL_NODE(cel_run_and)
 {
-    run_logic(run, code, false, out);
+    run_logic(run, code, false, 0, out);
+}
+
+CEL_NODE(cel_run_and_rest)
+{
+    run_logic(run, code, false, run->known, out);
 }
 
 CEL_NODE(cel_run_or)
 {
-    run_logic(run, code, true, out);
+    run_logic(run, code, true, 0, out);
 }
 
 CEL_NODE(cel_run_not)

@@ -139,7 +139,19 @@ static bool find(struct cel_parts *parts, const struct cel_ast *ast)
 
 void cel_program_parts(const struct cel_program *program, struct cel_parts *parts)
 {
+    const struct cel_ast *root = program->ast;
     parts->count = 0;
     parts->complete = true;
-    find(parts, program->ast);
+    if (!is_call(root, "_&&_")) {
+        find(parts, root);
+        return;
+    }
+    bool goes_on = true;
+    for (uint32_t i = 0; i < root->count && goes_on; i++) {
+        size_t before = parts->count;
+        goes_on = find(parts, root->args[i]);
+        if (parts->count > before && !is_call(root->args[i], "_&&_") && i < 64) {
+            parts->items[before].operand = UINT64_C(1) << i;
+        }
+    }
 }

@@ -26,6 +26,7 @@ struct cel_part {
     struct cel_value values[CEL_PART_VALUES_MAX];
     uint32_t values_count;
     const char *word; /* Instead of values: the variable it is compared with. */
+    uint64_t operand; /* Its bit for cel_eval_rest(); 0: it stands deeper, or too far behind. */
 };
 
 struct cel_parts {
@@ -39,5 +40,10 @@ struct cel_parts {
  * whose evaluation could use up the step budget: what stands after it decides nothing for certain.
  */
 void cel_program_parts(const struct cel_program *program, struct cel_parts *parts);
+
+/* cel_eval() of a conjunction some of whose operands are known to be true: those are left out. */
+int cel_eval_rest(const struct cel_program *program, uint64_t known,
+                  const struct cel_inputs *inputs, struct arena *arena, struct cel_value *ret_value,
+                  struct nsh_error *err);
 
 #endif

@@ -163,20 +163,24 @@ extern const size_t cel_function_rows_count;
     void name(struct cel_run *run, const struct cel_code *code, struct cel_value *out)
 typedef CEL_NODE(cel_run_fn);
 
+/* What an evaluation reads of a node comes first, and the whole is one line of the cache: with
+ * thousands of programs the time to fetch them counts. */
 struct cel_code {
     cel_run_fn *run;
     const struct cel_code **args;
+    union {
+        struct cel_value value; /* Constant, or the field's name. */
+        struct {                /* Calls. */
+            const struct cel_overload *overloads;
+            const void *extra; /* What a function made of its literal arguments (a regex). */
+        };
+    };
     uint32_t count;
     uint32_t slot; /* Variable, local, or field index. */
+    uint32_t overloads_count;
     uint16_t shape;
     uint8_t loop;
-    bool optional;
-    struct cel_value value; /* Constant, or the field's name. */
-    const struct cel_overload *overloads;
-    uint32_t overloads_count;
     const struct cel_ast *ast;
-    const struct cel_record *record; /* Of the operand of a selection. */
-    const void *extra;               /* What a function made of its literal arguments (a regex). */
 };
 
 /* The declared type of what comes from outside. Shape 0: not declared. */
@@ -204,7 +208,8 @@ struct cel_run {
     const struct cel_inputs *inputs;
     struct arena *arena;
     int64_t steps;
-    int stop; /* NSH_LIMIT or NSH_NOMEM: everything returns at once. */
+    uint64_t known; /* cel_eval_rest(): operands of the outermost && that are true. */
+    int stop;       /* NSH_LIMIT or NSH_NOMEM: everything returns at once. */
     struct cel_value locals[CEL_LOCALS_MAX];
 };
 
