@@ -5,7 +5,9 @@
  * idle. One line of JSON for each kind of event.
  *
  *     enginerate [--hosts N] [--policies N] [--seconds N] [--shape SHAPE] [--rest 1] [--index 0]
+ *                [--batches N]
  *
+ * --batches N: that much work and no clock, for tools that count instructions.
  * --rest 1: conditions say more than an index can know. SHAPE tells policies apart: kinds (by type;
  * all kinds of events), or type, field (of events of one type), glob: then each event is a pulse
  * that matches exactly one policy.
@@ -38,6 +40,7 @@ struct bench {
     unsigned hosts, policies;
     int64_t now, seq;
     uint64_t events, records;
+    uint64_t batches; /* 0: for some seconds. */
     char (*names)[16];
     char (*types)[32];
 };
@@ -209,7 +212,7 @@ static void measure(struct bench *bench, enum kind kind, const char *name, doubl
     }
     bench->events = bench->records = 0;
     double from = seconds_now(), used = 0;
-    for (uint64_t i = 0; used < seconds; i++) {
+    for (uint64_t i = 0; bench->batches == 0 ? used < seconds : i < bench->batches; i++) {
         batch(bench, kind, i);
         used = i % 16 == 0 ? seconds_now() - from : used;
     }
@@ -238,6 +241,7 @@ int main(int argc, char **argv)
                           .policies = (unsigned)option(argc, argv, "--policies", 10000),
                           .now = START};
     double seconds = option(argc, argv, "--seconds", 2);
+    bench.batches = (uint64_t)option(argc, argv, "--batches", 0);
     bench.rest = option(argc, argv, "--rest", 0) > 0;
     bench.names = calloc(bench.hosts, sizeof *bench.names);
     bench.types = calloc(bench.policies, sizeof *bench.types);
