@@ -32,6 +32,30 @@ int map_set(struct map *map, struct text key, void *value);
 void *map_remove(struct map *map, struct text key); /* The value, or NULL. */
 void map_done(struct map *map);
 
+/* For those who know which key comes next: its slot, then its entry, is asked for from memory.
+ * Called in this order, some time apart. */
+static inline void map_fetch_slot(const struct map *map, uint64_t hash)
+{
+    if (map->count > 0) {
+        __builtin_prefetch(&map->slots[hash & (map->slots_count - 1)]);
+    }
+}
+
+static inline void map_fetch_entry(const struct map *map, uint64_t hash)
+{
+    uint32_t index = map->count == 0 ? 0 : map->slots[hash & (map->slots_count - 1)];
+    if (index > 0) {
+        __builtin_prefetch(&map->entries[index - 1]);
+    }
+}
+
+/* The value of a key with this hash, if it stands where it would be best: NULL says nothing. */
+static inline void *map_guess(const struct map *map, uint64_t hash)
+{
+    uint32_t index = map->count == 0 ? 0 : map->slots[hash & (map->slots_count - 1)];
+    return index > 0 && map->entries[index - 1].hash == hash ? map->entries[index - 1].value : NULL;
+}
+
 #define MAP_EACH(map, entry)                                                                       \
     for (struct map_entry *entry = (map)->entries;                                                 \
          entry != NULL && entry < (map)->entries + (map)->used; entry++)                           \

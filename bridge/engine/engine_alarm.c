@@ -456,6 +456,7 @@ void events_take(struct engine *engine, const struct event *items, size_t count)
         return;
     }
     for (size_t i = 0; i < count; i++) {
+        look_ahead(engine, items, count, i);
         engine->counters.events++;
         repeats[i] = dedup_seen(engine, &items[i]);
         if (repeats[i]) {

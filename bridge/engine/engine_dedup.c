@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define ROOM_FIRST 1024
+#define DEDUP_AHEAD 8 /* What is forgotten so many events later is asked for now. */
 
 static uint32_t check_of(const struct event *event)
 {
@@ -25,17 +26,32 @@ static uint32_t check_of(const struct event *event)
     return check;
 }
 
+static uint64_t hash_of(const struct event *event)
+{
+    return text_hash(event->source) * UINT64_C(0x9E3779B97F4A7C15) ^ text_hash(event->id);
+}
+
 /* The slot of an entry, or the empty one where it would go. */
 static uint32_t slot_of(const struct dedup *dedup, uint64_t hash, uint32_t check)
 {
     uint32_t mask = dedup->slots_count - 1;
     for (uint32_t slot = (uint32_t)hash & mask;; slot = (slot + 1) & mask) {
-        uint32_t index = dedup->slots[slot];
-        if (index == 0 ||
-            (dedup->ring[index - 1].hash == hash && dedup->ring[index - 1].check == check)) {
+        struct seen_slot at = dedup->slots[slot];
+        if (at.index == 0 || (at.check == check && dedup->ring[at.index - 1].hash == hash)) {
             return slot;
         }
     }
+}
+
+static uint32_t slot_of_index(const struct dedup *dedup, uint32_t index)
+{
+    uint32_t mask = dedup->slots_count - 1;
+    uint32_t slot = (uint32_t)dedup->ring[index].hash & mask;
+    while (dedup->slots[slot].index != index + 1) {
+        NSH_ASSERT(dedup->slots[slot].index != 0);
+        slot = (slot + 1) & mask;
+    }
+    return slot;
 }
 
 /* Remove a slot without leaving a hole in the runs of its neighbours. */
@@ -43,23 +59,20 @@ static void slot_remove(struct dedup *dedup, uint32_t slot)
 {
     uint32_t mask = dedup->slots_count - 1;
     uint32_t hole = slot;
-    for (uint32_t next = (slot + 1) & mask; dedup->slots[next] != 0; next = (next + 1) & mask) {
-        uint32_t home = (uint32_t)dedup->ring[dedup->slots[next] - 1].hash & mask;
+    for (uint32_t next = (slot + 1) & mask; dedup->slots[next].index != 0;
+         next = (next + 1) & mask) {
+        uint32_t home = (uint32_t)dedup->ring[dedup->slots[next].index - 1].hash & mask;
         if (((next - home) & mask) >= ((next - hole) & mask)) {
             dedup->slots[hole] = dedup->slots[next];
             hole = next;
         }
     }
-    dedup->slots[hole] = 0;
+    dedup->slots[hole] = (struct seen_slot){0};
 }
 
 static void forget_first(struct dedup *dedup)
 {
-    const struct seen *seen = &dedup->ring[dedup->first];
-    uint32_t slot = slot_of(dedup, seen->hash, seen->check);
-    if (dedup->slots[slot] == dedup->first + 1) {
-        slot_remove(dedup, slot);
-    }
+    slot_remove(dedup, slot_of_index(dedup, dedup->first));
     dedup->first = (dedup->first + 1) % dedup->room;
     dedup->count--;
 }
@@ -76,8 +89,11 @@ static bool grow(struct engine *engine, struct dedup *dedup)
         return false;
     }
     for (uint32_t i = 0; i < dedup->count; i++) {
-        grown.ring[i] = dedup->ring[(dedup->first + i) % dedup->room];
-        grown.slots[slot_of(&grown, grown.ring[i].hash, grown.ring[i].check)] = i + 1;
+        uint32_t from = (dedup->first + i) % dedup->room;
+        uint32_t check = dedup->slots[slot_of_index(dedup, from)].check;
+        grown.ring[i] = dedup->ring[from];
+        grown.slots[slot_of(&grown, grown.ring[i].hash, check)] =
+            (struct seen_slot){.index = i + 1, .check = check};
     }
     grown.count = dedup->count;
     dedup_done(engine);
@@ -89,9 +105,9 @@ static bool grow(struct engine *engine, struct dedup *dedup)
 static bool known_since(struct engine *engine, const struct event *event, int64_t ms)
 {
     struct dedup *dedup = &engine->dedup;
-    uint64_t hash = text_hash(event->source) * UINT64_C(0x9E3779B97F4A7C15) ^ text_hash(event->id);
+    uint64_t hash = hash_of(event);
     uint32_t check = check_of(event);
-    if (dedup->count > 0 && dedup->slots[slot_of(dedup, hash, check)] != 0) {
+    if (dedup->count > 0 && dedup->slots[slot_of(dedup, hash, check)].index != 0) {
         return true;
     }
     if (dedup->count == dedup->room) {
@@ -103,8 +119,9 @@ static bool known_since(struct engine *engine, const struct event *event, int64_
         }
     }
     uint32_t index = (dedup->first + dedup->count) % dedup->room;
-    dedup->ring[index] = (struct seen){.hash = hash, .check = check, .ms = ms};
-    dedup->slots[slot_of(dedup, hash, check)] = index + 1;
+    dedup->ring[index] = (struct seen){.hash = hash, .ms = ms};
+    dedup->slots[slot_of(dedup, hash, check)] =
+        (struct seen_slot){.index = index + 1, .check = check};
     dedup->count++;
     return false;
 }
@@ -114,6 +131,16 @@ static void forget_old(struct engine *engine)
     struct dedup *dedup = &engine->dedup;
     while (dedup->count > 0 && dedup->ring[dedup->first].ms + ENGINE_DEDUP_MS <= engine->now_ms) {
         forget_first(dedup);
+    }
+}
+
+void dedup_ahead(const struct engine *engine, const struct event *event)
+{
+    const struct dedup *dedup = &engine->dedup;
+    if (dedup->count > 0 && event->id.count > 0) {
+        const struct seen *first = &dedup->ring[(dedup->first + DEDUP_AHEAD) % dedup->room];
+        __builtin_prefetch(&dedup->slots[(uint32_t)hash_of(event) & (dedup->slots_count - 1)], 1);
+        __builtin_prefetch(&dedup->slots[(uint32_t)first->hash & (dedup->slots_count - 1)], 1);
     }
 }
 

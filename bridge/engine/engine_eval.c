@@ -6,6 +6,8 @@
 
 #include "engine_domain.h"
 
+#include "cel/cel_parts.h"
+
 static struct nsh_value text_value(struct scope *scope, struct text text)
 {
     char *copy = arena_copy(&scope->engine->scratch, text.at, text.count);
@@ -289,7 +291,8 @@ static enum level condition_ask(struct scope *scope, const struct policy_conditi
 {
     struct cel_inputs inputs = inputs_of(scope);
     struct cel_value value = {.kind = CEL_NULL};
-    if (cel_eval(condition->program, &inputs, &scope->engine->scratch, &value, err) < 0) {
+    if (cel_eval_rest(condition->program, scope->known, &inputs, &scope->engine->scratch, &value,
+                      err) < 0) {
         return LEVEL_UNKNOWN;
     }
     if (value.kind != CEL_BOOL) {

@@ -20,7 +20,8 @@
 struct wanted {
     uint32_t position; /* In type->policies. */
     uint8_t severity_min;
-    bool proves; /* Found by its constant, or always tried: its condition is true. */
+    uint64_t severity; /* Operands of its condition that severity_min speaks for. */
+    uint64_t constant; /* The one that its constant does; INDEX_TRUE: the whole is true then. */
 };
 
 struct positions {
@@ -218,6 +219,7 @@ static void policy_place(struct index *index, const struct policy *policy, uint3
     struct cel_part items[INDEX_PARTS_MAX];
     struct cel_parts parts = {.items = items, .max = INDEX_PARTS_MAX};
     parts_of(policy, &parts);
+    struct wanted wanted = {.position = position};
     size_t used = 0; /* Parts that severity and constant speak for. */
     uint8_t severity = may_be_left_out(policy) ? (uint8_t)policy->when.severity_min : 0;
     struct group *best = NULL;
@@ -227,14 +229,15 @@ static void policy_place(struct index *index, const struct policy *policy, uint3
         uint8_t least = part_severity(&items[i]);
         severity = least > severity ? least : severity;
         used += is_severity(&items[i]);
+        wanted.severity |= is_severity(&items[i]) ? items[i].operand : 0;
         if (group != NULL && (best == NULL || group->values.count > best->values.count)) {
             best = group;
             by = &items[i];
         }
     }
-    struct wanted wanted = {.position = position,
-                            .severity_min = severity,
-                            .proves = parts.complete && used + (best != NULL) == parts.count};
+    bool all = parts.complete && used + (best != NULL) == parts.count;
+    wanted.severity_min = severity;
+    wanted.constant = all ? INDEX_TRUE : by != NULL ? by->operand : 0;
     if (best == NULL) {
         for (uint32_t s = severity; s < SEVERITIES_COUNT; s++) {
             position_add(index, &index->always[s], wanted);
@@ -307,7 +310,7 @@ struct search {
     const struct host_state *host;
     struct nsh_value data; /* Of the event, once data_read. */
     bool data_read;
-    uint32_t *found;
+    struct index_hit *found;
     uint32_t count;
 };
 
@@ -425,23 +428,28 @@ static const struct positions *ask_group(struct search *search, const struct gro
     return found == NULL ? NULL : &found->wanted;
 }
 
-static uint32_t code_of(const struct wanted *wanted, bool told)
+static struct index_hit hit_of(const struct wanted *wanted, bool told)
 {
-    return 2 * wanted->position + (told && wanted->proves ? 0 : INDEX_EVALUATE);
+    return (struct index_hit){.position = wanted->position,
+                              .known = wanted->severity | (told ? wanted->constant : 0)};
 }
 
 static void found_add(struct search *search, const struct positions *all, bool told)
 {
     for (uint32_t i = 0; i < all->count; i++) {
         if (all->items[i].severity_min <= (uint32_t)search->event->severity) {
-            search->found[search->count++] = code_of(&all->items[i], told);
+            search->found[search->count++] = hit_of(&all->items[i], told);
         }
     }
 }
 
-/* Where policy stands in type->policies, or policies_count. */
-static uint32_t position_of(const struct type_state *type, const struct policy *policy)
+/* Where the activation's policy stands in type->policies, or policies_count. */
+static uint32_t position_of(const struct type_state *type, struct instance *instance)
 {
+    const struct policy *policy = instance->policy;
+    if (instance->place < type->policies_count && type->policies[instance->place] == policy) {
+        return instance->place; /* Mostly it is asked for the same type again. */
+    }
     uint32_t low = 0, high = type->policies_count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
@@ -451,17 +459,21 @@ static uint32_t position_of(const struct type_state *type, const struct policy *
             high = middle;
         }
     }
-    return low < type->policies_count && type->policies[low] == policy ? low : type->policies_count;
+    if (low == type->policies_count || type->policies[low] != policy) {
+        return type->policies_count;
+    }
+    instance->place = low;
+    return low;
 }
 
 /* Policies that have something in hand for this subject: false may end it. found NULL: count. */
-static void instances_add(struct search *search, const struct instance *instance)
+static void instances_add(struct search *search, struct instance *instance)
 {
     for (; instance != NULL; instance = instance->subject_next) {
-        uint32_t position = position_of(search->type, instance->policy);
+        uint32_t position = position_of(search->type, instance);
         if (position < search->type->policies_count) {
             if (search->found != NULL) {
-                search->found[search->count] = 2 * position + INDEX_EVALUATE;
+                search->found[search->count] = (struct index_hit){.position = position};
             }
             search->count++;
         }
@@ -487,36 +499,50 @@ static void subjects_add(struct search *search)
     }
 }
 
-static int position_compare(const void *a, const void *b)
+static int hit_compare(const void *a, const void *b)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    uint32_t x = ((const struct index_hit *)a)->position;
+    uint32_t y = ((const struct index_hit *)b)->position;
     return x < y ? -1 : x > y;
 }
 
-/* The next of what is always tried, as found ones are written down. */
-static uint32_t always_at(const struct search *search, uint32_t i)
+static void hits_sort(struct index_hit *hits, uint32_t count)
 {
-    const struct positions *always = &search->index->always[search->event->severity];
-    return i == always->count ? UINT32_MAX : code_of(&always->items[i], true);
+    if (count == 2 && hits[1].position < hits[0].position) {
+        struct index_hit first = hits[0];
+        hits[0] = hits[1];
+        hits[1] = first;
+    } else if (count > 2) {
+        qsort(hits, count, sizeof *hits, hit_compare);
+    }
 }
 
-/* What was found and what is always tried, rising, each once: as proven, if it is. */
-static uint32_t merge(struct search *search, uint32_t *out)
+/* The next of what is always tried, as found ones are written down. */
+static struct index_hit always_at(const struct search *search, uint32_t i)
+{
+    const struct positions *always = &search->index->always[search->event->severity];
+    return i == always->count ? (struct index_hit){.position = UINT32_MAX}
+                              : hit_of(&always->items[i], true);
+}
+
+/* What was found and what is always tried, rising, each once, with all that is known of it. */
+static uint32_t merge(struct search *search, struct index_hit *out)
 {
     uint32_t count = 0, f = 0, a = 0;
-    if (search->count > 1) {
-        qsort(search->found, search->count, sizeof *search->found, position_compare);
-    }
+    hits_sort(search->found, search->count);
     while (true) {
-        uint32_t found = f == search->count ? UINT32_MAX : search->found[f];
-        uint32_t always = always_at(search, a);
-        if (found == UINT32_MAX && always == UINT32_MAX) {
+        struct index_hit always = always_at(search, a), next = {.position = UINT32_MAX};
+        next = f < search->count ? search->found[f] : next;
+        if (next.position == UINT32_MAX && always.position == UINT32_MAX) {
             return count;
         }
-        uint32_t next = found < always ? found : always;
-        f += next == found;
-        a += next == always;
-        if (count == 0 || out[count - 1] / 2 != next / 2) {
+        bool is_found = next.position <= always.position;
+        next = is_found ? next : always;
+        f += is_found;
+        a += !is_found;
+        if (count > 0 && out[count - 1].position == next.position) {
+            out[count - 1].known |= next.known;
+        } else {
             out[count++] = next;
         }
     }
@@ -535,7 +561,7 @@ static bool gather(struct search *search)
     subjects_add(search);
     room += search->count;
     search->count = 0;
-    search->found = arena_array(&search->engine->scratch, room + 1, sizeof(uint32_t));
+    search->found = arena_array(&search->engine->scratch, room + 1, sizeof *search->found);
     for (uint32_t i = 0; search->found != NULL && i < search->index->groups_count; i++) {
         if (hits[i] != NULL) {
             found_add(search, hits[i], told[i]);
@@ -548,22 +574,22 @@ static bool gather(struct search *search)
 }
 
 uint32_t index_find(struct engine *engine, const struct type_state *type, const struct event *event,
-                    const struct host_state *host, const uint32_t **ret_positions)
+                    const struct host_state *host, const struct index_hit **ret_hits)
 {
     struct search search = {
         .engine = engine, .index = type->index, .type = type, .event = event, .host = host};
     bool all = type->index == NULL || engine->index_off || event->severity >= SEVERITIES_COUNT ||
                (engine->output != NULL && engine->output->seen_wanted);
-    *ret_positions = NULL;
+    *ret_hits = NULL;
     if (all || !gather(&search)) {
         return type->policies_count; /* Who asks what was seen wants all of it. */
     }
     const struct positions *always = &type->index->always[event->severity];
-    uint32_t *out =
+    struct index_hit *out =
         arena_array(&engine->scratch, (size_t)search.count + always->count, sizeof *out);
     if (out == NULL) {
         return type->policies_count;
     }
-    *ret_positions = out;
+    *ret_hits = out;
     return merge(&search, out);
 }

@@ -20,14 +20,16 @@ struct index;
 struct index *index_new(struct engine *engine, const struct type_state *type);
 void index_free(struct index *index);
 
-/* In a result of index_find(): the condition must be evaluated; else it is true. */
-#define INDEX_EVALUATE 1u
+/* A policy to look at, by its position in type->policies. */
+struct index_hit {
+    uint32_t position;
+    /* Operands of its condition that are true, for cel_eval_rest(); INDEX_TRUE: all of it is. */
+    uint64_t known;
+};
+#define INDEX_TRUE UINT64_MAX
 
-/*
- * What to look at, rising, in scratch: twice the position in type->policies, and INDEX_EVALUATE.
- * *ret_positions NULL: all of them.
- */
+/* What to look at, rising, in scratch; *ret_hits NULL: all of them. */
 uint32_t index_find(struct engine *engine, const struct type_state *type, const struct event *event,
-                    const struct host_state *host, const uint32_t **ret_positions);
+                    const struct host_state *host, const struct index_hit **ret_hits);
 
 #endif

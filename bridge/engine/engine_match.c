@@ -155,10 +155,21 @@ static struct link *link_find(struct alarm *alarm, const struct instance *instan
     return link;
 }
 
-enum level match_program_at(struct engine *engine, const struct policy *policy,
-                            const struct policy_condition *condition, const struct event *event,
-                            struct alarm *alarm, struct domain_state *domain)
+struct matching {
+    const struct event *event;
+    struct alarm *alarm;
+    enum level level;
+    const struct domain_state *first; /* The subject that level is about. */
+    bool fresh, pulse;
+    bool stays;     /* `if` is false, but `clear` is not true: what was true stays so. */
+    uint64_t known; /* Operands of the condition that are true for `first`: engine_index.h. */
+};
+
+static enum level ask(struct engine *engine, const struct policy *policy,
+                      const struct policy_condition *condition, const struct matching *matching,
+                      struct domain_state *domain)
 {
+    const struct event *event = matching->event;
     if (condition->program == NULL) {
         return LEVEL_TRUE;
     }
@@ -167,8 +178,9 @@ enum level match_program_at(struct engine *engine, const struct policy *policy,
                           .host = map_get(&engine->hosts, event->host),
                           .domain = domain,
                           .policy = policy,
-                          .alarm = alarm,
-                          .alarm_id = alarm == NULL ? "" : alarm->id};
+                          .known = matching->known,
+                          .alarm = matching->alarm,
+                          .alarm_id = matching->alarm == NULL ? "" : matching->alarm->id};
     scope.host = scope.host == NULL && domain != NULL ? domain->owner : scope.host;
     scope.subject = scope.domain != NULL ? scope.domain->key.at
                     : scope.host != NULL ? scope.host->name
@@ -178,6 +190,14 @@ enum level match_program_at(struct engine *engine, const struct policy *policy,
         engine->counters.conditions_unknown++;
     }
     return level;
+}
+
+enum level match_program_at(struct engine *engine, const struct policy *policy,
+                            const struct policy_condition *condition, const struct event *event,
+                            struct alarm *alarm, struct domain_state *domain)
+{
+    return ask(engine, policy, condition, &(struct matching){.event = event, .alarm = alarm},
+               domain);
 }
 
 enum level match_program(struct engine *engine, const struct policy *policy,
@@ -221,40 +241,25 @@ void match_subjects(struct engine *engine, const struct policy *policy, struct h
     }
 }
 
-struct matching {
-    const struct event *event;
-    struct alarm *alarm;
-    enum level level;
-    const struct domain_state *first; /* The subject that level is about. */
-    bool fresh, pulse;
-    bool stays; /* `if` is false, but `clear` is not true: what was true stays so. */
-};
-
 static void matching_level(struct engine *engine, const struct policy *policy,
                            struct domain_state *domain, struct matching *matching)
 {
-    const struct event *event = matching->event;
+    const struct policy_when *when = &policy->when;
     matching->first = domain;
-    matching->level = keys_match(&policy->when, event)
-                          ? match_program_at(engine, policy, &policy->when.condition, event,
-                                             matching->alarm, domain)
-                          : LEVEL_FALSE;
-    matching->stays =
-        matching->level == LEVEL_FALSE && !matching->pulse && policy->when.clear.program != NULL &&
-        match_program_at(engine, policy, &policy->when.clear, event, matching->alarm, domain) !=
-            LEVEL_TRUE;
+    matching->level = !keys_match(when, matching->event) ? LEVEL_FALSE
+                      : matching->known == INDEX_TRUE
+                          ? LEVEL_TRUE
+                          : ask(engine, policy, &when->condition, matching, domain);
+    matching->known = 0; /* It was about this subject, and about `if`. */
+    matching->stays = matching->level == LEVEL_FALSE && !matching->pulse &&
+                      when->clear.program != NULL &&
+                      ask(engine, policy, &when->clear, matching, domain) != LEVEL_TRUE;
 }
 
 static void matching_first(struct engine *engine, const struct policy *policy,
-                           struct host_state *host, bool proven, struct matching *matching)
+                           struct host_state *host, struct matching *matching)
 {
-    struct domain_state *first = event_subject(engine, policy, matching->event, host);
-    if (proven) {
-        matching->first = first;
-        matching->level = LEVEL_TRUE;
-    } else {
-        matching_level(engine, policy, first, matching);
-    }
+    matching_level(engine, policy, event_subject(engine, policy, matching->event, host), matching);
 }
 
 static void subject_matched(struct engine *engine, const struct policy *policy,
@@ -323,11 +328,10 @@ void match_raise(struct engine *engine, struct alarm *alarm, const struct event 
                  bool changed)
 {
     const struct type_state *type = type_ready(engine, alarm->type_state, alarm->type);
-    const uint32_t *positions = NULL;
-    uint32_t count = index_find(engine, type, event, alarm->host, &positions);
+    const struct index_hit *hits = NULL;
+    uint32_t count = index_find(engine, type, event, alarm->host, &hits);
     for (uint32_t i = 0; i < count; i++) {
-        const struct policy *policy = type->policies[positions == NULL ? i : positions[i] / 2];
-        bool proven = positions != NULL && (positions[i] & INDEX_EVALUATE) == 0;
+        const struct policy *policy = type->policies[hits == NULL ? i : hits[i].position];
         if (policy->when.branches_count > 0) {
             operator_event(engine, policy, event, alarm, fresh);
             continue;
@@ -340,9 +344,11 @@ void match_raise(struct engine *engine, struct alarm *alarm, const struct event 
             link->instance->state != INST_IDLE && !condition_moves(policy)) {
             continue; /* The same event again, and it is already acted upon. */
         }
-        struct matching matching = {
-            .event = event, .alarm = alarm, .fresh = fresh || policy->when.updates};
-        matching_first(engine, policy, alarm->host, proven, &matching);
+        struct matching matching = {.event = event,
+                                    .alarm = alarm,
+                                    .fresh = fresh || policy->when.updates,
+                                    .known = hits == NULL ? 0 : hits[i].known};
+        matching_first(engine, policy, alarm->host, &matching);
         event_subjects(engine, policy, event, alarm->host, subject_matched, &matching);
     }
 }
@@ -361,19 +367,21 @@ bool match_pulse(struct engine *engine, const struct event *event)
 {
     const struct type_state *type = type_ready(engine, type_get(engine, event->type), event->type);
     struct host_state *host = map_get(&engine->hosts, event->host);
-    const uint32_t *positions = NULL;
-    uint32_t count = index_find(engine, type, event, host, &positions);
+    const struct index_hit *hits = NULL;
+    uint32_t count = index_find(engine, type, event, host, &hits);
     bool wanted = false;
     for (uint32_t i = 0; i < count; i++) {
         /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a count has policies. */
-        const struct policy *policy = type->policies[positions == NULL ? i : positions[i] / 2];
-        bool proven = positions != NULL && (positions[i] & INDEX_EVALUATE) == 0;
+        const struct policy *policy = type->policies[hits == NULL ? i : hits[i].position];
         if (policy->when.branches_count > 0) {
             wanted = operator_event(engine, policy, event, NULL, true) || wanted;
             continue;
         }
-        struct matching matching = {.event = event, .fresh = true, .pulse = true};
-        matching_first(engine, policy, host, proven, &matching);
+        struct matching matching = {.event = event,
+                                    .fresh = true,
+                                    .pulse = true,
+                                    .known = hits == NULL ? 0 : hits[i].known};
+        matching_first(engine, policy, host, &matching);
         wanted = wanted || matching.level == LEVEL_TRUE;
         event_subjects(engine, policy, event, host, subject_matched, &matching);
     }

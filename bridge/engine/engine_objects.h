@@ -139,6 +139,7 @@ struct instance {
     struct text key;     /* policy, subject */
     struct text subject; /* In key: "r1h05", "rack=r3" */
     const struct policy *policy;
+    uint32_t place;              /* Maybe that of the policy in a type's list: engine_index.c. */
     struct host_state *host;     /* The subject, when it is a host. */
     struct domain_state *domain; /* The subject, when it is a domain. */
     uint64_t number;
@@ -344,14 +345,18 @@ struct brake {
 
 struct seen {
     uint64_t hash;
-    uint32_t check;
     int64_t ms;
+};
+
+struct seen_slot {
+    uint32_t index; /* 1 + where in the ring; 0: empty. */
+    uint32_t check; /* Of the same event: most others are told apart without a look at the ring. */
 };
 
 /* The last events by (source, id): a ring in order of arrival and slots that find in it. */
 struct dedup {
     struct seen *ring;
-    uint32_t *slots;
+    struct seen_slot *slots;
     uint32_t room, first, count, slots_count;
 };
 

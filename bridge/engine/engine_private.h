@@ -197,7 +197,18 @@ void policy_holds(struct engine *engine, const struct instance *instance);
 
 void dedup_known(struct engine *engine, const struct event *items, size_t count);
 bool dedup_seen(struct engine *engine, const struct event *event);
+void dedup_ahead(const struct engine *engine, const struct event *event);
 void dedup_done(struct engine *engine);
+
+/* ---- engine_ahead.c
+ * ------------------------------------------------------------------------------- */
+
+/*
+ * Memory that the events after items[index] will touch is asked for now, so that it is there when
+ * their turn comes: with many hosts and policies most of an event's time is waiting for it. Reads
+ * only; what it guesses wrong costs nothing else.
+ */
+void look_ahead(const struct engine *engine, const struct event *items, size_t count, size_t index);
 
 /* ---- engine_alarm.c
  * ------------------------------------------------------------------------------- */
@@ -286,6 +297,7 @@ struct scope {
     struct instance *instance; /* Whose samples; NULL: that of policy and subject. */
     const struct alarm *alarm;
     const char *alarm_id;
+    uint64_t known; /* Operands of the condition that are true: cel_eval_rest(). */
     struct nsh_value values[POLICY_VARIABLES_COUNT];
     bool made[POLICY_VARIABLES_COUNT];
 };
