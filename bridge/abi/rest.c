@@ -404,6 +404,14 @@ static void waiting_go(struct nsh_rest *rest, const struct nsh_outcome *failure)
 
 void rest_login_failed(struct nsh_rest *rest, const struct nsh_outcome *outcome)
 {
+    bool unanswered = outcome->code == NSH_TIMEOUT || outcome->code == NSH_DISCONNECTED ||
+                      outcome->code == NSH_UNREACHABLE;
+    bool orphan = rest->orphan;
+    rest->orphan = false;
+    if (orphan && unanswered && rest->waiting != NULL) {
+        login_begin(rest); /* It was begun for calls that are gone: those that wait try anew. */
+        return;
+    }
     waiting_go(rest, outcome);
 }
 
@@ -419,6 +427,7 @@ void nsh_rest_logged_in(struct nsh_rest_call *login, const char *header, int64_t
     int64_t early_ms = lifetime_ms / 2 < NSH_REST_EARLY_MS ? lifetime_ms / 2 : NSH_REST_EARLY_MS;
     credential_set(rest, copy);
     rest->logged_in = true;
+    rest->orphan = false;
     rest->generation++;
     rest->expires_ms =
         lifetime_ms <= 0 ? 0 : rest->services->now_ms(rest->services) + lifetime_ms - early_ms;

@@ -56,6 +56,7 @@ void flight_stop(struct nsh_rest_call *call)
     struct nsh_services *services = call->rest->services;
     if (flight->waits) {
         rest_waiting_remove(call->rest, flight);
+        call->rest->orphan = call->rest->login != NULL && call->rest->waiting == NULL;
     }
     if (flight->http != NULL) {
         flight->acted = flight->acted || rest_has_effect(flight);

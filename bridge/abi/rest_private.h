@@ -31,6 +31,7 @@ struct nsh_rest {
     int64_t expires_ms;  /* Monotonic; 0: never by itself. */
     uint32_t generation; /* Of logins: a 401 spoils only the one its request was sent with. */
     struct nsh_rest_call *login;
+    bool orphan; /* All for whom the login was begun are gone. */
     struct nsh_rest_flight *waiting, *waiting_last;
     int64_t skew_ms; /* The peer's clock less ours. */
 };

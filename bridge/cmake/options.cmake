@@ -54,7 +54,7 @@ endif()
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-foreach(library json-c libconfig libuv libcurl sqlite3 libmicrohttpd openssl libseccomp)
+foreach(library json-c libconfig libuv libcurl sqlite3 libmicrohttpd openssl libseccomp expat)
     pkg_check_modules(${library} REQUIRED IMPORTED_TARGET ${library})
 endforeach()
 find_library(NETSNMP_LIBRARY netsnmp REQUIRED)

@@ -330,7 +330,8 @@ static bool options_basic(struct nsh_http *request, const struct nsh_http_reques
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, from->proxy == NULL ? "" : from->proxy);
-    SET(CURLOPT_NOPROXY, ""); /* The environment has no say. */
+    /* The environment has no say; where a machine asks about itself, a proxy would be another. */
+    SET(CURLOPT_NOPROXY, "169.254.169.254,metadata.google.internal");
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_BUFFERSIZE, BUFFER_BYTES);
