@@ -385,6 +385,7 @@ static int input_take(struct engine *engine, const struct engine_input *input,
         fleet_take(engine, input->inventory);
         if (engine->ready) {
             blind_inventory(engine);
+            move_settles(engine);
         }
         if (engine->ready) {
             operators_expect(engine);

@@ -90,7 +90,8 @@ static size_t hosts_lost(struct engine *engine, const struct inventory *inventor
     size_t lost = 0;
     MAP_EACH (&engine->hosts, entry) {
         const struct host_state *host = entry->value;
-        lost += host->expected && inventory_host(inventory, host->key) == NULL;
+        lost += host->expected && host->moved.now == NULL &&
+                inventory_host(inventory, host->key) == NULL;
     }
     size_t before = engine->kept.fleet_hosts;
     size_t fewer = before > inventory->hosts_count ? before - inventory->hosts_count : 0;

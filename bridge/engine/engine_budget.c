@@ -56,6 +56,34 @@ void ring_remove(struct ring *ring, uint64_t action)
     }
 }
 
+/* Stamps of a domain are those of its hosts, in order of time. */
+static int stamp_compare(const void *a, const void *b)
+{
+    const struct stamp *x = a, *y = b;
+    if (x->ms != y->ms) {
+        return x->ms < y->ms ? -1 : 1;
+    }
+    return x->action < y->action ? -1 : x->action > y->action;
+}
+
+void ring_settle(struct ring *ring, uint32_t max)
+{
+    uint32_t kept = 0;
+    if (ring->count > 1) {
+        qsort(ring->items, ring->count, sizeof *ring->items, stamp_compare);
+    }
+    for (uint32_t i = 0; i < ring->count; i++) {
+        if (kept == 0 || stamp_compare(&ring->items[kept - 1], &ring->items[i]) != 0) {
+            ring->items[kept++] = ring->items[i];
+        }
+    }
+    ring->count = kept;
+    if (kept > max) {
+        memmove(ring->items, ring->items + (kept - max), max * sizeof *ring->items);
+        ring->count = max;
+    }
+}
+
 uint32_t ring_count(const struct ring *ring, int64_t now_ms, int64_t window_ms)
 {
     uint32_t count = 0;
@@ -91,6 +119,12 @@ void budget_return(struct engine *engine, struct action *action)
     for (uint32_t i = 0; i < host->domains_count; i++) {
         ring_remove(&host->domains[i]->interrupts, action->number);
     }
+    for (uint32_t i = 0; i < host->moved.stamps_count; i++) {
+        if (host->moved.stamps[i].action == action->number) {
+            ring_remove(&host->moved.stamps[i].domain->interrupts, action->number);
+        }
+    }
+    host_stamps_drop(host, action->number);
     host_touch(engine, host);
 }
 
@@ -203,9 +237,71 @@ static uint32_t concurrent_max(const struct engine *engine, const struct policy 
     return max;
 }
 
+static bool counts_in(const struct host_state *host, const struct domain_state *domain)
+{
+    for (uint32_t i = 0; i < host->domains_count; i++) {
+        if (host->domains[i] == domain) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < host->moved.left_count; i++) {
+        if (host->moved.left[i] == domain) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool disturbs(const struct run *run)
+{
+    const struct action *action = run->action;
+    return action != NULL && action->verb->effect >= NSH_INTERRUPTS && action->state < ACTION_DONE;
+}
+
+/*
+ * A run that counts already goes on; but hosts can be moved together while they are worked on.
+ * Then one at a time goes on, the oldest first; what restores does not wait for the oldest.
+ */
+static const struct run *goes_before(const struct engine *engine, const struct ask *ask,
+                                     const struct domain_state *domain)
+{
+    bool older = !ask->verb->restores;
+    for (const struct run *run = engine->runs_first; run != NULL; run = run->next) {
+        if (run == ask->run || run == ask->run->parent) {
+            older = false;
+            continue;
+        }
+        bool here = run->host != NULL && run->host != ask->host && counts_in(run->host, domain);
+        if (here && (disturbs(run) || (older && run->interrupting))) {
+            return run;
+        }
+    }
+    return NULL;
+}
+
+static bool concurrent_goes_on(struct engine *engine, struct ask *ask, struct textbuf *text)
+{
+    for (uint32_t i = 0; ask->host != NULL && i < ask->host->domains_count; i++) {
+        const struct domain_state *domain = ask->host->domains[i];
+        uint32_t max = concurrent_max(engine, ask->policy, domain);
+        const struct run *other = domain->runs > max ? goes_before(engine, ask, domain) : NULL;
+        if (other != NULL) {
+            textbuf_clear(text);
+            textbuf_addf(text, "%u of %u hosts worked on in %s: %s goes first", domain->runs, max,
+                         domain->key.at, other->id);
+            return false;
+        }
+    }
+    textbuf_add_chars(text, "counted already");
+    return true;
+}
+
 bool concurrent_check(struct engine *engine, struct ask *ask, struct textbuf *text)
 {
     bool alone = ask->host == NULL && (ask->stage & STAGE_LEASE) != 0;
+    if (ask->stage == STAGE_INTEND) {
+        return concurrent_goes_on(engine, ask, text);
+    }
     uint32_t count = alone ? 1 : ask->host == NULL ? 0 : ask->host->domains_count;
     for (uint32_t i = 0; i < count; i++) {
         struct domain_state *domain = alone ? ask->domain : ask->host->domains[i];
@@ -232,8 +328,9 @@ void concurrent_take(struct engine *engine, struct run *run)
 {
     NSH_ASSERT(!run->interrupting);
     run->interrupting = true;
-    for (uint32_t i = 0; run->host != NULL && i < run->host->domains_count; i++) {
-        run->host->domains[i]->runs++;
+    if (run->host != NULL) {
+        host_counts(engine, run->host, 1);
+        host_touch(engine, run->host);
     }
 }
 
@@ -243,8 +340,7 @@ void concurrent_return(struct engine *engine, struct run *run)
         return;
     }
     run->interrupting = false;
-    for (uint32_t i = 0; run->host != NULL && i < run->host->domains_count; i++) {
-        NSH_ASSERT(run->host->domains[i]->runs > 0);
-        run->host->domains[i]->runs--;
+    if (run->host != NULL) {
+        host_counts(engine, run->host, -1);
     }
 }

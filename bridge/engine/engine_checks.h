@@ -51,6 +51,8 @@ enum nsh_effect policy_effect(const struct policy *policy); /* The worst `do` do
 void ring_add(struct engine *engine, struct ring *ring, struct stamp stamp, uint32_t max);
 void ring_remove(struct ring *ring, uint64_t action);
 uint32_t ring_count(const struct ring *ring, int64_t now_ms, int64_t window_ms);
+/* In order of time, each action once, the newest `max`. */
+void ring_settle(struct ring *ring, uint32_t max);
 void ring_prune(struct ring *ring, int64_t before_ms);
 void budget_take(struct engine *engine, struct action *action);
 void budget_window(struct textbuf *text, int64_t window_ms); /* "24h" */
@@ -90,6 +92,9 @@ int freeze_scope(struct engine *engine, const char *scope, struct freeze *freeze
                  struct nsh_error *err);
 void freeze_arm(struct engine *engine, struct freeze *freeze);
 void freeze_end(struct engine *engine, struct freeze *freeze, const char *why);
+/* freezes_follow(), then freezes_followed(): what stopped one name stops another one. */
+void freezes_follow(struct engine *engine, const char *name, const struct host_state *to);
+void freezes_followed(struct engine *engine);
 void freeze_free(struct engine *engine, struct freeze *freeze);
 
 #endif

@@ -91,6 +91,9 @@ static int command_freeze(struct engine *engine, const struct engine_command *co
     }
     engine_id(engine, COUNT_FREEZE, "frz", freeze->id);
     freeze_arm(engine, freeze);
+    if (freeze->name != NULL && strcmp(freeze->kind, "host") == 0) {
+        host_touch(engine, map_get(&engine->hosts, text_of(freeze->name))); /* Its serial. */
+    }
     engine_trace(engine, "freeze %s %s on", freeze->id, freeze->scope);
     struct textbuf *reply = &engine->reply;
     textbuf_add_char(reply, '{');

@@ -171,11 +171,11 @@ const struct quorum *host_quorum(const struct engine *engine, const struct host_
 /* Another chassis under the same name begins with a clean ladder memory; its budgets stay. */
 static void host_serial(struct engine *engine, struct host_state *host)
 {
-    const char *serial = host->host->serial;
+    const char *serial = host->host == NULL ? NULL : host_identity(engine, host->host);
     if (serial == NULL || (host->serial != NULL && strcmp(serial, host->serial) == 0)) {
         return;
     }
-    if (host->serial != NULL) {
+    if (host->serial != NULL && strncmp(host->serial, "uuid=", 5) != 0) {
         host->runs_count = host->escalations_count = 0;
         host_touch(engine, host);
     }
@@ -183,21 +183,23 @@ static void host_serial(struct engine *engine, struct host_state *host)
     host->serial = engine_copy(engine, text_of(serial));
 }
 
-/* Stamps of a domain are those of its hosts, in order of time. */
-static int stamp_compare(const void *a, const void *b)
+/* Nobody else knows them. */
+static void stamps_of_leases(struct ring *ring)
 {
-    const struct stamp *x = a, *y = b;
-    if (x->ms != y->ms) {
-        return x->ms < y->ms ? -1 : 1;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < ring->count; i++) {
+        if ((ring->items[i].action & LEASE_OF_DOMAIN) != 0) {
+            ring->items[kept++] = ring->items[i];
+        }
     }
-    return x->action < y->action ? -1 : x->action > y->action;
+    ring->count = kept;
 }
 
 static void budgets_rebuild(struct engine *engine)
 {
     MAP_EACH (&engine->domains, entry) {
         struct domain_state *domain = entry->value;
-        domain->interrupts.count = 0;
+        stamps_of_leases(&domain->interrupts);
     }
     MAP_EACH (&engine->hosts, entry) {
         struct host_state *host = entry->value;
@@ -207,17 +209,15 @@ static void budgets_rebuild(struct engine *engine)
                          UINT32_MAX);
             }
         }
+        for (uint32_t i = 0; i < host->moved.stamps_count; i++) {
+            const struct left_stamp *left = &host->moved.stamps[i];
+            ring_add(engine, &left->domain->interrupts,
+                     (struct stamp){.ms = left->ms, .action = left->action}, UINT32_MAX);
+        }
     }
     MAP_EACH (&engine->domains, entry) {
-        struct ring *ring = &((struct domain_state *)entry->value)->interrupts;
-        if (ring->count > 1) {
-            qsort(ring->items, ring->count, sizeof *ring->items, stamp_compare);
-        }
-        if (ring->count > STAMPS_MAX) {
-            memmove(ring->items, ring->items + (ring->count - STAMPS_MAX),
-                    STAMPS_MAX * sizeof *ring->items);
-            ring->count = STAMPS_MAX;
-        }
+        struct domain_state *domain = entry->value;
+        ring_settle(&domain->interrupts, STAMPS_MAX);
     }
 }
 
@@ -225,8 +225,20 @@ static void runs_recount(struct engine *engine)
 {
     for (struct run *run = engine->runs_first; run != NULL; run = run->next) {
         if (run->interrupting && !run->ended && run->host != NULL) {
-            for (uint32_t i = 0; i < run->host->domains_count; i++) {
-                run->host->domains[i]->runs++;
+            host_counts(engine, run->host, 1);
+        }
+    }
+}
+
+static void hosts_bind(struct engine *engine, const struct inventory *inventory)
+{
+    for (size_t i = 0; i < inventory->hosts_count; i++) {
+        const struct host *host = &inventory->hosts[i];
+        struct host_state *state = host_get(engine, text_of(host->name));
+        if (state != NULL) {
+            host_bind(engine, state, host);
+            if (host->quorum != NULL) {
+                quorum_add(engine, state);
             }
         }
     }
@@ -238,29 +250,16 @@ void fleet_take(struct engine *engine, const struct inventory *inventory)
         struct domain_state *domain = entry->value;
         domain->hosts_count = domain->recent_count = domain->runs = 0;
     }
-    MAP_EACH (&engine->hosts, entry) {
-        struct host_state *host = entry->value;
-        host->host = NULL;
-        free(host->domains);
-        host->domains = NULL;
-        host->domains_count = 0;
-    }
+    move_begin(engine);
     quorums_free(engine);
-    for (size_t i = 0; i < inventory->hosts_count; i++) {
-        const struct host *host = &inventory->hosts[i];
-        struct host_state *state = host_get(engine, text_of(host->name));
-        if (state != NULL) {
-            host_bind(engine, state, host);
-            host_serial(engine, state);
-            if (host->quorum != NULL) {
-                quorum_add(engine, state);
-            }
-        }
-    }
+    hosts_bind(engine, inventory);
+    move_names(engine, inventory);
     MAP_EACH (&engine->hosts, entry) {
+        host_serial(engine, entry->value);
         domains_sort(entry->value);
     }
     domains_members(engine);
+    move_domains(engine);
     budgets_rebuild(engine);
     runs_recount(engine);
     leases_recount(engine);
@@ -275,6 +274,7 @@ void fleet_free(struct engine *engine)
     MAP_EACH (&engine->hosts, entry) {
         struct host_state *host = entry->value;
         free(host->domains);
+        move_free(host);
         free(host->interrupts.items);
         free(host->serial);
         free(host->name);

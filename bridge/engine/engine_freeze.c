@@ -61,6 +61,43 @@ int freeze_scope(struct engine *engine, const char *scope, struct freeze *freeze
                : 0;
 }
 
+void freezes_follow(struct engine *engine, const char *name, const struct host_state *to)
+{
+    for (struct freeze *freeze = engine->freezes; freeze != NULL; freeze = freeze->next) {
+        bool his = freeze->name != NULL && strcmp(freeze->kind, "host") == 0 &&
+                   strcmp(freeze->name, name) == 0;
+        if (his && !freeze->ended) {
+            freeze->follows = to;
+        }
+    }
+}
+
+static void freeze_takes(struct engine *engine, struct freeze *freeze, const char *name)
+{
+    char *copy = engine_copy(engine, text_of(name));
+    char *scope = engine_copy(engine, text_of(scratch_printf(engine, "host=%s", name)));
+    if (copy == NULL || scope == NULL) {
+        free(copy);
+        free(scope);
+        return;
+    }
+    free(freeze->name);
+    free(freeze->scope);
+    freeze->name = copy;
+    freeze->scope = scope;
+    freeze->dirty = true;
+}
+
+void freezes_followed(struct engine *engine)
+{
+    for (struct freeze *freeze = engine->freezes; freeze != NULL; freeze = freeze->next) {
+        if (freeze->follows != NULL) {
+            freeze_takes(engine, freeze, freeze->follows->name);
+            freeze->follows = NULL;
+        }
+    }
+}
+
 static void freeze_fire(struct engine *engine, void *owner)
 {
     freeze_end(engine, owner, "expired");

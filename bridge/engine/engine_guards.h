@@ -98,6 +98,7 @@ int hold_take(struct engine *engine, const struct nsh_value *args, const char *o
               struct nsh_error *err);
 int hold_release(struct engine *engine, const char *id, const char *why, struct nsh_error *err);
 void hold_json(struct engine *engine, const struct hold *hold, struct textbuf *json);
+void holds_follow(struct engine *engine, struct host_state *from, struct host_state *to);
 void hold_load(struct engine *engine, const struct nsh_value *value);
 void holds_written(struct engine *engine, struct hold *hold); /* An ended one is freed. */
 void holds_free(struct engine *engine);

@@ -285,6 +285,7 @@ int hold_take(struct engine *engine, const struct nsh_value *args, const char *o
     engine_id(engine, COUNT_HOLD, "hld", hold->id);
     engine_trace(engine, "hold %s %s %s by %s", hold->id, name, what_words[what], owner);
     hold_touch(engine, hold);
+    host_touch(engine, host); /* Its serial. */
     hold_reply(engine, hold);
     return 0;
 }
@@ -321,7 +322,7 @@ void hold_load(struct engine *engine, const struct nsh_value *value)
 {
     const char *name = nsh_get_text(value, "host", "");
     int what = what_of(nsh_get_text(value, "what", ""));
-    struct host_state *host = name[0] == 0 ? NULL : host_get(engine, text_of(name));
+    struct host_state *host = name[0] == 0 ? NULL : host_by_record(engine, name);
     struct hold *hold = host == NULL || what < 0 ? NULL
                                                  : hold_new(engine, host, (enum hold_what)what,
                                                             nsh_get_text(value, "owner", ""),
@@ -333,6 +334,18 @@ void hold_load(struct engine *engine, const struct nsh_value *value)
     snprintf(hold->id, sizeof hold->id, "%s", nsh_get_text(value, "id", ""));
     snprintf(hold->run, sizeof hold->run, "%s", nsh_get_text(value, "run", ""));
     snprintf(hold->action, sizeof hold->action, "%s", nsh_get_text(value, "action", ""));
+}
+
+void holds_follow(struct engine *engine, struct host_state *from, struct host_state *to)
+{
+    while (from->holds != NULL) {
+        struct hold *hold = from->holds;
+        from->holds = hold->host_next;
+        hold->host_next = to->holds;
+        to->holds = hold;
+        hold->host = to;
+        hold_touch(engine, hold);
+    }
 }
 
 void holds_written(struct engine *engine, struct hold *hold)

@@ -76,21 +76,23 @@ void leases_in(const struct engine *engine, const struct domain_state *domain, s
 /* ---- what it takes from the budgets -----------------------------------------------------------
  */
 
-static void count_in(struct lease *lease, int change)
+static void count_in(struct engine *engine, struct lease *lease, int change)
 {
-    struct domain_state **domains = lease->host != NULL ? lease->host->domains : &lease->domain;
-    uint32_t count = lease->host != NULL ? lease->host->domains_count : 1;
-    for (uint32_t i = 0; i < count; i++) {
-        NSH_ASSERT(change > 0 || domains[i]->runs > 0);
-        domains[i]->runs = (uint32_t)((int)domains[i]->runs + change);
+    if (lease->host != NULL) {
+        host_counts(engine, lease->host, change);
+        return;
     }
+    NSH_ASSERT(change > 0 || lease->domain->runs > 0);
+    lease->domain->runs = (uint32_t)((int)lease->domain->runs + change);
 }
 
 static void stamp_in(struct engine *engine, struct lease *lease)
 {
-    uint64_t number = strtoull(strchr(lease->id, '-') + 1, NULL, 10);
-    struct stamp stamp = {.ms = engine->now_ms, .action = LEASE_STAMP | number};
+    const char *dash = strchr(lease->id, '-');
+    uint64_t number = dash == NULL ? 0 : strtoull(dash + 1, NULL, 10);
+    struct stamp stamp = {.ms = lease->since_ms, .action = LEASE_STAMP | number};
     if (lease->host == NULL) {
+        stamp.action |= LEASE_OF_DOMAIN;
         ring_add(engine, &lease->domain->interrupts, stamp, STAMPS_MAX);
         return;
     }
@@ -105,7 +107,7 @@ void leases_recount(struct engine *engine)
 {
     for (struct lease *lease = engine->leases; lease != NULL; lease = lease->next) {
         if (!lease->ended) {
-            count_in(lease, 1);
+            count_in(engine, lease, 1);
         }
     }
 }
@@ -124,6 +126,7 @@ static void wake(struct engine *engine, const struct lease *lease)
     for (uint32_t i = 0; i < host->domains_count; i++) {
         decide_again(engine, &host->domains[i]->waiting);
     }
+    host_settles(engine, lease->host);
 }
 
 static void lease_end(struct engine *engine, struct lease *lease, const char *why)
@@ -133,7 +136,11 @@ static void lease_end(struct engine *engine, struct lease *lease, const char *wh
     lease->ended = lease->dirty = true;
     engine->leases_count--;
     engine_timer_stop(engine, &lease->timer);
-    count_in(lease, -1);
+    lease->counted = lease->host == NULL;
+    if (lease->counted) {
+        engine_timer_set(engine, &lease->timer, lease->since_ms + engine->stamp_keep_ms, 0);
+    }
+    count_in(engine, lease, -1);
     if (lease->host != NULL) {
         lease->host->lease = NULL;
     }
@@ -142,7 +149,13 @@ static void lease_end(struct engine *engine, struct lease *lease, const char *wh
 
 static void lease_fire(struct engine *engine, void *owner)
 {
-    lease_end(engine, owner, "expired");
+    struct lease *lease = owner;
+    if (lease->ended) { /* Its window is over too. */
+        lease->counted = false;
+        lease->dirty = true;
+        return;
+    }
+    lease_end(engine, lease, "expired");
 }
 
 static void lease_until(struct engine *engine, struct lease *lease, int64_t expires_ms)
@@ -187,7 +200,7 @@ static struct lease *lease_new(struct engine *engine, const struct lease *from)
     if (lease->host != NULL) {
         lease->host->lease = lease;
     }
-    count_in(lease, 1);
+    count_in(engine, lease, 1);
     return lease;
 }
 
@@ -476,7 +489,7 @@ void lease_load(struct engine *engine, const struct nsh_value *value)
         .owner = owner, .reason = reason, .since_ms = nsh_get_int(value, "since_ms", 0)};
     snprintf(from.id, sizeof from.id, "%s", nsh_get_text(value, "id", ""));
     if (host[0] != 0) {
-        from.host = host_get(engine, text_of(host));
+        from.host = host_by_record(engine, host);
     } else if (equals != NULL) {
         const char *kind = scratch_printf(engine, "%.*s", (int)(equals - scope), scope);
         from.domain = domain_get(engine, kind, text_of(equals + 1));
@@ -485,7 +498,16 @@ void lease_load(struct engine *engine, const struct nsh_value *value)
                                   (from.host != NULL && from.host->lease != NULL)
                               ? NULL
                               : lease_new(engine, &from);
-    if (lease != NULL) {
+    if (lease == NULL) {
+        return;
+    }
+    if (lease->host == NULL) { /* Of a host, its record tells. */
+        stamp_in(engine, lease);
+        ring_settle(&lease->domain->interrupts, STAMPS_MAX);
+    }
+    if (strcmp(nsh_get_text(value, "state", ""), "ended") == 0) {
+        lease_end(engine, lease, "ended before");
+    } else {
         lease_until(engine, lease, nsh_get_int(value, "expires_ms", 0));
     }
 }

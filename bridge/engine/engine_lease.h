@@ -5,6 +5,7 @@
 /* Leases to disturb: other tools that reboot hosts obey the same budgets. Part of engine_private.h.
  */
 
+#define LEASE_OF_DOMAIN (UINT64_C(1) << 61) /* A mark among the actions of a domain's budget. */
 #define LEASES_MAX 10000
 #define LEASE_MS_MAX (7 * DAY_MS)
 #define LEASE_FLEETLOCK_MS DAY_MS /* The protocol knows no end but the host that comes back. */
@@ -16,6 +17,7 @@ struct lease {
     char *owner, *reason;
     int64_t since_ms, expires_ms;
     bool ended, dirty;
+    bool counted; /* Of a domain: nobody but it remembers that a host was disturbed. */
     struct timer timer;
     struct lease *next;
 };

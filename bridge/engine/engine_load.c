@@ -78,11 +78,11 @@ static void load_host(struct engine *engine, const struct nsh_value *value)
     host->last_ms = nsh_get_int(value, "last_ms", 0);
     snprintf(host->last_run, sizeof host->last_run, "%s", text_at(value, "last_run"));
     const char *serial = text_at(value, "serial");
-    if (serial[0] != 0 && host->serial != NULL && strcmp(serial, host->serial) != 0) {
-        host->runs_count = host->escalations_count = 0; /* Another chassis by now. */
-    } else if (serial[0] != 0 && host->serial == NULL) {
+    if (serial[0] != 0 && (host->serial == NULL || strcmp(serial, host->serial) != 0)) {
+        free(host->serial); /* Of then: when the inventory is taken, it is seen what changed. */
         host->serial = engine_copy(engine, text_of(serial));
     }
+    move_load(engine, host, value);
 }
 
 static void load_alarm(struct engine *engine, const struct nsh_value *value)
@@ -148,6 +148,10 @@ static void load_freeze(struct engine *engine, const struct nsh_value *value)
     if (freeze_scope(engine, text_at(value, "scope"), freeze, NULL) < 0) {
         freeze_free(engine, freeze);
         return;
+    }
+    if (freeze->name != NULL && strcmp(freeze->kind, "host") == 0) {
+        struct host_state *host = host_by_record(engine, freeze->name);
+        freeze->follows = host != NULL && strcmp(host->name, freeze->name) != 0 ? host : NULL;
     }
     freeze_arm(engine, freeze); /* One that expired meanwhile ends with the next timers. */
 }
@@ -319,9 +323,11 @@ void load_finish(struct engine *engine)
     load_kind(engine, RECORD_HOLD, hold_load);
     load_kind(engine, RECORD_LEASE, lease_load);
     load_kind(engine, RECORD_FREEZE, load_freeze);
+    freezes_followed(engine);
     load_kind(engine, RECORD_BRAKE, brake_restore);
     load_kind(engine, RECORD_PENDING, load_pending);
     load_runs(engine);
+    move_settles(engine);
     operators_expect(engine);
     deferred_again(engine);
     size_t count = 0;

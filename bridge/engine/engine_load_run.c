@@ -128,7 +128,7 @@ static void run_subject(struct engine *engine, struct run_order *order,
     bool part = equals != NULL && (strncmp(order->subject, "disk=", 5) == 0 ||
                                    strncmp(order->subject, "outlet=", 7) == 0);
     if (host[0] != 0) {
-        order->host = host_get(engine, text_of(host));
+        order->host = host_by_record(engine, host);
         order->domain = part ? part_named(engine, order->subject) : NULL;
     } else if (equals != NULL) {
         const char *kind =

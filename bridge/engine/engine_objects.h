@@ -10,6 +10,7 @@
 #include "base/heap.h"
 #include "engine/engine.h"
 #include "engine/engine_guards.h"
+#include "engine/engine_move.h"
 
 #define ID_BYTES 24
 
@@ -85,6 +86,7 @@ struct host_state {
     struct domain_state *parts;
     uint32_t parts_count;
     bool expected; /* It was in the inventory that was believed last. */
+    struct moved moved;
 };
 
 /* A type of event and the policies that may want it. */
@@ -323,6 +325,7 @@ struct freeze {
     char *actions; /* Of a hold: globs of verbs with a blank between; NULL: all. */
     int64_t since_ms, expires_ms;
     bool ended, dirty;
+    const struct host_state *follows; /* While an inventory is taken: whose name it takes. */
     struct timer timer;
     struct freeze *next;
 };

@@ -12,7 +12,7 @@ void json_comma(struct textbuf *json)
     textbuf_add_chars(json, last == '{' || last == '[' ? "" : ",");
 }
 
-static void json_raw(struct textbuf *json, const char *name)
+void json_raw(struct textbuf *json, const char *name)
 {
     json_comma(json);
     textbuf_addf(json, "\"%s\":", name);
@@ -160,6 +160,7 @@ static void host_body(const struct engine *engine, struct textbuf *json, struct 
                      (unsigned long long)host->interrupts.items[i].action);
     }
     textbuf_add_char(json, ']');
+    move_json(host, json);
 }
 
 static void write_host(struct engine *engine, struct host_state *host)
@@ -538,10 +539,10 @@ static void flush_leases(struct engine *engine)
                                         .id = lease->id,
                                         .host = lease->host == NULL ? "" : lease->host->name,
                                         .state = state,
-                                        .live = !lease->ended});
+                                        .live = !lease->ended || lease->counted});
             lease->dirty = false;
         }
-        if (lease->ended) {
+        if (lease->ended && !lease->counted) {
             lease_free(engine, lease);
         }
     }

@@ -405,6 +405,7 @@ static void wake_for(struct engine *engine, struct run *run)
     for (uint32_t i = 0; i < run->host->domains_count; i++) {
         decide_again(engine, &run->host->domains[i]->waiting);
     }
+    host_settles(engine, run->host);
 }
 
 void runs_wake(struct engine *engine)

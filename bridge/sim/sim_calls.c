@@ -151,6 +151,7 @@ static void host_takes(struct sim_world *world, struct sim_call *call)
     }
     if (call->interrupts) {
         host->interrupting = call;
+        host->interrupting_rack = host->rack;
         host->orders_since++;
         if (host->interrupts_count == SIM_INTERRUPTS_KEPT) {
             memmove(host->interrupts, host->interrupts + 1,
@@ -159,7 +160,7 @@ static void host_takes(struct sim_world *world, struct sim_call *call)
         }
         host->interrupts[host->interrupts_count++] = world->now_ms;
         world->stamps[world->stamps_count++ % SIM_STAMPS_KEPT] =
-            (struct sim_stamp){world->now_ms, host};
+            (struct sim_stamp){world->now_ms, host, host->rack};
         world->report->orders++;
         if (host->outcome != NULL && host->broken) {
             host->outcome->orders++;

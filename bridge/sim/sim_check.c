@@ -54,11 +54,6 @@ static void check_intent(struct sim_world *world, const struct engine_call *call
     }
 }
 
-static bool was_renamed(const struct sim_world *world, const struct sim_host *host)
-{
-    return host->renamed_ms > 0 && world->now_ms - host->renamed_ms < DAY_MS;
-}
-
 /* ---- budgets ----------------------------------------------------------------------------------
  */
 
@@ -76,7 +71,8 @@ static uint32_t interrupts_since(const struct sim_world *world, int64_t since_ms
             break;
         }
         const char *theirs = stamp->host->host->pool;
-        found += (rack == NULL || strcmp(stamp->host->rack, rack) == 0) &&
+        found += (rack == NULL || strcmp(stamp->host->rack, rack) == 0 ||
+                  strcmp(stamp->rack, rack) == 0) &&
                  (pool == NULL || (theirs != NULL && strcmp(theirs, pool) == 0));
     }
     return found;
@@ -103,7 +99,7 @@ static void check_host_budget(struct sim_world *world, const struct sim_host *ho
     for (size_t i = 0; i < host->interrupts_count; i++) {
         recent += host->interrupts[i] > world->now_ms - guards->host_interrupts_ms;
     }
-    if (recent >= guards->host_interrupts_max && !was_renamed(world, host)) {
+    if (recent >= guards->host_interrupts_max) {
         sim_violation(world, "%s: interrupt number %u in 24 h", host->name, recent + 1);
     }
 }
@@ -115,19 +111,17 @@ static void check_budgets(struct sim_world *world, const struct sim_host *host)
     check_window(
         world, host, NULL,
         (const uint32_t[]){guards->site_10min_max, guards->site_1h_max, guards->site_24h_max});
-    bool moved = world->moved_ms > 0 && world->now_ms - world->moved_ms < DAY_MS;
-    if (!moved && world->now_ms >= world->brake_excused_ms) { /* Its interrupts moved with it. */
-        check_window(
-            world, host, host->rack,
-            (const uint32_t[]){guards->rack_10min_max, guards->rack_1h_max, guards->rack_24h_max});
-    }
+    check_window(
+        world, host, host->rack,
+        (const uint32_t[]){guards->rack_10min_max, guards->rack_1h_max, guards->rack_24h_max});
     uint32_t here = 0, everywhere = 0;
     for (size_t i = 0; i < world->hosts_count; i++) {
         bool runs = world->hosts[i].interrupting != NULL;
-        here += runs && strcmp(world->hosts[i].rack, host->rack) == 0;
+        here += runs && (strcmp(world->hosts[i].rack, host->rack) == 0 ||
+                         strcmp(world->hosts[i].interrupting_rack, host->rack) == 0);
         everywhere += runs;
     }
-    if (here >= guards->rack_concurrent_max && world->now_ms >= world->brake_excused_ms) {
+    if (here >= guards->rack_concurrent_max) {
         sim_violation(world, "rack %s: %u interrupting orders at once", host->rack, here + 1);
     }
     if (everywhere >= guards->site_concurrent_max) {
@@ -171,9 +165,9 @@ static bool freezes(const struct sim_freeze *freeze, const struct sim_host *host
     case FREEZE_ALL:
         return true;
     case FREEZE_RACK:
-        return strcmp(freeze->host->rack, host->rack) == 0 && !freeze->host->moved && !host->moved;
+        return strcmp(freeze->rack, host->rack) == 0;
     case FREEZE_HOST:
-        return freeze->host == host && !host->renamed;
+        return freeze->host == host;
     }
     return false;
 }
@@ -246,8 +240,7 @@ static void check_run(struct sim_world *world, const struct engine_call *call,
         sim_violation(world, "%s leaves %lld s after its intent", key,
                       (long long)(world->now_ms - action->first_ms) / 1000);
     }
-    bool same = !was_renamed(world, host); /* To the engine it is another host. */
-    if (same && strcmp(host->acting_run, id) != 0 && run_lives(world, host->acting_run)) {
+    if (strcmp(host->acting_run, id) != 0 && run_lives(world, host->acting_run)) {
         sim_violation(world, "%s acts on %s while %s does", id, host->name, host->acting_run);
     }
     memcpy(host->acting_run, id, sizeof id);
@@ -270,7 +263,7 @@ void sim_check_record(struct sim_world *world, const struct sim_row *old, const 
 
 static void check_interrupt(struct sim_world *world, struct sim_host *host, const struct verb *verb)
 {
-    if (host->interrupting != NULL && !was_renamed(world, host)) {
+    if (host->interrupting != NULL) {
         sim_violation(world, "%s on %s while another order runs", verb->name, host->name);
     }
     if (strcmp(verb->name, "evacuate") == 0 && !host->off_seen) {
@@ -302,7 +295,7 @@ void sim_check_call(struct sim_world *world, const struct engine_call *call, str
     if (verb->effect == NSH_READS) {
         return;
     }
-    if (host->in_doubt && run_lives(world, host->acting_run) && !was_renamed(world, host)) {
+    if (host->in_doubt && run_lives(world, host->acting_run)) {
         sim_violation(world, "%s on %s, whose last order is in doubt, before anybody looked",
                       verb->name, host->name);
     }

@@ -134,7 +134,6 @@ static void inventory_change(struct sim_world *world, struct sim_host *host, int
         break;
     case INVENTORY_RENAMED:
         host->renamed = on;
-        host->renamed_ms = world->now_ms;
         break;
     case INVENTORY_REMOVED:
         host->known = !on;
@@ -152,7 +151,6 @@ void fault_inventory(struct sim_world *world, const struct sim_fault *fault, int
     inventory_change(world, host, what, true);
     if (what >= INVENTORY_MOVED) { /* Other domains, other brakes. */
         world->brake_excused_ms = world->now_ms + fault->lasting_ms + SIM_HOUR_MS;
-        world->moved_ms = world->now_ms;
     }
     inventory_is(world);
 }
@@ -160,7 +158,6 @@ void fault_inventory(struct sim_world *world, const struct sim_fault *fault, int
 void fault_inventory_end(struct sim_world *world, const struct sim_fault *fault, int what)
 {
     inventory_change(world, fault_whose(world, fault), what, false);
-    world->moved_ms = what >= INVENTORY_MOVED ? world->now_ms : world->moved_ms;
     inventory_is(world);
     fault_heal(world, fault, 0);
 }

@@ -27,13 +27,12 @@ static bool freeze(struct sim_world *world, const struct sim_fault *fault, int o
         {"reason", nsh_text("drill")},
         {"for_ms", nsh_int(fault->lasting_ms)},
     };
-    struct sim_freeze lease = {(enum sim_freeze_of)of,
-                               host,
-                               fault,
-                               {0},
-                               world->now_ms,
-                               world->now_ms + fault->lasting_ms,
-                               0};
+    struct sim_freeze lease = {.of = (enum sim_freeze_of)of,
+                               .host = host,
+                               .rack = host->rack,
+                               .fault = fault,
+                               .since_ms = world->now_ms,
+                               .until_ms = world->now_ms + fault->lasting_ms};
     if (of != FREEZE_ALL && sim_host_of(world, text_of(host->name)) == NULL) {
         return false;
     }

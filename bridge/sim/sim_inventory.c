@@ -108,6 +108,14 @@ static void pools_count(struct arena *arena, struct inventory *inventory,
     inventory->pools_count = from->pools_count;
 }
 
+static void hint_add(struct inventory *inventory, struct host *host)
+{
+    if (host->serial != NULL) {
+        const char *hint = arena_printf(&inventory->arena, "serial=%s", host->serial);
+        NSH_ASSERT(hint != NULL && map_set(&inventory->by_hint, text_of(hint), host) == 0);
+    }
+}
+
 void sim_inventory_make(struct sim_world *world)
 {
     const struct inventory *from = world->options->inventory;
@@ -122,6 +130,7 @@ void sim_inventory_make(struct sim_world *world)
             *host = host_of(world, &inventory->arena, &world->hosts[i]);
             host->index = (uint32_t)inventory->hosts_count++;
             NSH_ASSERT(map_set(&inventory->by_name, text_of(host->name), host) == 0);
+            hint_add(inventory, host);
         }
     }
     inventory->hosts = hosts;

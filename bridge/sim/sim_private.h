@@ -126,12 +126,12 @@ struct sim_host {
     int64_t broken_ms, told_ms, off_ms; /* When it broke; when the daemon could know. */
     int64_t late_ms;      /* Since then all that was said of it was too old to act on; 0: no. */
     int64_t alarmed_ms;   /* When something bad was last said of it, true or not. */
-    int64_t renamed_ms;   /* When its name last changed; 0: never. */
     int64_t retell_ms;    /* So long until it is said again. */
     uint64_t told_number; /* The record after which what it said last is durable. */
     bool in_doubt;        /* An order ended without a clear answer, and nobody looked since. */
     bool off_seen;        /* The last look said off, and no power order left since. */
     struct sim_call *interrupting;
+    const char *interrupting_rack; /* Where that order was given. */
     char acting_run[32];
     int64_t interrupts[SIM_INTERRUPTS_KEPT];
     size_t interrupts_count;
@@ -149,6 +149,7 @@ struct sim_freeze {
     enum sim_freeze_of of;
     const struct sim_host *host; /* One in it. */
     const struct sim_fault *fault;
+    const char *rack;
     char id[40];
     int64_t since_ms, until_ms;
     uint64_t number; /* Its record; 0: durable. */
@@ -160,6 +161,7 @@ struct sim_freeze {
 struct sim_stamp {
     int64_t ms;
     const struct sim_host *host;
+    const char *rack; /* Where that was. */
 };
 
 struct sim_world {
@@ -199,7 +201,6 @@ struct sim_world {
     size_t freezes_count;
     struct sim_stamp stamps[SIM_STAMPS_KEPT]; /* A ring. */
     uint64_t stamps_count;
-    int64_t moved_ms;         /* When racks last got other hosts; 0: never. */
     int64_t brake_excused_ms; /* Until then a brake may not see what the world knows. */
 };
 

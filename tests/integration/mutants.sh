@@ -80,5 +80,10 @@ mutant "an unknown outcome is a failure, not looked at" engine_action.c 's/} els
 mutant "success is believed, not verified" engine_action.c 's/if (verb->verify != NULL \&\& verb->proof != NULL) {/if (false) {/'
 mutant "budgets are forgotten at a restart" engine_load.c 's/i < stamps->count; i++) {/i > stamps->count; i++) {/'
 mutant "freezes are forgotten at a restart" engine_load.c 's/load_kind(engine, RECORD_FREEZE, load_freeze);/(void)load_freeze;/'
+mutant "a renamed host is another one" engine_fleet.c 's/^    move_names(engine, inventory);$//'
+mutant "a run that moved counts only where it is now" engine_move.c 's/^        left_add(engine, host, domain);$//'
+mutant "interrupts leave the rack they happened in" engine_move.c 's/^            stamp_add(engine, host, (struct left_stamp).*$/(void)stamp;/'
+mutant "a freeze stays with the name" engine_move.c 's/^    freezes_follow(engine, from->name, to);$//'
+mutant "what was moved together goes on together" engine_budget.c 's/ domain->runs > max ? goes_before(engine, ask, domain) : NULL/ domain->runs > max \&\& false ? goes_before(engine, ask, domain) : NULL/'
 echo "$count mutants"
 exit $bad

@@ -36,11 +36,13 @@ static int world_setup(void **state)
     for (int rack = 1; rack <= 4; rack++) {
         for (int host = 1; host <= 10; host++) {
             fprintf(file,
-                    "%s{ name = \"r%dh%02d\"; rack = \"r%d\"; pool = \"web\"; bmc = { driver = "
+                    "%s{ name = \"r%dh%02d\"; rack = \"r%d\"; pool = \"web\"; serial = \"S%d\"; "
+                    "bmc = { driver = "
                     "\"redfish\"; address "
                     "= \"192.0.2.%d\"; }; os = { driver = \"ssh\"; }; node = { driver = "
                     "\"kubernetes\"; }; }\n",
-                    rack + host > 2 ? "," : "", rack, host, rack, rack * 20 + host);
+                    rack + host > 2 ? "," : "", rack, host, rack, rack * 20 + host,
+                    rack * 20 + host);
         }
     }
     fputs(");\n", file);
