@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/json.h"
 #include "cel/cel.h"
+#include "cel_tree.h"
 
 #include <stdlib.h>
 
@@ -68,6 +69,19 @@ static void compare(const struct cel_program *a, const struct cel_program *b,
     textbuf_done(&second);
 }
 
+static void compare_tree(const struct cel_program *program, struct nsh_value *world)
+{
+    struct arena arena = {.bytes_max = ARENA_MAX};
+    struct textbuf first = {0}, second = {0};
+    struct cel_inputs inputs = {.variable = variable, .arg = world};
+    if (outcome(program, world, &first) && tree_outcome(program, &inputs, &arena, &second)) {
+        NSH_ASSERT(first.count == second.count && memcmp(first.at, second.at, first.count) == 0);
+    }
+    textbuf_done(&first);
+    textbuf_done(&second);
+    arena_done(&arena);
+}
+
 static void print_and_read(const struct cel_env *env, const struct cel_program *program,
                            struct arena *arena, struct nsh_value *world)
 {
@@ -115,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (cel_compile_text(&plain, source, &arena, &unfolded, NULL, NULL) == 0) {
             compare(program, unfolded, &world);
         }
+        compare_tree(program, &world);
         plain.unchecked = true; /* Neither slots nor overloads chosen by types: the plain tree. */
         plain.strict = false;
         struct cel_program *tree = NULL;

@@ -2,7 +2,8 @@
 // ROOMS: cel json-c
 /*
  * Runs a folder of conformance cases (tests/data/cel-conformance/README.md describes the form)
- * through parser, checker and evaluator, each case with the checker and without.
+ * through parser, checker and evaluator, each case with the checker and without; a second evaluator
+ * (tests/fuzz/cel_tree.h) must come to the same.
  *
  *     cel_conformance [-o json] [--known FILE] FOLDER
  *
@@ -11,6 +12,8 @@
  */
 
 #include "cel/cel_private.h"
+
+#include "../fuzz/cel_tree.h"
 
 #include <dirent.h>
 #include <json-c/json.h>
@@ -435,6 +438,25 @@ static bool judge_type(struct trial *trial, const struct cel_program *program, c
            fail(trial, "has type %s, not %s", type, wanted);
 }
 
+/* value NULL: the evaluator gave an error. */
+static bool same_as_tree(struct trial *trial, const struct cel_program *program,
+                         const struct cel_inputs *inputs, const struct cel_value *value)
+{
+    CLEANUP(textbuf_donep) struct textbuf compiled = {0};
+    CLEANUP(textbuf_donep) struct textbuf walked = {0};
+    if (value == NULL) {
+        textbuf_add_chars(&compiled, "error");
+    } else {
+        cel_value_print(value, &compiled);
+    }
+    if (!tree_outcome(program, inputs, &trial->arena, &walked)) {
+        return true; /* It takes more steps. */
+    }
+    return (compiled.count == walked.count &&
+            memcmp(compiled.at, walked.at, compiled.count) == 0) ||
+           fail(trial, "gives %.200s, and %.200s when its tree is walked", compiled.at, walked.at);
+}
+
 static bool run_once(struct trial *trial, struct text source, bool unchecked)
 {
     struct json_object *expect = get(trial->object, "expect"), *check = get(trial->object, "check");
@@ -470,6 +492,9 @@ static bool run_once(struct trial *trial, struct text source, bool unchecked)
     struct cel_value value;
     struct nsh_error error = {0};
     r = cel_eval(program, &inputs, &trial->arena, &value, &error);
+    if (!same_as_tree(trial, program, &inputs, r < 0 ? NULL : &value)) {
+        return false;
+    }
     return r < 0 ? judge_error(trial, expect, error.text) : judge_value(trial, expect, &value);
 }
 
