@@ -10,162 +10,10 @@
  * the language definition.
  */
 
-#include "cel/cel_private.h"
 #include "cel/cel_time.h"
-
-#include <math.h>
-
-#define TREE_LOCALS_MAX 64
-
-struct tree {
-    struct cel_run *run;
-    const struct cel_env *env;
-    struct {
-        struct text name;
-        struct cel_value value;
-    } locals[TREE_LOCALS_MAX];
-    uint32_t locals_count;
-};
+#include "cel_tree_value.h"
 
 static struct cel_value tree_eval(struct tree *tree, const struct cel_ast *ast);
-
-static struct cel_value tree_error(const char *text)
-{
-    return (struct cel_value){.kind = CEL_ERROR, .text = text};
-}
-
-static bool tree_is(const struct cel_value *value, uint8_t kind)
-{
-    return value->kind == kind;
-}
-
-/* --- equality and order -------------------------------------------------------------------- */
-
-static bool tree_number(const struct cel_value *value)
-{
-    return tree_is(value, CEL_INT) || tree_is(value, CEL_UINT) || tree_is(value, CEL_DOUBLE);
-}
-
-static double tree_double(const struct cel_value *value)
-{
-    return tree_is(value, CEL_INT)    ? (double)value->integer
-           : tree_is(value, CEL_UINT) ? (double)value->unsigned_integer
-                                      : value->real;
-}
-
-/* -1, 0, 1; 2: NaN. */
-static int tree_order_numbers(const struct cel_value *a, const struct cel_value *b)
-{
-    if (tree_is(a, CEL_DOUBLE) || tree_is(b, CEL_DOUBLE)) {
-        double x = tree_double(a), y = tree_double(b);
-        return isnan(x) || isnan(y) ? 2 : x < y ? -1 : x > y ? 1 : 0;
-    }
-    bool minus_a = tree_is(a, CEL_INT) && a->integer < 0;
-    bool minus_b = tree_is(b, CEL_INT) && b->integer < 0;
-    if (minus_a != minus_b) {
-        return minus_a ? -1 : 1;
-    }
-    uint64_t x = a->unsigned_integer, y = b->unsigned_integer; /* Two's complement keeps order. */
-    return x < y ? -1 : x > y ? 1 : 0;
-}
-
-static int tree_order_bytes(const struct cel_value *a, const struct cel_value *b)
-{
-    for (uint32_t i = 0; i < a->count && i < b->count; i++) {
-        unsigned char x = (unsigned char)a->text[i], y = (unsigned char)b->text[i];
-        if (x != y) {
-            return x < y ? -1 : 1;
-        }
-    }
-    return a->count < b->count ? -1 : a->count > b->count ? 1 : 0;
-}
-
-/* 3: they have none. */
-static int tree_order(const struct cel_value *a, const struct cel_value *b)
-{
-    if (tree_number(a) && tree_number(b)) {
-        return tree_order_numbers(a, b);
-    }
-    if (a->kind != b->kind) {
-        return 3;
-    }
-    if (tree_is(a, CEL_BOOL)) {
-        return a->boolean == b->boolean ? 0 : a->boolean ? 1 : -1;
-    }
-    if (tree_is(a, CEL_STRING) || tree_is(a, CEL_BYTES)) {
-        return tree_order_bytes(a, b);
-    }
-    if (tree_is(a, CEL_TIMESTAMP) || tree_is(a, CEL_DURATION)) {
-        return a->integer < b->integer   ? -1
-               : a->integer > b->integer ? 1
-               : a->count < b->count     ? -1
-               : a->count > b->count     ? 1
-                                         : 0;
-    }
-    return 3;
-}
-
-static bool tree_equal(struct tree *tree, const struct cel_value *a, const struct cel_value *b);
-
-/* The value of key in map; false: it has none. */
-static bool tree_find(struct tree *tree, const struct cel_value *map, const struct cel_value *key,
-                      struct cel_value *ret_value)
-{
-    for (uint32_t i = 0; i < map->count && cel_spend(tree->run, 1, NULL); i++) {
-        struct cel_value at, value;
-        cel_map_at(tree->run, map, i, &at, &value);
-        if (tree_equal(tree, &at, key)) {
-            *ret_value = value;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool tree_equal_many(struct tree *tree, const struct cel_value *a, const struct cel_value *b)
-{
-    if (a->count != b->count) {
-        return false;
-    }
-    for (uint32_t i = 0; i < a->count; i++) {
-        struct cel_value key, x, y;
-        if (tree_is(a, CEL_LIST)) {
-            cel_list_at(tree->run, a, i, &x);
-            cel_list_at(tree->run, b, i, &y);
-        } else {
-            cel_map_at(tree->run, a, i, &key, &x);
-            if (!tree_find(tree, b, &key, &y)) {
-                return false;
-            }
-        }
-        if (!tree_equal(tree, &x, &y)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool tree_equal(struct tree *tree, const struct cel_value *a, const struct cel_value *b)
-{
-    if (!cel_spend(tree->run, 1, NULL)) {
-        return false;
-    }
-    int order = tree_order(a, b);
-    if (order != 3) {
-        return order == 0;
-    }
-    if (a->kind != b->kind) {
-        return false;
-    }
-    if (tree_is(a, CEL_LIST) || tree_is(a, CEL_MAP)) {
-        return tree_equal_many(tree, a, b);
-    }
-    if (tree_is(a, CEL_OPTIONAL)) {
-        return a->pointer == NULL || b->pointer == NULL ? a->pointer == b->pointer
-                                                        : tree_equal(tree, a->pointer, b->pointer);
-    }
-    return cel_equal(tree->run, a, b); /* null, types, addresses and the like: the table's. */
-}
 
 /* --- what comes from outside: made whole, by its declared type ------------------------------ */
 
@@ -742,30 +590,69 @@ static struct cel_value tree_eval(struct tree *tree, const struct cel_ast *ast)
     return tree_error("unreachable");
 }
 
-/* The outcome of program as text, "error" for errors; false: its budget ended. */
-static bool tree_outcome(const struct cel_program *program, const struct cel_inputs *inputs,
-                         struct arena *arena, struct textbuf *out)
+/* --- outcomes as text ------------------------------------------------------------------------- */
+
+/* Everything as conditions see it: cel_value_print() shows what is outside as it stands there. */
+static void tree_print(struct cel_run *run, const struct cel_value *value, struct textbuf *out)
+{
+    struct cel_value key, item;
+    if (tree_is(value, CEL_OPTIONAL) && value->pointer != NULL) {
+        textbuf_add_chars(out, "optional ");
+        tree_print(run, value->pointer, out);
+        return;
+    }
+    if (!tree_is(value, CEL_LIST) && !tree_is(value, CEL_MAP)) {
+        cel_value_print(value, out);
+        return;
+    }
+    textbuf_add_chars(out, tree_is(value, CEL_LIST) ? "[" : "{");
+    for (uint32_t i = 0; i < value->count; i++) {
+        if (tree_is(value, CEL_LIST)) {
+            cel_list_at(run, value, i, &item);
+        } else {
+            cel_map_at(run, value, i, &key, &item);
+            tree_print(run, &key, out);
+            textbuf_add_chars(out, ": ");
+        }
+        tree_print(run, &item, out);
+        textbuf_add_chars(out, ", ");
+    }
+    textbuf_add_chars(out, tree_is(value, CEL_LIST) ? "]" : "}");
+}
+
+/* Evaluate program both ways. False: they differ, out tells. True too when a budget ended. */
+static bool tree_agrees(const struct cel_program *program, const struct cel_inputs *inputs,
+                        struct arena *arena, struct textbuf *compiled, struct textbuf *walked)
 {
     static struct cel_run run;
     static struct tree tree;
+    struct cel_value value;
+    int r = cel_eval(program, inputs, arena, &value, NULL);
     run = (struct cel_run){.env = program->env,
                            .shapes = program->shapes,
                            .inputs = inputs,
                            .arena = arena,
-                           .steps = CEL_STEPS_MAX};
+                           .steps = 4 * CEL_STEPS_MAX}; /* It takes more of them. */
     tree.run = &run;
     tree.env = program->env;
     tree.locals_count = 0;
-    struct cel_value value = tree_eval(&tree, program->ast);
-    if (run.stop != 0) {
-        return false;
+    struct cel_value other = tree_eval(&tree, program->ast);
+    if (run.stop != 0 || (r < 0 && r != -NSH_INVALID)) {
+        return true;
     }
-    if (tree_is(&value, CEL_ERROR)) {
-        textbuf_add_chars(out, "error");
+    run.steps = CEL_STEPS_MAX;
+    if (r < 0) {
+        value = tree_error("");
+    }
+    if (tree_is(&value, CEL_ERROR) || tree_is(&other, CEL_ERROR)) {
+        textbuf_add_chars(compiled, tree_is(&value, CEL_ERROR) ? "an error" : "a value");
+        textbuf_add_chars(walked, tree_is(&other, CEL_ERROR) ? "an error" : "a value");
     } else {
-        cel_value_print(&value, out);
+        tree_print(&run, &value, compiled);
+        tree_print(&run, &other, walked);
     }
-    return true;
+    return compiled->count == walked->count &&
+           memcmp(compiled->at, walked->at, compiled->count) == 0;
 }
 
 #endif
