@@ -9,8 +9,8 @@
  * sources, inventories. What goes wrong is a list of faults, made of a seed or given; time is
  * simulated, so a failure is its seed, and can be shrunk to a few faults.
  *
- * Two engines are fed the same inputs and must say the same. sim_check.c holds what must never
- * happen.
+ * What a life of the daemon was told is replayed into a fresh engine when that life ends, and must
+ * give the same. sim_check.c holds what must never happen.
  */
 
 #include "engine/engine.h"
@@ -65,15 +65,17 @@ struct sim_options {
     struct sim_outcome *outcomes; /* One for each of faults, or NULL. */
     uint32_t hosts_count;         /* Only the first ones of the inventory; 0: all. */
     const struct policy_guards
-        *limits; /* What is checked; NULL: what the policies were loaded with. */
-    bool once;   /* One engine only: figures, not proof. */
+        *limits;          /* What is checked; NULL: what the policies were loaded with. */
+    bool once;            /* No replay: figures, not proof. */
+    uint32_t spoil_every; /* For tests: the replay leaves out an event where N divides the step. */
     void (*record)(void *arg, const struct record *record); /* Each one that is durable, or NULL. */
     void *arg;
 };
 
 struct sim_report {
     uint64_t steps, faults, broken, orders, reads, lost, refused, heals, pages, kills;
-    uint64_t wrong; /* Interrupting orders on hosts that were well and never said otherwise. */
+    uint64_t wrong;    /* Interrupting orders on hosts that were well and never said otherwise. */
+    uint64_t replayed; /* Steps that were taken again. */
     uint64_t met[SIM_FAULTS_COUNT];
     uint64_t hash;       /* Over every record and call: two runs of a seed agree. */
     int64_t violated_ms; /* When, from the start of the world. */

@@ -44,7 +44,7 @@ static bool freeze(struct sim_world *world, const struct sim_fault *fault, int o
     }
     size_t count = strcspn(id, "\"");
     memcpy(lease.id, id, count < sizeof lease.id - 1 ? count : sizeof lease.id - 1);
-    lease.number = world->outputs[0].records_through;
+    lease.number = world->output.records_through;
     world->freezes[world->freezes_count++] = lease;
     return true;
 }

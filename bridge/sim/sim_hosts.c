@@ -170,7 +170,7 @@ void sim_tell(struct sim_world *world, struct sim_host *host, bool raise)
     sim_say(world, host, &what);
     host->said_raise = raise;
     host->stuck = host->stuck || (odd && !raise); /* An old clear is none: it stays raised. */
-    host->told_number = world->outputs[0].records_through;
+    host->told_number = world->output.records_through;
     if (raise && !host->terse) { /* That is also how a new life hears of it. */
         sim_plan(world, host->retell_ms,
                  (struct sim_event){.kind = SIM_DO_ALARM, .host = host, .raise = true});

@@ -164,6 +164,17 @@ struct sim_stamp {
     const char *rack; /* Where that was. */
 };
 
+struct sim_taped {
+    struct engine_input input; /* Its texts are the tape's. */
+    uint64_t hash;             /* Of what came of it. */
+};
+
+struct sim_tape {
+    struct arena arena;
+    struct sim_taped *steps;
+    size_t count, room;
+};
+
 struct sim_world {
     const struct sim_options *options;
     struct sim_report *report;
@@ -178,8 +189,9 @@ struct sim_world {
     uint32_t store_slow, store_bad, blinds; /* How many faults make it so. */
     enum sim_kill kill_at;
     struct heap events;
-    struct engine *engines[2];
-    struct engine_output outputs[2];
+    struct engine *engine;
+    struct engine_output output;
+    struct sim_tape tape;      /* Of this life. */
     uint64_t durable, writing; /* records_through */
     struct map rows;           /* Durable: key -> struct sim_row */
     struct map backup;
@@ -231,7 +243,14 @@ void sim_store_backup(struct sim_world *world);
 void sim_store_restore(struct sim_world *world);
 void sim_store_done(struct sim_world *world);
 
-/* sim_engine.c: both engines take the same steps. */
+/* sim_tape.c */
+uint64_t sim_output_hash(const struct engine_output *output, int result);
+void sim_tape_add(struct sim_tape *tape, const struct engine_input *input);
+void sim_tape_answered(struct sim_tape *tape, uint64_t hash);
+void sim_tape_replay(struct sim_world *world); /* A difference is a violation. */
+void sim_tape_done(struct sim_tape *tape);
+
+/* sim_engine.c */
 void sim_step(struct sim_world *world, const struct engine_input *input);
 void sim_start(struct sim_world *world); /* A new life: load what is durable. */
 void sim_stop(struct sim_world *world);

@@ -18,9 +18,10 @@ static void row_free(struct sim_row *row)
 static struct sim_row *row_new(const struct record *record, uint64_t number, int64_t now_ms)
 {
     struct sim_row *row = calloc(1, sizeof *row);
-    const struct text *from[] = {&record->id, &record->host, &record->state, &record->body};
-    size_t bytes = 4;
-    for (size_t i = 0; i < 4; i++) {
+    const struct text *from[] = {&record->id, &record->host, &record->policy, &record->state,
+                                 &record->body};
+    size_t bytes = 5;
+    for (size_t i = 0; i < 5; i++) {
         bytes += from[i]->count;
     }
     char *block = calloc(1, bytes);
@@ -28,8 +29,9 @@ static struct sim_row *row_new(const struct record *record, uint64_t number, int
     row->record = *record;
     row->number = number;
     row->first_ms = now_ms;
-    struct text *to[] = {&row->record.id, &row->record.host, &row->record.state, &row->record.body};
-    for (size_t i = 0; i < 4; i++) {
+    struct text *to[] = {&row->record.id, &row->record.host, &row->record.policy,
+                         &row->record.state, &row->record.body};
+    for (size_t i = 0; i < 5; i++) {
         if (from[i]->count > 0) {
             memcpy(block, from[i]->at, from[i]->count);
         }

@@ -104,6 +104,7 @@ static void report_add(struct sim_report *sum, const struct sim_report *report)
     sum->pages += report->pages, sum->kills += report->kills, sum->lost += report->lost;
     sum->broken += report->broken, sum->refused += report->refused, sum->reads += report->reads;
     sum->steps += report->steps, sum->wrong += report->wrong;
+    sum->replayed += report->replayed;
     for (size_t i = 0; i < SIM_FAULTS_COUNT; i++) {
         sum->met[i] += report->met[i];
     }
@@ -113,11 +114,12 @@ static void report_add(struct sim_report *sum, const struct sim_report *report)
 
 static void report_print(uint64_t count, const struct sim_report *sum)
 {
-    print_message("%llu worlds, %llu steps: %llu faults, %llu hosts broke, %llu orders, %llu "
-                  "healed, %llu lost answers, %llu refused, %llu pages, %llu kills\n",
-                  LLU(count), LLU(sum->steps), LLU(sum->faults), LLU(sum->broken), LLU(sum->orders),
-                  LLU(sum->heals), LLU(sum->lost), LLU(sum->refused), LLU(sum->pages),
-                  LLU(sum->kills));
+    print_message(
+        "%llu worlds, %llu steps: %llu faults, %llu hosts broke, %llu orders, %llu "
+        "healed, %llu lost answers, %llu refused, %llu pages, %llu kills, %llu steps replayed\n",
+        LLU(count), LLU(sum->steps), LLU(sum->faults), LLU(sum->broken), LLU(sum->orders),
+        LLU(sum->heals), LLU(sum->lost), LLU(sum->refused), LLU(sum->pages), LLU(sum->kills),
+        LLU(sum->replayed));
     for (size_t i = 0; i < SIM_FAULTS_COUNT; i++) {
         print_message("%6llu  %-20s %s: %s\n", LLU(sum->met[i]), sim_fault_row(i)->name,
                       sim_fault_row(i)->what, sim_fault_row(i)->rule);
@@ -177,6 +179,18 @@ static void test_a_seed_is_a_world(void **state)
     assert_true(first.hash == again.hash && first.steps == again.steps);
 }
 
+/* Every step of every life is taken again; and a replay that is not the same is seen. */
+static void test_live_equals_replay(void **state)
+{
+    struct sim_options options = options_of(4);
+    struct sim_report report;
+    assert_int_equal(sim_run(&options, &report, NULL), 0);
+    assert_true(report.kills > 3 && report.replayed == report.steps);
+    options.spoil_every = 7;
+    assert_int_equal(sim_run(&options, &report, NULL), -NSH_FAILED);
+    assert_non_null(strstr(report.violation, "is not what it was when replayed"));
+}
+
 /* The checks hold the engine to the limits of the policies; with others it breaks them. */
 static void test_a_failing_world_is_shrunk_to_its_story(void **state)
 {
@@ -204,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_there_are_at_least_forty_kinds_of_faults),
         cmocka_unit_test(test_nothing_bad_happens_in_any_world),
         cmocka_unit_test(test_a_seed_is_a_world),
+        cmocka_unit_test(test_live_equals_replay),
         cmocka_unit_test(test_a_failing_world_is_shrunk_to_its_story),
     };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);

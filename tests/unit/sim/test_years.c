@@ -20,7 +20,7 @@
 #define YEARS_DEFAULT 4
 #define YEAR_MS (365LL * 24 * 3600 * 1000)
 #define FAULT_EVERY_MS (45 * 1000 * 1000) /* 321 in 348 days on half of the faulty hosts. */
-#define TWICE_EVERY 5                     /* Each fifth year with two engines that must agree. */
+#define TWICE_EVERY 5                     /* Each fifth year is replayed, life by life. */
 
 static struct inventory *inventory;
 static struct policy_set *policies;
