@@ -54,6 +54,7 @@ static void breaker_move(struct engine *engine, struct breaker *breaker, enum br
     breaker->state = state;
     breaker->since_ms = engine->now_ms;
     breaker->probe = 0;
+    breaker->dirty = engine->kept.breakers_dirty = true;
     engine_trace(engine, "breaker %.*s %s", PT(breaker->key), state_words[state]);
 }
 
@@ -218,25 +219,87 @@ void breaker_result(struct engine *engine, const struct action *action, int code
     }
 }
 
+/* ---- kept over a restart -----------------------------------------------------------------------
+ */
+
+const char *breaker_word(const struct breaker *breaker)
+{
+    return state_words[breaker->state];
+}
+
+/* Changes are rare: only when the state of one moves. */
+void breakers_flush(struct engine *engine, breaker_write_fn write)
+{
+    if (!engine->kept.breakers_dirty) {
+        return;
+    }
+    engine->kept.breakers_dirty = false;
+    MAP_EACH (&engine->kept.breakers, entry) {
+        struct breaker *breaker = entry->value;
+        bool live = breaker->state != BREAKER_CLOSED;
+        if (breaker->dirty && (live || breaker->written)) {
+            write(engine, breaker, live);
+            breaker->written = true;
+        }
+        breaker->dirty = false;
+    }
+}
+
+static const char *code_word_of(const char *word)
+{
+    for (int code = 0; code < NSH_CODES_COUNT; code++) {
+        if (strcmp(nsh_code_word(code), word) == 0) {
+            return nsh_code_word(code);
+        }
+    }
+    return nsh_code_word(NSH_UNKNOWN);
+}
+
+void breaker_load(struct engine *engine, const struct nsh_value *value)
+{
+    struct text key = text_of(nsh_get_text(value, "endpoint", ""));
+    bool closed = strcmp(nsh_get_text(value, "state", ""), state_words[BREAKER_CLOSED]) == 0;
+    struct breaker *breaker =
+        key.count == 0 || closed || map_get(&engine->kept.breakers, key) != NULL
+            ? NULL
+            : breaker_new(engine, key);
+    if (breaker == NULL) {
+        return;
+    }
+    breaker->failures = (uint32_t)nsh_get_int(value, "failures", 0);
+    breaker->opens = (uint32_t)nsh_get_int(value, "opens_in_a_row", 1);
+    breaker->failures_total = (uint64_t)nsh_get_int(value, "failures_total", 0);
+    breaker->opens_total = (uint64_t)nsh_get_int(value, "opens", 1);
+    breaker->word = code_word_of(nsh_get_text(value, "last", ""));
+    breaker->until_ms = nsh_get_int(value, "until_ms", 0); /* Half-open: over, so one may try. */
+    breaker->written = true;
+    breaker_move(engine, breaker, BREAKER_OPEN);
+}
+
 /* ---- shown -------------------------------------------------------------------------------------
  */
+
+void breaker_json(const struct breaker *breaker, struct textbuf *json)
+{
+    json_text(json, "endpoint", breaker->key);
+    json_chars(json, "state", state_words[breaker->state]);
+    json_int(json, "failures", breaker->failures);
+    json_int(json, "failures_total", (int64_t)breaker->failures_total);
+    json_int(json, "opens", (int64_t)breaker->opens_total);
+    json_int(json, "deferred", (int64_t)breaker->deferred);
+    json_int(json, "since_ms", breaker->since_ms);
+    json_int(json, "until_ms", breaker->state == BREAKER_OPEN ? breaker->until_ms : 0);
+    json_chars(json, "last", breaker->word);
+    json_int(json, "opens_in_a_row", breaker->opens);
+}
 
 void breakers_json(struct engine *engine, struct textbuf *json)
 {
     textbuf_add_char(json, '[');
     MAP_EACH (&engine->kept.breakers, entry) {
-        const struct breaker *breaker = entry->value;
         json_comma(json);
         textbuf_add_char(json, '{');
-        json_text(json, "endpoint", breaker->key);
-        json_chars(json, "state", state_words[breaker->state]);
-        json_int(json, "failures", breaker->failures);
-        json_int(json, "failures_total", (int64_t)breaker->failures_total);
-        json_int(json, "opens", (int64_t)breaker->opens_total);
-        json_int(json, "deferred", (int64_t)breaker->deferred);
-        json_int(json, "since_ms", breaker->since_ms);
-        json_int(json, "until_ms", breaker->state == BREAKER_OPEN ? breaker->until_ms : 0);
-        json_chars(json, "last", breaker->word);
+        breaker_json(entry->value, json);
         textbuf_add_char(json, '}');
     }
     textbuf_add_char(json, ']');

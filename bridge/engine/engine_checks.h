@@ -87,7 +87,8 @@ void brake_restore(struct engine *engine, const struct nsh_value *value);
 const struct freeze *freeze_over(const struct engine *engine, const struct ask *ask);
 /* engine_ready.c: a freeze that is a policy's `hold` is about these actions. */
 bool hold_covers(const struct freeze *freeze, const struct ask *ask);
-bool pool_ready_check(struct engine *engine, struct ask *ask, struct textbuf *text); /* keep_ready */
+bool pool_ready_check(struct engine *engine, struct ask *ask,
+                      struct textbuf *text); /* keep_ready */
 int freeze_scope(struct engine *engine, const char *scope, struct freeze *freeze,
                  struct nsh_error *err);
 void freeze_arm(struct engine *engine, struct freeze *freeze);

@@ -28,7 +28,7 @@ enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 
 /*
  * The endpoint is the address that the host's binding names; bindings without one share their
- * driver's. Not kept over a restart: the first failures open it again.
+ * driver's. One that is not closed is kept over a restart; who was to try it does so anew.
  */
 struct breaker {
     struct text key; /* "redfish 10.0.0.7" */
@@ -40,11 +40,18 @@ struct breaker {
     int64_t until_ms; /* Open: then one may try. */
     uint64_t probe;   /* Half-open: the action that tries; 0: none yet. */
     const char *word; /* Of the last failure. */
+    bool dirty, written;
 };
 
 bool breaker_check(struct engine *engine, struct ask *ask, struct textbuf *text);
 void breaker_sent(struct engine *engine, const struct action *action);
 void breaker_result(struct engine *engine, const struct action *action, int code);
+/* Calls write for every breaker that changed; live: it is not closed. */
+typedef void (*breaker_write_fn)(struct engine *engine, const struct breaker *breaker, bool live);
+void breakers_flush(struct engine *engine, breaker_write_fn write);
+void breaker_json(const struct breaker *breaker, struct textbuf *json);
+void breaker_load(struct engine *engine, const struct nsh_value *value);
+const char *breaker_word(const struct breaker *breaker);         /* Its state. */
 void breakers_json(struct engine *engine, struct textbuf *json); /* A list. */
 void breakers_free(struct engine *engine);
 
@@ -125,7 +132,8 @@ void blind_load(struct engine *engine, const struct nsh_value *value);
 
 struct guards_kept {
     struct map breakers; /* By endpoint. */
-    struct map chassis;  /* By serial. */
+    bool breakers_dirty;
+    struct map chassis; /* By serial. */
     struct chassis *dirty_chassis, *dirty_chassis_last;
     struct hold *holds, *dirty_holds;
     uint32_t holds_count;

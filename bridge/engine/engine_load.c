@@ -317,6 +317,7 @@ void load_finish(struct engine *engine)
     load_kind(engine, RECORD_META, load_meta);
     load_kind(engine, RECORD_HOST, load_host);
     load_kind(engine, RECORD_CHASSIS, ladder_load);
+    load_kind(engine, RECORD_BREAKER, breaker_load);
     fleet_take(engine, engine->inventory); /* Budgets of domains come from their hosts. */
     blind_inventory(engine);
     load_kind(engine, RECORD_ALARM, load_alarm);

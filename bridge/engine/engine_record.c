@@ -665,6 +665,19 @@ static void flush_chassis(struct engine *engine)
     kept->dirty_chassis = kept->dirty_chassis_last = NULL;
 }
 
+static void write_breaker(struct engine *engine, const struct breaker *breaker, bool live)
+{
+    const char *id = scratch_printf(engine, "%.*s", PT(breaker->key));
+    struct textbuf *json = body_begin(engine);
+    json_chars(json, "id", id);
+    breaker_json(breaker, json);
+    body_end(engine, &(struct envelope){.kind = RECORD_BREAKER,
+                                        .id = id,
+                                        .host = "",
+                                        .state = breaker_word(breaker),
+                                        .live = live});
+}
+
 void records_flush(struct engine *engine)
 {
     uint64_t through = engine->records_through;
@@ -679,6 +692,7 @@ void records_flush(struct engine *engine)
     }
     engine->dirty_hosts = engine->dirty_hosts_last = NULL;
     flush_chassis(engine);
+    breakers_flush(engine, write_breaker);
     flush_holds(engine); /* Before the intents that begin them. */
     flush_runs(engine);
     flush_actions(engine);

@@ -95,6 +95,29 @@ static bool reading_spoke(const struct run_step *step)
     return step->state == STEP_OK || (probe && step->state == STEP_FAILED);
 }
 
+/* Of a step with `each`: the reading of this host. */
+static bool item_spoke(const struct run_step *step, const struct host_state *host)
+{
+    for (uint32_t i = 0; i < step->items_count; i++) {
+        if (step->items[i].host == host && step->items[i].state == STEP_OK) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One item of a step with `each` knows what the steps before it read of its host. */
+static void items_speak(struct signs *signs, const struct run *run, const struct host_state *host)
+{
+    for (uint32_t i = 0; i < run->steps_count; i++) {
+        const struct run_step *step = &run->steps[i];
+        if (is_reading(step->step) && item_spoke(step, host)) {
+            sign_add(signs, text_of(binding_word(step->step->verb->binding)), "reading ",
+                     text_of(step->step->verb->name));
+        }
+    }
+}
+
 static void readings_speak(struct signs *signs, const struct run *run)
 {
     for (uint32_t i = 0; i < run->steps_count; i++) {
@@ -152,6 +175,9 @@ bool witness_check(struct engine *engine, struct ask *ask, struct textbuf *text)
     event_speaks(&signs, ask);
     if (ask->run != NULL) {
         readings_speak(&signs, ask->run);
+        if (ask->run->parent != NULL) {
+            items_speak(&signs, ask->run->parent, ask->host);
+        }
     } else {
         ladder_promises(&signs, ask->policy);
     }

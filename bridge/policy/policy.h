@@ -286,6 +286,7 @@ struct policy_guards {
 
 struct policy_defaults {
     enum policy_mode mode;   /* POLICY_OBSERVE: new policies start there. */
+    bool asks_always;        /* For rehearsals: the gate of mode approve is there in any mode. */
     int64_t step_timeout_ms; /* Already in the steps that say nothing. 0: the driver's, by verb. */
     uint32_t step_retries;   /* The same. */
     int64_t step_retry_delay_ms;

@@ -245,7 +245,8 @@ size_t policy_ask_gates(struct policy_loader *loader, struct policy_step *step,
 
 static const struct policy_ask *of_mode(struct policy_loader *loader, const struct policy *policy)
 {
-    if (policy->approve != NULL || policy->mode != POLICY_APPROVE) {
+    bool asks = policy->mode == POLICY_APPROVE || loader->set->defaults.asks_always;
+    if (policy->approve != NULL || !asks) {
         return policy->approve;
     }
     struct policy_ask *ask = ask_new(loader);

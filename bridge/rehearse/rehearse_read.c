@@ -87,6 +87,19 @@ static enum policy_mode mode_read(struct conf *setting, enum policy_mode fallbac
     return (enum policy_mode)mode;
 }
 
+/* Some test is in mode approve: the gate that this mode brings must be there, whatever the policy
+ * says; in other modes nobody is asked. */
+static bool asks(enum policy_mode mode, struct conf *tests)
+{
+    bool found = mode == POLICY_APPROVE;
+    struct conf *test = tests == NULL || tests->type != CONF_LIST ? NULL : tests->first;
+    for (; test != NULL && !found; test = test->next) {
+        const struct conf *own = test->type == CONF_GROUP ? conf_get(test, "mode") : NULL;
+        found = own != NULL && own->type == CONF_STRING && strcmp(own->text, "approve") == 0;
+    }
+    return found;
+}
+
 static bool file_read(struct rehearsal *rehearsal, struct conf *root, struct diags *diags)
 {
     size_t errors = diags->errors_count;
@@ -101,6 +114,7 @@ static bool file_read(struct rehearsal *rehearsal, struct conf *root, struct dia
     (void)conf_get(root, "calendars");
     (void)conf_get(root, "metrics");
     conf_unknown(root, file_keys, diags);
+    rehearsal->defaults.asks_always = asks(mode, tests);
     rehearsal->policies = policies_read(rehearsal, policies, diags);
     if (rehearsal->policies == NULL || rehearsal->inventory == NULL) {
         return false;

@@ -237,6 +237,38 @@ static void test_breaker(void **state)
     rig_free(rig);
 }
 
+/* A restart is no reason to knock again: it stays open until its time, and for as long as before.
+ */
+static void test_breaker_restart(void **state)
+{
+    struct policy_defaults defaults = defaults_of();
+    defaults.guards.breaker_open_ms = 5 * MIN;
+    struct rig *rig = rig_new_with(racks_of(2, 10), POLICY("", STUBBORN), &defaults);
+    struct rig_host *host = rig_host(rig, "r1h01");
+    host->bmc = BMC_GONE;
+    rig_raise(rig, "r1h01", "x.failed");
+    rig_at(rig, 30 * S);
+    assert_int_equal(host->orders, 5);
+    rig_kill(rig);
+    rig_start(rig, 1 * MIN);
+    rig_command(rig, "breakers", "{}");
+    assert_has(rig->reply, "{\"endpoint\":\"redfish 10.1.1.1\",\"state\":\"open\",\"failures\":5,"
+                           "\"failures_total\":5,\"opens\":1,");
+    assert_has(rig->reply, "\"last\":\"unreachable\",\"opens_in_a_row\":1");
+    rig_raise(rig, "r1h01", "x.failed");
+    rig_at(rig, 5 * MIN);
+    assert_int_equal(host->orders, 5);
+    host->bmc = BMC_WELL;
+    rig_at(rig, 7 * MIN);
+    assert_int_equal(host->orders, 6);
+    assert_trace(rig, "breaker redfish 10.1.1.1 closed");
+    rig_kill(rig); /* Closed is nothing to keep. */
+    rig_start(rig, 8 * MIN);
+    rig_command(rig, "breakers", "{}");
+    assert_has(rig->reply, "\"breakers\":[]");
+    rig_free(rig);
+}
+
 /* It would be too late when it is tried again: nobody but a person can help, and knows. */
 static void test_breaker_person(void **state)
 {
@@ -291,8 +323,8 @@ int main(void)
         cmocka_unit_test(test_witnesses),       cmocka_unit_test(test_witness_silent),
         cmocka_unit_test(test_witness_seconds), cmocka_unit_test(test_ladder),
         cmocka_unit_test(test_ladder_moves),    cmocka_unit_test(test_ladder_each),
-        cmocka_unit_test(test_breaker),         cmocka_unit_test(test_breaker_person),
-        cmocka_unit_test(test_half_open),
+        cmocka_unit_test(test_breaker),         cmocka_unit_test(test_breaker_restart),
+        cmocka_unit_test(test_breaker_person),  cmocka_unit_test(test_half_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
