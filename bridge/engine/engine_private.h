@@ -424,7 +424,7 @@ void page_arguments(struct engine *engine, struct run *run, struct nsh_value *ar
  * -----------------------------------------------------------------------------------------------------------------
  */
 
-void json_comma(struct textbuf *json); /* Unless something was just opened. */
+void json_comma(struct textbuf *json);                 /* Unless something was just opened. */
 void json_raw(struct textbuf *json, const char *name); /* Its name; the value follows. */
 void json_text(struct textbuf *json, const char *name, struct text text);
 void json_chars(struct textbuf *json, const char *name, const char *chars); /* NULL: "" */

@@ -26,10 +26,10 @@ struct record {
     bool live;   /* Part of the state: loaded at restart, exempt from retention. */
     int64_t time_ms;
     struct text id;
-    struct text host;  /* Empty: none. */
+    struct text host;   /* Empty: none. */
     struct text policy; /* Of decisions and runs: its name; else empty. */
-    struct text state; /* The word people filter by: "raised", "running", "refused". */
-    struct text body;  /* A JSON object. */
+    struct text state;  /* The word people filter by: "raised", "running", "refused". */
+    struct text body;   /* A JSON object. */
 };
 
 const char *record_word(enum record_kind kind);

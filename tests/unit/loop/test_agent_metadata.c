@@ -51,7 +51,11 @@ static void reads(void **state)
 static void damaged(void **state)
 {
     static const char *const rows[] = {
-        "", "<", "<resource-agent", "<resource-agent name=\"x\">", "<a><b></b></a>",
+        "",
+        "<",
+        "<resource-agent",
+        "<resource-agent name=\"x\">",
+        "<a><b></b></a>",
         "<resource-agent shortdesc=\"x\"><parameter></parameter>",
         "Traceback (most recent call last):\n  File \"<stdin>\"",
     };
@@ -93,10 +97,10 @@ static void secrets(void **state)
         const char *name;
         bool secret;
     } rows[] = {
-        {"password", true},     {"passwd", true},           {"snmp_priv_passwd", true},
-        {"community", true},    {"secret_key", true},       {"password_script", false},
-        {"ip", false},          {"no_password", false},     {"identity_file", false},
-        {"token", true},        {"access_key", true},       {"passwd_prompt", false},
+        {"password", true},  {"passwd", true},       {"snmp_priv_passwd", true},
+        {"community", true}, {"secret_key", true},   {"password_script", false},
+        {"ip", false},       {"no_password", false}, {"identity_file", false},
+        {"token", true},     {"access_key", true},   {"passwd_prompt", false},
     };
     (void)state;
     for (size_t i = 0; i < ROWS(rows); i++) {
