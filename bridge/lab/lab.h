@@ -32,8 +32,10 @@ struct lab;
 struct lab_bmc;
 struct lab_ipmi;
 struct lab_tokens;
+struct lab_kube;
+struct lab_conn;
 
-enum lab_kind { LAB_REDFISH, LAB_IPMI };
+enum lab_kind { LAB_REDFISH, LAB_IPMI, LAB_KUBE };
 enum lab_power { LAB_OFF, LAB_ON, LAB_TURNING_OFF, LAB_TURNING_ON };
 
 /* What a BMC is asked to do to a host, whatever the protocol calls it. */
@@ -121,6 +123,7 @@ struct lab_options {
     const char *v3_user, *v3_auth, *v3_auth_password, *v3_priv_password, *v3_engine;
     const char *state, *control, *ledger, *script, *write_inventory, *user, *password;
     int64_t racks, hosts, systems, redfish_share, https_port, ipmi_port, sessions_max, retry_after;
+    int64_t kube_port, kube_minor, kube_grace_ms, kube_bookmark_ms;
     int64_t latency_ms, off_ms, on_ms, cycle_ms, boot_ms, soft_ms, bmc_boot_ms;
     bool informs, quiet, plain, tasks, action_info, etag_required, start_off, help, version;
 };
@@ -141,6 +144,7 @@ struct lab {
     struct lab_https *https;
     struct lab_conn *conns;
     struct lab_control *control;
+    struct lab_kube *kube; /* NULL: none was asked for. */
     struct lab_script *script;
     uint64_t connections, connections_peak;
     uint64_t refused; /* Connections, for want of file descriptors. */
@@ -285,7 +289,8 @@ size_t lab_ipmi_command(struct lab_bmc *bmc, struct lab_ipmi_session *session,
 struct lab_request {
     struct lab_bmc *bmc;
     const char *method, *path; /* Path without query, NUL-terminated. */
-    const char *authorization, *token, *if_match;
+    const char *query;         /* What follows the '?'; NULL: nothing. */
+    const char *authorization, *token, *if_match, *content_type;
     const char *body;
     size_t body_bytes;
 };
@@ -312,7 +317,17 @@ struct lab_reply {
     char extra_room[512];
     struct textbuf body;
     bool with_body;
+    struct lab_stream *stream; /* The body goes on until lab_stream_end(); NULL: it does not. */
 };
+
+/* An answer without an end. gone() is called once, when the connection is no more. */
+struct lab_stream {
+    struct lab_conn *conn;
+    void (*gone)(struct lab_stream *stream);
+};
+void lab_stream_write(struct lab_stream *stream, const char *bytes, size_t bytes_count);
+void lab_stream_end(struct lab_stream *stream);   /* As the protocol has it; gone() follows. */
+void lab_stream_break(struct lab_stream *stream); /* In the middle; gone() follows. */
 
 enum lab_role { LAB_ROLE_NONE, LAB_ROLE_READ, LAB_ROLE_OPERATE, LAB_ROLE_ADMINISTER };
 

@@ -4,7 +4,7 @@
  * feed (feed:a), a pattern (r1h*) or all.
  */
 
-#include "lab.h"
+#include "lab_kube.h"
 
 #include "base/arena.h"
 
@@ -386,6 +386,9 @@ static const struct command_row {
     {"trap", "TARGET FAULT|OID [clear|TEXT]", "Send only the trap", NULL, each_trap, false},
     {"state", "[TARGET]", "What is true, a JSON line a host", NULL, each_state, false},
     {"ledger", "[TARGET]", "What was done, a JSON line each", NULL, each_ledger, false},
+    {"kube", "compact|break|conflict",
+     "Its history is forgotten, its watches break, its next patch comes too late", NULL, NULL,
+     true},
     {"stats", "", "Figures", NULL, NULL, false},
     {"help", "", "Show this", NULL, NULL, false},
     {"quit", "", "End the lab", NULL, NULL, false},
@@ -425,6 +428,11 @@ static bool command_alone(struct command_run *run)
         command_stats(run);
     } else if (word_is(run, 0, "help")) {
         lab_command_help(run->out);
+    } else if (word_is(run, 0, "kube")) {
+        if (run->words_count < 2 || !lab_kube_command(run->lab, run->words[1])) {
+            return command_fail(run, "want kube compact, break or conflict, and --kube-port");
+        }
+        textbuf_add_chars(run->out, "{\"ok\":true}\n");
     } else {
         uv_stop(&run->lab->loop);
         textbuf_add_chars(run->out, "{\"ok\":true}\n");

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP/1.1 for the lab's Redfish BMCs: thousands of kept TLS connections on the loop. An idle
- * connection holds its SSL object and nothing else.
+ * HTTP/1.1 for the lab's Redfish BMCs and its Kubernetes: thousands of kept TLS connections on the
+ * loop. An idle connection holds its SSL object and nothing else.
  */
 
-#include "lab.h"
+#include "lab_kube.h"
 
 #include "base/arena.h"
 #include "base/assert.h"
@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define REQUEST_ROOM 4096
@@ -29,6 +30,7 @@ struct lab_conn {
     SSL *ssl;
     int fd;
     bool answering, keep, dying;
+    struct lab_stream *stream; /* The answer goes on. */
     char *in;
     size_t in_count, in_room;
     struct textbuf out;
@@ -53,6 +55,10 @@ static void conn_close(struct lab_conn *conn)
         return;
     }
     conn->dying = true;
+    if (conn->stream != NULL) {
+        struct lab_stream *stream = TAKE(conn->stream);
+        stream->gone(stream);
+    }
     conn->bmc->lab->connections--;
     lab_clock_clear(conn->bmc->lab, &conn->timer);
     *conn->link = conn->next;
@@ -121,6 +127,10 @@ static void conn_write(struct lab_conn *conn)
     textbuf_done(&conn->out);
     conn->out = (struct textbuf){0};
     conn->out_sent = 0;
+    if (conn->stream != NULL) {
+        conn_wait(conn, UV_DISCONNECT); /* For more of it, or for the client to go. */
+        return;
+    }
     conn->answering = false;
     if (!conn->keep) {
         if (conn->ssl != NULL) {
@@ -163,10 +173,15 @@ static const char *status_text(int status)
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {409, "Conflict"},
+        {410, "Gone"},
         {411, "Length Required"},
         {412, "Precondition Failed"},
         {413, "Payload Too Large"},
+        {415, "Unsupported Media Type"},
+        {422, "Unprocessable Entity"},
         {428, "Precondition Required"},
+        {429, "Too Many Requests"},
+        {500, "Internal Server Error"},
         {503, "Service Unavailable"},
     };
 
@@ -176,6 +191,49 @@ static const char *status_text(int status)
         }
     }
     return "Status";
+}
+
+static void conn_date(struct textbuf *out)
+{
+    time_t now = (time_t)(lab_clock_unix_ms() / 1000);
+    struct tm parts;
+    char text[48];
+
+    gmtime_r(&now, &parts);
+    strftime(text, sizeof text, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
+    textbuf_add_chars(out, text);
+}
+
+static void stream_chunk(struct lab_conn *conn, const char *bytes, size_t bytes_count)
+{
+    textbuf_addf(&conn->out, "%zx\r\n", bytes_count);
+    textbuf_add(&conn->out, (struct text){bytes, (uint32_t)bytes_count});
+    textbuf_add_chars(&conn->out, "\r\n");
+}
+
+static void conn_answer_head(struct lab_conn *conn, const struct lab_reply *reply)
+{
+    bool kube = conn->bmc->kind == LAB_KUBE;
+
+    textbuf_addf(&conn->out, "HTTP/1.1 %d %s\r\n", reply->status, status_text(reply->status));
+    if (kube) {
+        conn_date(&conn->out);
+    } else {
+        textbuf_add_chars(&conn->out, "Server: nightshift-lab\r\nOData-Version: 4.0\r\n");
+    }
+    if (reply->stream != NULL) {
+        textbuf_add_chars(&conn->out,
+                          "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n");
+    } else if (reply->body.count > 0) {
+        textbuf_addf(&conn->out, "Content-Type: application/json%s\r\n",
+                     kube ? "" : ";charset=utf-8");
+    }
+    if (reply->status != 204 && reply->stream == NULL) {
+        textbuf_addf(&conn->out, "Content-Length: %zu\r\n", reply->body.count);
+    }
+    textbuf_add_chars(&conn->out, reply->extra_room);
+    textbuf_addf(&conn->out, "Cache-Control: no-cache\r\nConnection: %s\r\n\r\n",
+                 conn->keep ? "keep-alive" : "close");
 }
 
 static void conn_answer(struct lab_conn *conn, struct lab_reply *reply, bool head)
@@ -188,18 +246,14 @@ static void conn_answer(struct lab_conn *conn, struct lab_reply *reply, bool hea
         conn_wait(conn, UV_DISCONNECT); /* Until the client has enough. */
         return;
     }
-    textbuf_addf(&conn->out, "HTTP/1.1 %d %s\r\nServer: nightshift-lab\r\nOData-Version: 4.0\r\n",
-                 reply->status, status_text(reply->status));
-    if (reply->body.count > 0) {
-        textbuf_add_chars(&conn->out, "Content-Type: application/json;charset=utf-8\r\n");
-    }
-    if (reply->status != 204) {
-        textbuf_addf(&conn->out, "Content-Length: %zu\r\n", reply->body.count);
-    }
-    textbuf_add_chars(&conn->out, reply->extra_room);
-    textbuf_addf(&conn->out, "Cache-Control: no-cache\r\nConnection: %s\r\n\r\n",
-                 conn->keep ? "keep-alive" : "close");
-    if (!head) {
+    conn_answer_head(conn, reply);
+    if (reply->stream != NULL) {
+        conn->stream = reply->stream;
+        conn->stream->conn = conn;
+        if (reply->body.count > 0) {
+            stream_chunk(conn, reply->body.at, reply->body.count);
+        }
+    } else if (!head) {
         textbuf_add(&conn->out, (struct text){reply->body.at, (uint32_t)reply->body.count});
     }
     textbuf_done(&reply->body);
@@ -213,6 +267,41 @@ static void conn_answer(struct lab_conn *conn, struct lab_reply *reply, bool hea
         conn_wait(conn, UV_DISCONNECT);
         lab_clock_set(conn->bmc->lab, &conn->timer, delay_ms, conn_due, conn);
     }
+}
+
+/* Send now, unless the answer's time has not come, or the socket is full: then it goes by itself.
+ */
+static void stream_flush(struct lab_conn *conn, bool was_idle)
+{
+    if (was_idle && (conn->bmc->modes & (LAB_DEAD | LAB_HANG)) == 0) {
+        conn_write(conn);
+    }
+}
+
+void lab_stream_write(struct lab_stream *stream, const char *bytes, size_t bytes_count)
+{
+    struct lab_conn *conn = stream->conn;
+    bool was_idle = conn->out.count == 0;
+
+    stream_chunk(conn, bytes, bytes_count);
+    stream_flush(conn, was_idle);
+}
+
+void lab_stream_end(struct lab_stream *stream)
+{
+    struct lab_conn *conn = stream->conn;
+    bool was_idle = conn->out.count == 0;
+
+    conn->stream = NULL;
+    conn->keep = false; /* What the client sent meanwhile need not be looked at. */
+    textbuf_add_chars(&conn->out, "0\r\n\r\n");
+    stream->gone(stream);
+    stream_flush(conn, was_idle);
+}
+
+void lab_stream_break(struct lab_stream *stream)
+{
+    conn_close(stream->conn);
 }
 
 static void conn_refuse(struct lab_conn *conn, int status)
@@ -249,7 +338,11 @@ static bool conn_serve(struct lab_conn *conn)
     head.request.body = body;
     head.request.body_bytes = head.body_bytes;
     conn->keep = !head.close;
-    lab_redfish_answer(&head.request, &reply);
+    if (conn->bmc->kind == LAB_KUBE) {
+        lab_kube_answer(&head.request, &reply);
+    } else {
+        lab_redfish_answer(&head.request, &reply);
+    }
     bool is_head = strcmp(head.request.method, "HEAD") == 0;
     body[head.body_bytes] = after;
     conn->in_count -= head.head_bytes + head.body_bytes;

@@ -64,6 +64,8 @@ static void head_line(struct lab_http *head, const char *name, const char *value
         request->authorization = value;
     } else if (strcasecmp(name, "x-auth-token") == 0) {
         request->token = value;
+    } else if (strcasecmp(name, "content-type") == 0) {
+        request->content_type = value;
     } else if (strcasecmp(name, "if-match") == 0) {
         request->if_match = value;
     } else if (strcasecmp(name, "connection") == 0) {
@@ -84,7 +86,12 @@ static bool head_request_line(char *line, struct lab_http *head)
         return false;
     }
     head->close = line[7] == '0';
-    path[strcspn(path, "?#")] = '\0';
+    path[strcspn(path, "#")] = '\0';
+    char *query = strchr(path, '?');
+    if (query != NULL) {
+        *query++ = '\0';
+    }
+    head->request.query = query;
     head->request.method = method;
     head->request.path = path;
     return true;

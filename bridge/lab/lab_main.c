@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nightshift-lab: start everything, run the loop, end cleanly on SIGTERM, SIGINT or `ctl quit`. */
 
-#include "lab.h"
+#include "lab_kube.h"
 
 #include "base/arena.h"
 
@@ -81,6 +81,7 @@ static int main_open(struct lab *lab, struct nsh_error *err)
     result = result < 0 ? result : lab_trap_start(lab, err);
     result = result < 0 ? result : lab_https_open(lab, err);
     result = result < 0 ? result : main_listen(lab, err);
+    result = result < 0 ? result : lab_kube_open(lab, err);
     if (result == 0 && control.count > 0) {
         result = lab_control_open(lab, control.at, err);
     }
@@ -108,6 +109,7 @@ static void main_close(struct lab *lab)
     uv_run(&lab->loop, UV_RUN_DEFAULT);
     lab_control_close(lab);
     lab_trap_stop(lab);
+    lab_kube_close(lab);
     for (size_t i = 0; i < lab->bmcs_count; i++) {
         closep(&lab->bmcs[i].fd);
         lab_ipmi_forget(&lab->bmcs[i]);
