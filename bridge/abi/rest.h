@@ -140,6 +140,12 @@ struct nsh_rest_request {
     size_t reply_bytes_max;       /* 0: 4 MiB. */
     uint32_t timeout_ms;          /* 0: request_timeout; never beyond the call's. */
     uint32_t flags;               /* NSH_REST_* */
+    /*
+     * For a watch: each piece of a 2xx answer as it comes, of at most reply_bytes_max; may not end
+     * the call. False: enough; the request is given up and done() called as if the peer had ended
+     * the answer. done() gets no body. NULL: no watch.
+     */
+    bool (*received)(struct nsh_rest_call *call, const char *bytes, size_t bytes_count);
 };
 
 /* How a request ended; it and all it holds live until the function it was given to returns. */

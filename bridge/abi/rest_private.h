@@ -52,6 +52,7 @@ struct nsh_rest_flight {
     uint32_t timeout_ms, flags, generation;
     bool repeated, renewed;
     void (*done)(struct nsh_rest_call *call, const struct nsh_rest_reply *reply);
+    bool (*received)(struct nsh_rest_call *call, const char *bytes, size_t bytes_count);
     const struct nsh_rest_reply *reply; /* While done() runs. */
     struct nsh_http *http;
     /* Waiting */

@@ -90,6 +90,7 @@ static bool request_take(struct nsh_rest_call *call, const struct nsh_rest_reque
     flight->timeout_ms =
         request->timeout_ms == 0 ? call->rest->request_timeout_ms : request->timeout_ms;
     flight->flags = request->flags | (call->op == NULL ? NSH_REST_PLAIN : 0);
+    flight->received = request->received;
     flight->repeated = flight->renewed = false;
     return flight->method != NULL && flight->url != NULL &&
            (request->user == NULL || flight->user != NULL) &&
@@ -143,6 +144,7 @@ int nsh_rest_header(struct nsh_rest_message *message, const char *format, ...)
 }
 
 static void answered(void *arg, const struct nsh_http_reply *http);
+static void piece_came(void *arg, const char *bytes, size_t bytes_count);
 
 /* All headers of the message, signed. */
 static int message_make(struct nsh_rest_call *call, struct nsh_rest_message *message,
@@ -208,6 +210,7 @@ void flight_send(struct nsh_rest_call *call)
                                           .client_key = rest->client_key,
                                           .proxy = rest->proxy,
                                           .insecure = rest->insecure,
+                                          .received = flight->received == NULL ? NULL : piece_came,
                                       },
                                       answered, call, &flight->http, &err);
     }
@@ -359,6 +362,23 @@ static void answered(void *arg, const struct nsh_http_reply *http)
         give(call, &reply);
     }
     nsh_pool_done(&answer.pool);
+    rest_leave(rest);
+}
+
+/* A piece of a watch. Enough: the request is taken back, and ends well. */
+static void piece_came(void *arg, const char *bytes, size_t bytes_count)
+{
+    struct nsh_rest_call *call = arg;
+    struct nsh_rest *rest = call->rest;
+    struct nsh_rest_flight *flight = call->flight;
+    struct nsh_value nothing = nsh_null();
+    struct nsh_rest_reply reply = {.status = 200, .body = &nothing, .words = "", .text = ""};
+    rest_enter(rest);
+    if (!flight->received(call, bytes, bytes_count)) {
+        rest->services->http_cancel(rest->services, flight->http);
+        flight->http = NULL;
+        give(call, &reply);
+    }
     rest_leave(rest);
 }
 

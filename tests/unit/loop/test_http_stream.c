@@ -289,6 +289,9 @@ static void test_streams_leave_the_connections_to_requests(void **state)
         begun += streams[i].pieces;
     }
     assert_int_equal(begun, ROWS(streams));
+    for (size_t i = 0; i < ROWS(streams); i++) {
+        assert_int_equal(streams[i].dones, 0); /* Nobody had to wait until another's end. */
+    }
     ask(&rig, &asked, "/ping", false);
     turn_until(&rig, &asked.dones, 1);
     assert_string_equal(asked.body, "pong");
