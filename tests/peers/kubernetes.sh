@@ -12,6 +12,7 @@ why_not() { # REASON: 77 is "skipped"
     exit 77
 }
 
+"$(dirname "$0")/../../etc/packages" kubernetes >&2 || why_not "its packages cannot be installed (etc/packages kubernetes)"
 home=$(getent passwd "$(id -u)" | cut -d: -f6)
 cache=${NS_CACHE:-$home/.cache/nightshift}
 kept=$cache/kubernetes-1.20
@@ -23,8 +24,8 @@ fi
 
 go=/usr/lib/go-1.19/bin
 reflect2=/usr/share/gocode/src/github.com/modern-go/reflect2
-[ -x $go/go ] && [ -d $reflect2 ] || why_not "golang-1.19-go and golang-github-modern-go-reflect2-dev are not installed (etc/packages test)"
-command -v dpkg-source >/dev/null && command -v make >/dev/null || why_not "dpkg-dev and make are not installed (etc/packages test)"
+[ -x $go/go ] && [ -d $reflect2 ] || why_not "golang-1.19-go and golang-github-modern-go-reflect2-dev are not installed (etc/packages kubernetes)"
+command -v dpkg-source >/dev/null && command -v make >/dev/null || why_not "dpkg-dev and make are not installed (etc/packages kubernetes)"
 mkdir -p "$cache"
 exec 9>"$cache/kubernetes.lock" # One build at a time; who comes second finds it made.
 flock 9
