@@ -173,13 +173,15 @@ static size_t query_split(const char *query, struct piece parameters[SIGV4_PARAM
         }
         query += bytes + (query[bytes] == '&');
     }
-    qsort(parameters, count, sizeof parameters[0], parameter_compare);
+    if (count > 1) {
+        qsort(parameters, count, sizeof parameters[0], parameter_compare);
+    }
     return count;
 }
 
 static bool hash_query(EVP_MD_CTX *hash, const char *query)
 {
-    struct piece parameters[SIGV4_PARAMETERS_MAX];
+    struct piece parameters[SIGV4_PARAMETERS_MAX] = {{NULL, 0}};
     size_t count = query_split(query, parameters);
     bool good = true;
     for (size_t i = 0; good && i < count; i++) {
