@@ -193,6 +193,10 @@ static bool take_named(struct parser *parser, struct regex_ranges *ranges, bool 
         }
         return true;
     }
+    if (in_brackets && text_starts(rest, "[:") &&
+        memmem(rest.at + 2, rest.count - 2, ":]", 2) != NULL) {
+        fail(parser, "there is no class of this name ([:alpha:], [:digit:] ...)");
+    }
     return false;
 }
 

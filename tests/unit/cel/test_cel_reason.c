@@ -6,6 +6,7 @@
 
 #include "../unit.h"
 
+#include "cel/cel_parts.h"
 #include "cel/cel_reason.h"
 
 #include <stdio.h>
@@ -216,13 +217,61 @@ static void test_bound(void **unused)
     assert_false(cel_contradict(&claim, 1, known, 3, &arena, NULL));
 }
 
+static const struct nsh_value *input(void *arg, size_t index)
+{
+    return index == 0 ? arg : NULL;
+}
+
+/* Operands of a conjunction that are known to be true are not evaluated; the others are. */
+static void test_rest(void **unused)
+{
+    (void)unused;
+    static const struct cel_variable event = {.name = "e", .type = {.kind = CEL_DYN}};
+    static const struct cel_env events = {
+        .variables = &event, .variables_count = 1, .wanted = {.kind = CEL_BOOL}};
+    static const struct {
+        const char *source;
+        uint64_t parts, known;
+        int want;
+        const char *why;
+    } asked[] = {
+        {"e.a == 1 && e.b > 2 && e.s == 'x'", 5, 0, 0, "all is asked: a is 3"},
+        {"e.a == 1 && e.b > 2 && e.s == 'x'", 5, 1, 1, "a is said to be right: the rest is"},
+        {"e.a == 1 && e.b > 9 && e.s == 'x'", 5, 5, 0, "what is not known counts"},
+        {"e.a == 1 && (e.s == 'y' && e.b > 2)", 1, 1, 0, "what stands deeper has no bit"},
+        {"e.a == 1 && 1 / (e.b - 4) > 1", 1, 1, -NSH_INVALID, "an error of the rest stays one"},
+        {"e.a == 1 && e.b > 2", 1, 3, 1, "nothing is left to ask"},
+        {"e.a == 1", 0, 1, 0, "no conjunction: everything is asked"},
+    };
+    struct nsh_member members[] = {{"a", nsh_int(3)}, {"b", nsh_int(4)}, {"s", nsh_text("x")}};
+    struct nsh_value world = nsh_map(members, 3);
+    struct cel_inputs inputs = {.variable = input, .arg = &world};
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+        struct cel_program *program = NULL;
+        struct cel_part items[4];
+        struct cel_parts parts = {.items = items, .max = 4};
+        struct cel_value value = {0};
+        uint64_t bits = 0;
+        assert_int_equal(cel_compile(&events, asked[i].source, &arena, &program, NULL, NULL), 0);
+        cel_program_parts(program, &parts);
+        for (size_t p = 0; p < parts.count; p++) {
+            bits |= items[p].operand;
+        }
+        int r = cel_eval_rest(program, asked[i].known, &inputs, &arena, &value, NULL);
+        if (bits != asked[i].parts || (r < 0 ? r : value.boolean) != asked[i].want) {
+            fail_msg("%s: parts %llx, gives %d: %s", asked[i].source, (unsigned long long)bits,
+                     r < 0 ? r : value.boolean, asked[i].why);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound),
-        cmocka_unit_test(test_reasons),
-        cmocka_unit_test(test_several_claims),
-        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_sound),          cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_several_claims), cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
