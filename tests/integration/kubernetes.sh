@@ -158,7 +158,8 @@ story_drain() {
     answer
     outcome "drain" ok false
     told "what it did" '"\(.result.drained) \(.result.evicted) \(.result.stayed)"' "yes 4 2"
-    has "$world: the budget's words are kept" "$out" 'disruption budget web needs 2 healthy pods and has 2 currently; asked again'
+    # The controller of the real one may still count the pod that goes.
+    has "$world: the budget's words are kept" "$out" 'disruption budget web needs 2 healthy pods and has [23] currently; asked again'
     is "$world: what stays" "$(pods_on n1)" "agent-1 static-1"
     call n1 kubernetes.status
     told "the proof" '"\(.result.drained) \(.result.schedulable) \(.result.pods)"' "yes no 0"
