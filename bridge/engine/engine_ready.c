@@ -22,7 +22,8 @@ static bool takes(const struct ask *ask)
     if ((ask->stage & STAGE_LEASE) != 0 || ask->verb != NULL) {
         return (ask->stage & STAGE_LEASE) != 0 || verb_takes(ask->verb);
     }
-    for (size_t i = 0; i < ask->policy->steps_count; i++) {
+    size_t count = ask->policy == NULL ? 0 : ask->policy->steps_count;
+    for (size_t i = 0; i < count; i++) {
         if (verb_takes(ask->policy->steps[i].verb)) {
             return true;
         }
