@@ -74,8 +74,9 @@ struct sim_options {
 
 struct sim_report {
     uint64_t steps, faults, broken, orders, reads, lost, refused, heals, pages, kills;
-    uint64_t wrong;    /* Interrupting orders on hosts that were well and never said otherwise. */
-    uint64_t replayed; /* Steps that were taken again. */
+    uint64_t wrong; /* Interrupting orders on hosts that were well and never said otherwise. */
+    uint64_t said, leases; /* Answers of people that were taken; leases that were given. */
+    uint64_t replayed;     /* Steps that were taken again. */
     uint64_t met[SIM_FAULTS_COUNT];
     uint64_t hash;       /* Over every record and call: two runs of a seed agree. */
     int64_t violated_ms; /* When, from the start of the world. */

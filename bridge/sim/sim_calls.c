@@ -143,6 +143,18 @@ static enum sim_bmc bmc_of(struct sim_host *host, const struct verb *verb)
     return host->bmc;
 }
 
+void sim_stamp_take(struct sim_world *world, struct sim_host *host)
+{
+    if (host->interrupts_count == SIM_INTERRUPTS_KEPT) {
+        memmove(host->interrupts, host->interrupts + 1,
+                (SIM_INTERRUPTS_KEPT - 1) * sizeof host->interrupts[0]);
+        host->interrupts_count--;
+    }
+    host->interrupts[host->interrupts_count++] = world->now_ms;
+    world->stamps[world->stamps_count++ % SIM_STAMPS_KEPT] =
+        (struct sim_stamp){world->now_ms, host, host->rack};
+}
+
 static void host_takes(struct sim_world *world, struct sim_call *call)
 {
     struct sim_host *host = call->host;
@@ -153,14 +165,7 @@ static void host_takes(struct sim_world *world, struct sim_call *call)
         host->interrupting = call;
         host->interrupting_rack = host->rack;
         host->orders_since++;
-        if (host->interrupts_count == SIM_INTERRUPTS_KEPT) {
-            memmove(host->interrupts, host->interrupts + 1,
-                    (SIM_INTERRUPTS_KEPT - 1) * sizeof host->interrupts[0]);
-            host->interrupts_count--;
-        }
-        host->interrupts[host->interrupts_count++] = world->now_ms;
-        world->stamps[world->stamps_count++ % SIM_STAMPS_KEPT] =
-            (struct sim_stamp){world->now_ms, host, host->rack};
+        sim_stamp_take(world, host);
         world->report->orders++;
         if (host->outcome != NULL && host->broken) {
             host->outcome->orders++;
@@ -279,11 +284,10 @@ static struct engine_result result_of(struct sim_world *world, struct sim_call *
 }
 
 /* It was refused, nothing was done: that is no interrupt. */
-static void stamp_return(struct sim_world *world, const struct sim_call *call)
+void sim_stamp_return(struct sim_world *world, struct sim_host *host, int64_t ms)
 {
-    struct sim_host *host = call->host;
     for (size_t i = host->interrupts_count; i > 0; i--) {
-        if (host->interrupts[i - 1] == call->sent_ms) {
+        if (host->interrupts[i - 1] == ms) {
             memmove(&host->interrupts[i - 1], &host->interrupts[i],
                     (host->interrupts_count - i) * sizeof host->interrupts[0]);
             host->interrupts_count--;
@@ -291,7 +295,7 @@ static void stamp_return(struct sim_world *world, const struct sim_call *call)
         }
     }
     for (size_t i = 0; i < SIM_STAMPS_KEPT; i++) {
-        if (world->stamps[i].host == host && world->stamps[i].ms == call->sent_ms) {
+        if (world->stamps[i].host == host && world->stamps[i].ms == ms) {
             world->stamps[i].ms = 0;
         }
     }
@@ -333,7 +337,7 @@ void sim_call_answer(struct sim_world *world, struct sim_call *call)
     if (host != NULL) {
         host_hears(call, &result, shown);
         if (call->interrupts && result.code != NSH_OK && !result.effect_possible) {
-            stamp_return(world, call);
+            sim_stamp_return(world, host, call->sent_ms);
         }
         world->report->reads += reads(call);
         if (reads(call) && result.code == NSH_OK) {

@@ -116,9 +116,12 @@ static void check_budgets(struct sim_world *world, const struct sim_host *host)
         (const uint32_t[]){guards->rack_10min_max, guards->rack_1h_max, guards->rack_24h_max});
     uint32_t here = 0, everywhere = 0;
     for (size_t i = 0; i < world->hosts_count; i++) {
-        bool runs = world->hosts[i].interrupting != NULL;
-        here += runs && (strcmp(world->hosts[i].rack, host->rack) == 0 ||
-                         strcmp(world->hosts[i].interrupting_rack, host->rack) == 0);
+        const struct sim_host *other = &world->hosts[i];
+        bool leased = other->lease.ms != 0 && world->now_ms < other->lease.until_ms;
+        bool runs = other->interrupting != NULL || leased;
+        bool was_here =
+            other->interrupting != NULL && strcmp(other->interrupting_rack, host->rack) == 0;
+        here += runs && (strcmp(other->rack, host->rack) == 0 || was_here);
         everywhere += runs;
     }
     if (here >= guards->rack_concurrent_max) {
@@ -186,9 +189,56 @@ static void check_stops(struct sim_world *world, const struct sim_host *host,
     if (host->maintenance) {
         sim_violation(world, "%s on %s, which is in maintenance", verb->name, host->name);
     }
+    if (host->lease.ms != 0 && world->now_ms < host->lease.until_ms) {
+        sim_violation(world, "%s on %s, which is leased", verb->name, host->name);
+    }
+    if (host->hold.ms != 0) {
+        sim_violation(world, "%s on %s, which a person holds", verb->name, host->name);
+    }
     if (host->late_ms > 0) {
         sim_violation(world, "%s on %s, of which only old things were told", verb->name,
                       host->name);
+    }
+}
+
+/* ---- who was asked ----------------------------------------------------------------------------
+ */
+
+/* So many persons, or so long, before a policy of the simulated world may act: sim_policies.h. */
+static const struct asked_row {
+    const char *policy;
+    uint32_t persons;
+    int64_t after_ms; /* Then it may without them; 0: never. */
+} asked_rows[] = {
+    {"ask-one", 1, 0},
+    {"ask-two", 2, 0},
+    {"ask-nobody", 1, 5 * SIM_MINUTE_MS},
+    {"vetoable", 1, 2 * SIM_MINUTE_MS},
+};
+
+static void check_asked(struct sim_world *world, const struct sim_host *host, const char *id)
+{
+    char key[96];
+    snprintf(key, sizeof key, "run/%s", id);
+    const struct sim_row *run = map_get(&world->rows, text_of(key));
+    const struct sim_said *said = map_get(&world->said, text_of(id));
+    for (size_t i = 0; run != NULL && i < sizeof asked_rows / sizeof asked_rows[0]; i++) {
+        const struct asked_row *row = &asked_rows[i];
+        if (!text_is(run->record.policy, row->policy)) {
+            continue;
+        }
+        uint32_t yes = 0;
+        for (size_t k = 0; said != NULL && k < SIM_PERSONS; k++) {
+            yes += said->yes[k].ms != 0;
+        }
+        bool waited = row->after_ms > 0 && world->now_ms - run->first_ms >= row->after_ms;
+        if (yes < row->persons && !waited) {
+            sim_violation(world, "%s acts on %s after %u of %u persons said yes", id, host->name,
+                          yes, row->persons);
+        }
+        if (said != NULL && said->no.ms != 0) {
+            sim_violation(world, "%s acts on %s after a person said no", id, host->name);
+        }
     }
 }
 
@@ -244,6 +294,7 @@ static void check_run(struct sim_world *world, const struct engine_call *call,
         sim_violation(world, "%s acts on %s while %s does", id, host->name, host->acting_run);
     }
     memcpy(host->acting_run, id, sizeof id);
+    check_asked(world, host, id);
 }
 
 void sim_check_record(struct sim_world *world, const struct sim_row *old, const struct sim_row *row)
@@ -274,6 +325,23 @@ static void check_interrupt(struct sim_world *world, struct sim_host *host, cons
     check_brake(world, host);
     world->report->wrong += !host->broken && host->alarmed_ms < host->told_ms &&
                             host->told_ms < world->now_ms - SETTLE_GRACE_MS;
+}
+
+void sim_check_lease(struct sim_world *world, struct sim_host *host)
+{
+    static const struct verb lease = {.name = "a lease"};
+    int64_t late_ms = host->late_ms;
+    if (host->interrupting != NULL) {
+        sim_violation(world, "a lease of %s while an order runs", host->name);
+    }
+    if (run_lives(world, host->acting_run)) {
+        sim_violation(world, "a lease of %s while %s acts on it", host->name, host->acting_run);
+    }
+    host->late_ms = 0; /* Whoever leases it knows what he does. */
+    check_stops(world, host, &lease);
+    host->late_ms = late_ms;
+    check_budgets(world, host);
+    check_brake(world, host);
 }
 
 void sim_check_call(struct sim_world *world, const struct engine_call *call, struct sim_host *host,

@@ -83,8 +83,7 @@ void fault_unfreeze(struct sim_world *world, const struct sim_fault *fault, int 
     fault_heal(world, fault, 0);
 }
 
-/* The newest one that is alive. */
-static const char *live_id(struct sim_world *world, enum record_kind kind, const char *host)
+const char *sim_live_id(struct sim_world *world, enum record_kind kind, const char *host)
 {
     const char *id = NULL;
     MAP_EACH (&world->rows, entry) {
@@ -109,21 +108,21 @@ static void by_id(struct sim_world *world, const char *command, const char *id)
 
 void fault_cancel(struct sim_world *world, const struct sim_fault *fault, int argument)
 {
-    by_id(world, "run.cancel", live_id(world, RECORD_RUN, fault_whose(world, fault)->name));
+    by_id(world, "run.cancel", sim_live_id(world, RECORD_RUN, fault_whose(world, fault)->name));
     fault_heal(world, fault, argument);
 }
 
 void fault_alarm_clear(struct sim_world *world, const struct sim_fault *fault, int argument)
 {
     world->brake_excused_ms = world->now_ms + SIM_HOUR_MS;
-    by_id(world, "alarm.clear", live_id(world, RECORD_ALARM, fault_whose(world, fault)->name));
+    by_id(world, "alarm.clear", sim_live_id(world, RECORD_ALARM, fault_whose(world, fault)->name));
     fault_heal(world, fault, argument);
 }
 
 void fault_brake_release(struct sim_world *world, const struct sim_fault *fault, int argument)
 {
     world->brake_excused_ms = world->now_ms + SIM_HOUR_MS;
-    by_id(world, "brake.release", live_id(world, RECORD_BRAKE, NULL));
+    by_id(world, "brake.release", sim_live_id(world, RECORD_BRAKE, NULL));
     fault_rack_end(world, fault, argument);
 }
 

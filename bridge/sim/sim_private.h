@@ -47,6 +47,7 @@ enum sim_rack {
     RACK_COOLING,
     RACK_SITE,
 };
+enum sim_asked { ASKED_ONE, ASKED_TWO, ASKED_TWICE, ASKED_NO, ASKED_NOBODY, ASKED_VETO };
 enum sim_told { TOLD_TWICE, TOLD_LATE, TOLD_REORDERED, TOLD_NO_CLEAR };
 enum sim_kill { KILL_NOT, KILL_BEFORE, KILL_AFTER, KILL_CALL };
 enum sim_freeze_of { FREEZE_HOST, FREEZE_RACK, FREEZE_ALL };
@@ -72,6 +73,7 @@ enum sim_kind {
     SIM_DO_DURABLE, /* The batch that was being written is safe. */
     SIM_DO_TICK,    /* The engine asked to be woken. */
     SIM_DO_KILL,
+    SIM_DO_PERSON, /* Somebody answers what a run asks. */
 };
 
 struct sim_host;
@@ -100,6 +102,22 @@ struct sim_call {
     int64_t sent_ms;
     enum sim_bmc bmc;
     bool interrupts, answered, cancelled;
+};
+
+/* What was said or given; forgotten with a daemon that did not write it. */
+struct sim_word {
+    int64_t ms; /* 0: nothing. */
+    int64_t until_ms;
+    uint64_t number; /* The record after which it is durable; 0: it is. */
+    char id[40];
+};
+
+#define SIM_PERSONS 3
+
+/* Of a run that asks. */
+struct sim_said {
+    char run[32];
+    struct sim_word yes[SIM_PERSONS], no;
 };
 
 #define SIM_INTERRUPTS_KEPT 64
@@ -133,6 +151,7 @@ struct sim_host {
     struct sim_call *interrupting;
     const char *interrupting_rack; /* Where that order was given. */
     char acting_run[32];
+    struct sim_word lease, hold;
     int64_t interrupts[SIM_INTERRUPTS_KEPT];
     size_t interrupts_count;
 };
@@ -208,6 +227,7 @@ struct sim_world {
     const struct policy_set *policies;
     struct arena arena;
     struct sim_call *forgotten;
+    struct map said;  /* run -> struct sim_said */
     struct map calls; /* action -> struct sim_call, ever */
     struct sim_freeze freezes[SIM_FREEZES_MAX];
     size_t freezes_count;
@@ -276,6 +296,8 @@ void sim_tell_again(struct sim_world *world); /* The daemon dies: who has no ans
 void sim_say(struct sim_world *world, struct sim_host *host, const struct sim_event *what);
 
 /* sim_calls.c */
+void sim_stamp_take(struct sim_world *world, struct sim_host *host); /* It is disturbed. */
+void sim_stamp_return(struct sim_world *world, struct sim_host *host, int64_t ms);
 void sim_call_start(struct sim_world *world, const struct engine_call *call);
 void sim_call_answer(struct sim_world *world, struct sim_call *call);
 void sim_call_effect(struct sim_world *world, struct sim_call *call);
@@ -296,7 +318,16 @@ void sim_fault_begin(struct sim_world *world, const struct sim_fault *fault);
 void sim_fault_traced(struct sim_world *world, const struct sim_fault *fault);
 void sim_fault_end(struct sim_world *world, const struct sim_fault *fault);
 
+/* sim_fault_asked.c */
+struct sim_said *sim_said_of(struct sim_world *world, const char *run);
+void sim_said_killed(struct sim_world *world, int64_t before_ms);
+void sim_said_done(struct sim_world *world);
+void sim_person(struct sim_world *world, const struct sim_event *event);
+/* sim_fault_people.c: the newest one that is alive; NULL: none. */
+const char *sim_live_id(struct sim_world *world, enum record_kind kind, const char *host);
+
 /* sim_check.c */
+void sim_check_lease(struct sim_world *world, struct sim_host *host); /* It was given. */
 void sim_check_call(struct sim_world *world, const struct engine_call *call, struct sim_host *host,
                     const struct verb *verb);
 void sim_check_record(struct sim_world *world, const struct sim_row *old,

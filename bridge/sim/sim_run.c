@@ -60,6 +60,7 @@ void sim_kill(struct sim_world *world, int64_t down_ms, bool restore)
     }
     sim_tell_again(world);
     freezes_killed(world, restore ? world->backup_ms : INT64_MAX);
+    sim_said_killed(world, restore ? world->backup_ms : INT64_MAX);
     world->brake_excused_ms = restore ? world->now_ms + SIM_HOUR_MS : world->brake_excused_ms;
     world->backup_ms = restore ? 0 : world->backup_ms;
     sim_store_killed(world);
@@ -157,6 +158,9 @@ static void happen(struct sim_world *world, const struct sim_event *event)
     case SIM_DO_TICK:
         happen_tick(world, event);
         break;
+    case SIM_DO_PERSON:
+        sim_person(world, event);
+        break;
     case SIM_DO_KILL:
         sim_kill(world, (int64_t)sim_random(world, 30000), false);
         break;
@@ -182,6 +186,7 @@ static void world_done(struct sim_world *world)
         world->forgotten = next;
     }
     map_done(&world->calls);
+    sim_said_done(world);
     sim_inventory_done(world);
     arena_done(&world->arena);
     free(world->hosts);

@@ -187,6 +187,40 @@ static void test_interrupts_count_in_both_racks(void **state)
     }
 }
 
+#define LADDER                                                                                     \
+    "policies: ( { name = \"ladder\"; summary = \"s\"; owner = \"o\"; subject = \"host\"; mode = " \
+    "\"enforce\"; when = { event = \"memory.uncorrectable\"; severity = \"major\"; }; unless = "   \
+    "(); "                                                                                         \
+    "limits = { once_within = \"1h\"; }; do = ( { step = \"reset\"; action = \"reset.hard\"; "     \
+    "timeout = \"1m\"; }, { step = \"pause\"; wait = \"60s\"; }, { step = \"cycle\"; action = "    \
+    "\"power.cycle\"; timeout = \"1m\"; }, { step = \"verify\"; check = \"cleared\"; within = "    \
+    "\"1m\"; every = \"5s\"; } ); } );"
+
+/* Each alone in its rack when it began; then both are in one, where one at a time is allowed. */
+static void test_what_is_moved_together_goes_on_one_at_a_time(void **state)
+{
+    struct policy_defaults defaults = policy_defaults_builtin();
+    defaults.settle_ms = 0;
+    defaults.guards.witnesses = 1;
+    defaults.guards.pool_percent_max = 100;
+    defaults.guards.rack_10min_max = 4;
+    defaults.guards.pool_10min_max = defaults.guards.site_10min_max = 10;
+    struct rig *rig = rig_new_with(inventory_of(BEFORE), LADDER, &defaults);
+    rig_host(rig, "a")->stays_ill = rig_host(rig, "c")->stays_ill = true;
+    rig_raise(rig, "a", MEMORY);
+    rig_raise(rig, "c", MEMORY);
+    rig_at(rig, 10 * S);
+    assert_int_equal(rig_host(rig, "a")->orders + rig_host(rig, "c")->orders, 2);
+    becomes(rig, MOVED, WHILE_UP);
+    rig_at(rig, 70 * S);
+    assert_int_equal(rig_host(rig, "a")->orders, 2);
+    assert_int_equal(rig_host(rig, "c")->orders, 1);
+    assert_has(rig_body(rig, RECORD_RUN, "c"), "2 of 1 hosts worked on in rack=r2: run-000001");
+    rig_at(rig, 5 * MIN); /* Then it is its turn. */
+    assert_int_equal(rig_host(rig, "c")->orders, 2);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_what_people_said_follows_the_name),
         cmocka_unit_test(test_a_run_counts_in_both_racks),
         cmocka_unit_test(test_interrupts_count_in_both_racks),
+        cmocka_unit_test(test_what_is_moved_together_goes_on_one_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,11 @@
     "{ step = \"verify\"; check = \"cleared\"; within = \"5m\"; every = \"5s\"; } ); else = ( { "  \
     "step = \"page\"; action = \"page\"; with = { text = \"${host.name}: ${failure}\"; }; } ); }"
 
+/* The checks of the simulated world know these by name. */
+#define ASKS(name, event, ask)                                                                     \
+    POLICY(name, event, "2s",                                                                      \
+           "{ step = \"cycle\"; action = \"power.cycle\"; timeout = \"1m\"; " ask "}, ")
+
 static const char *const policy_text =
     "policies: (\n" POLICY("memory-fatal", "memory.uncorrectable", "2s",
                            "{ step = \"cycle\"; action = \"power.cycle\"; timeout = \"1m\"; }, ") //
@@ -25,7 +30,12 @@ static const char *const policy_text =
                  "{ step = \"look\"; action = \"power.status\"; on_fail = \"continue\"; }, "
                  "{ step = \"off\"; action = \"power.off\"; timeout = \"1m\"; }, "
                  "{ step = \"evacuate\"; action = \"evacuate\"; timeout = \"2m\"; }, "
-                 "{ step = \"on\"; action = \"power.on\"; timeout = \"1m\"; }, ") //
+                 "{ step = \"on\"; action = \"power.on\"; timeout = \"1m\"; }, ")        //
+    ",\n" ASKS("ask-one", "processor.failed", "approve = { timeout = \"10m\"; }; ")      //
+    ",\n" ASKS("ask-two", "os.crashed", "approve = { count = 2; timeout = \"10m\"; }; ") //
+    ",\n" ASKS("ask-nobody", "pci.error",
+               "approve = { timeout = \"5m\"; on_timeout = \"allow\"; }; ") //
+    ",\n" ASKS("vetoable", "gpu.lost", "veto = \"2m\"; ")                   //
     " );\n";
 
 #endif

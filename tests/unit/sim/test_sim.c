@@ -104,7 +104,7 @@ static void report_add(struct sim_report *sum, const struct sim_report *report)
     sum->pages += report->pages, sum->kills += report->kills, sum->lost += report->lost;
     sum->broken += report->broken, sum->refused += report->refused, sum->reads += report->reads;
     sum->steps += report->steps, sum->wrong += report->wrong;
-    sum->replayed += report->replayed;
+    sum->replayed += report->replayed, sum->said += report->said, sum->leases += report->leases;
     for (size_t i = 0; i < SIM_FAULTS_COUNT; i++) {
         sum->met[i] += report->met[i];
     }
@@ -114,12 +114,12 @@ static void report_add(struct sim_report *sum, const struct sim_report *report)
 
 static void report_print(uint64_t count, const struct sim_report *sum)
 {
-    print_message(
-        "%llu worlds, %llu steps: %llu faults, %llu hosts broke, %llu orders, %llu "
-        "healed, %llu lost answers, %llu refused, %llu pages, %llu kills, %llu steps replayed\n",
-        LLU(count), LLU(sum->steps), LLU(sum->faults), LLU(sum->broken), LLU(sum->orders),
-        LLU(sum->heals), LLU(sum->lost), LLU(sum->refused), LLU(sum->pages), LLU(sum->kills),
-        LLU(sum->replayed));
+    print_message("%llu worlds, %llu steps: %llu faults, %llu hosts broke, %llu orders, %llu "
+                  "healed, %llu lost answers, %llu refused, %llu pages, %llu kills, %llu steps "
+                  "replayed, %llu answers of people, %llu leases\n",
+                  LLU(count), LLU(sum->steps), LLU(sum->faults), LLU(sum->broken), LLU(sum->orders),
+                  LLU(sum->heals), LLU(sum->lost), LLU(sum->refused), LLU(sum->pages),
+                  LLU(sum->kills), LLU(sum->replayed), LLU(sum->said), LLU(sum->leases));
     for (size_t i = 0; i < SIM_FAULTS_COUNT; i++) {
         print_message("%6llu  %-20s %s: %s\n", LLU(sum->met[i]), sim_fault_row(i)->name,
                       sim_fault_row(i)->what, sim_fault_row(i)->rule);
@@ -156,6 +156,7 @@ static void test_nothing_bad_happens_in_any_world(void **state)
         }
         assert_true(sum.heals > 0 && sum.lost > 0 && sum.refused > 0 && sum.pages > 0);
         assert_true(sum.orders > sum.heals / 2 && sum.kills > count);
+        assert_true(sum.said > count && sum.leases > count / 4);
     }
 }
 
