@@ -36,6 +36,25 @@ sed 's/mode = "observe"; when/mode = "enforce"; limits = { once_within = "10m"; 
 out=$("$bin"/nightshift simulate --policies act.policy --faults again.jsonl -o json 2>/dev/null)
 is "two in a day, then a person" "$(jq -c '[.repaired, .actions, .escalated, .guards.interrupts]' <<<"$out")" '[2,2,3,3]'
 
+# Wrong actions are seen: a policy that waits ten minutes and does not look again, on hosts that are well by then.
+line() { printf '{"t_days":%s,"node":"%s","event":"fault_%s","class":"c","desc":"d","type":"memory.uncorrectable","severity":"critical","heals":%s}\n' "$@"; }
+sed 's/settle = "2s"; //; s/severity = "major"; };/severity = "major"; keep = "30m"; };/; s/do = ( /do = ( { step = "w"; wait = "10m"; }, /' act.policy >late.policy
+{ line 0.1 n1 start 100; line 0.103 n1 end 100; line 0.5 n1 start 100; line 0.501 n1 end 100; } >short.jsonl
+code=0
+out=$("$bin"/nightshift simulate --policies late.policy --faults short.jsonl -o json 2>/dev/null) || code=$?
+is "and are a failure" "$code" 1
+is "both actions are wrong" "$(jq -c '[.actions, .wrong_actions, .repaired]' <<<"$out")" '[2,2,0]'
+
+# By hand: n1 for a day, and a cycle heals it; n2 for half a day, and only a person does. One of two is repaired within
+# a minute, the other one costs its half day.
+{ line 0.1 n1 start 100; line 0.2 n2 start 0; line 0.7 n2 end 0; line 1.1 n1 end 100; } >two.jsonl
+out=$("$bin"/nightshift simulate --policies act.policy --faults two.jsonl -o json 2>/dev/null)
+is "one repaired, one a person's" "$(jq -c '[.repaired, .escalated, .told, .untouched, .actions, .wrong_actions, .pages]' <<<"$out")" '[1,1,0,0,2,0,1]'
+is "lost with nothing done" "$(jq '.node_days_nothing * 1000 | round' <<<"$out")" 1500
+is "lost now" "$(jq '.node_days > 0.5 and .node_days < 0.501' <<<"$out")" true
+is "mean of a day and a half day" "$(jq '.mean_nothing_ms / 1000 | round' <<<"$out")" 64800
+is "mean of a minute and half a day" "$(jq '.mean_ms > 21600000 and .mean_ms < 21630000' <<<"$out")" true
+
 # The line of what makes no sense, all at once; nothing is simulated.
 cat >wrong.jsonl <<'X'
 {"t_days": 1, "node": "a", "event": "fault_start", "class": "GPU", "desc": "GPU Lost"}
