@@ -525,89 +525,73 @@ static struct index_hit always_at(const struct search *search, uint32_t i)
     return i == always->count ? end : hit_of(&always->items[i], true);
 }
 
-                              /* What was found and what is always tried, rising, each once, with
-                               * all that is known of it. */
-                              static uint32_t merge(struct search *search, struct index_hit *out)
-                              {
-                                  uint32_t count = 0, f = 0, a = 0;
-                                  hits_sort(search->found, search->count);
-                                  while (true) {
-                                      struct index_hit always = always_at(search, a),
-                                                       next = {.position = UINT32_MAX};
-                                      next = f < search->count ? search->found[f] : next;
-                                      if (next.position == UINT32_MAX &&
-                                          always.position == UINT32_MAX) {
-                                          return count;
-                                      }
-                                      bool is_found = next.position <= always.position;
-                                      next = is_found ? next : always;
-                                      f += is_found;
-                                      a += !is_found;
-                                      if (count > 0 && out[count - 1].position == next.position) {
-                                          out[count - 1].known |= next.known;
-                                      } else {
-                                          out[count++] = next;
-                                      }
-                                  }
-                              }
+/* What was found and what is always tried, rising, each once, with
+ * all that is known of it. */
+static uint32_t merge(struct search *search, struct index_hit *out)
+{
+    uint32_t count = 0, f = 0, a = 0;
+    hits_sort(search->found, search->count);
+    while (true) {
+        struct index_hit always = always_at(search, a), next = {.position = UINT32_MAX};
+        next = f < search->count ? search->found[f] : next;
+        if (next.position == UINT32_MAX && always.position == UINT32_MAX) {
+            return count;
+        }
+        bool is_found = next.position <= always.position;
+        next = is_found ? next : always;
+        f += is_found;
+        a += !is_found;
+        if (count > 0 && out[count - 1].position == next.position) {
+            out[count - 1].known |= next.known;
+        } else {
+            out[count++] = next;
+        }
+    }
+}
 
-                              /* Everything in some order, maybe twice; false: no memory. */
-                              static bool gather(struct search *search)
-                              {
-                                  const struct positions *hits[INDEX_GROUPS_MAX] = {NULL};
-                                  bool told[INDEX_GROUPS_MAX] = {false};
-                                  uint32_t room = 0;
-                                  for (uint32_t i = 0; i < search->index->groups_count; i++) {
-                                      hits[i] =
-                                          ask_group(search, &search->index->groups[i], &told[i]);
-                                      room += hits[i] == NULL ? 0 : hits[i]->count;
-                                  }
-                                  subjects_add(search);
-                                  room += search->count;
-                                  search->count = 0;
-                                  search->found = arena_array(&search->engine->scratch, room + 1,
-                                                              sizeof *search->found);
-                                  for (uint32_t i = 0;
-                                       search->found != NULL && i < search->index->groups_count;
-                                       i++) {
-                                      if (hits[i] != NULL) {
-                                          found_add(search, hits[i], told[i]);
-                                      }
-                                  }
-                                  if (search->found != NULL) {
-                                      subjects_add(search);
-                                  }
-                                  return search->found != NULL;
-                              }
+/* Everything in some order, maybe twice; false: no memory. */
+static bool gather(struct search *search)
+{
+    const struct positions *hits[INDEX_GROUPS_MAX] = {NULL};
+    bool told[INDEX_GROUPS_MAX] = {false};
+    uint32_t room = 0;
+    for (uint32_t i = 0; i < search->index->groups_count; i++) {
+        hits[i] = ask_group(search, &search->index->groups[i], &told[i]);
+        room += hits[i] == NULL ? 0 : hits[i]->count;
+    }
+    subjects_add(search);
+    room += search->count;
+    search->count = 0;
+    search->found = arena_array(&search->engine->scratch, room + 1, sizeof *search->found);
+    for (uint32_t i = 0; search->found != NULL && i < search->index->groups_count; i++) {
+        if (hits[i] != NULL) {
+            found_add(search, hits[i], told[i]);
+        }
+    }
+    if (search->found != NULL) {
+        subjects_add(search);
+    }
+    return search->found != NULL;
+}
 
-                              uint32_t index_find(struct engine *engine,
-                                                  const struct type_state *type,
-                                                  const struct event *event,
-                                                  const struct host_state *host,
-                                                  const struct index_hit **ret_hits)
-                              {
-                                  struct search search = {.engine = engine,
-                                                          .index = type->index,
-                                                          .type = type,
-                                                          .event = event,
-                                                          .host = host};
-                                  bool all =
-                                      type->index == NULL || engine->index_off ||
-                                      event->severity >= SEVERITIES_COUNT ||
-                                      (engine->output != NULL && engine->output->seen_wanted);
-                                  *ret_hits = NULL;
-                                  if (all || !gather(&search)) {
-                                      return type->policies_count; /* Who asks what was seen wants
-                                                                      all of it. */
-                                  }
-                                  const struct positions *always =
-                                      &type->index->always[event->severity];
-                                  struct index_hit *out = arena_array(
-                                      &engine->scratch, (size_t)search.count + always->count,
-                                      sizeof *out);
-                                  if (out == NULL) {
-                                      return type->policies_count;
-                                  }
-                                  *ret_hits = out;
-                                  return merge(&search, out);
-                              }
+uint32_t index_find(struct engine *engine, const struct type_state *type, const struct event *event,
+                    const struct host_state *host, const struct index_hit **ret_hits)
+{
+    struct search search = {
+        .engine = engine, .index = type->index, .type = type, .event = event, .host = host};
+    bool all = type->index == NULL || engine->index_off || event->severity >= SEVERITIES_COUNT ||
+               (engine->output != NULL && engine->output->seen_wanted);
+    *ret_hits = NULL;
+    if (all || !gather(&search)) {
+        return type->policies_count; /* Who asks what was seen wants
+                                        all of it. */
+    }
+    const struct positions *always = &type->index->always[event->severity];
+    struct index_hit *out =
+        arena_array(&engine->scratch, (size_t)search.count + always->count, sizeof *out);
+    if (out == NULL) {
+        return type->policies_count;
+    }
+    *ret_hits = out;
+    return merge(&search, out);
+}
