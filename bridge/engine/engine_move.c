@@ -338,6 +338,7 @@ static void host_leaves(struct engine *engine, struct host_state *host)
         }
     }
     left_keep(engine, host);
+    /* cppcheck-suppress knownConditionTrueFalse ; the calls between change them */
     if (moved->left_count != left_before || moved->stamps_count != stamps_before) {
         host_touch(engine, host);
     }
