@@ -361,17 +361,51 @@ void rest_waiting_remove(struct nsh_rest *rest, struct nsh_rest_flight *flight)
     flight->waits = false;
 }
 
+static void login_wait(struct nsh_rest_call *call)
+{
+    waiting_add(call->rest, call->flight);
+    if (call->rest->login == NULL) {
+        login_begin(call->rest);
+    }
+}
+
 void rest_depart(struct nsh_rest_call *call)
 {
-    struct nsh_rest *rest = call->rest;
-    struct nsh_rest_flight *flight = call->flight;
-    if (call->op == NULL || (flight->flags & NSH_REST_PLAIN) != 0 || login_good(rest)) {
+    call->flight->ready = false;
+    if (call->op == NULL || (call->flight->flags & NSH_REST_PLAIN) != 0 || login_good(call->rest)) {
         flight_send(call);
+    } else {
+        login_wait(call);
+    }
+}
+
+void nsh_rest_ready(struct nsh_rest_call *call, void (*then)(struct nsh_rest_call *call))
+{
+    call->flight->reply = NULL;
+    if (login_good(call->rest)) {
+        then(call);
         return;
     }
-    waiting_add(rest, flight);
-    if (rest->login == NULL) {
-        login_begin(rest);
+    call->flight->ready = true;
+    call->flight->then = then;
+    login_wait(call);
+}
+
+static void login_tell(struct nsh_rest_call *call, const struct nsh_outcome *failure)
+{
+    if (!call->flight->ready) {
+        if (failure == NULL) {
+            flight_send(call);
+        } else {
+            flight_tell(call, failure);
+        }
+    } else if (failure == NULL) {
+        call->flight->then(call);
+    } else {
+        nsh_rest_fail_reply(call,
+                            &(struct nsh_rest_reply){.code = failure->code,
+                                                     .text = failure->text,
+                                                     .retry_after_ms = failure->retry_after_ms});
     }
 }
 
@@ -393,11 +427,7 @@ static void waiting_go(struct nsh_rest *rest, const struct nsh_outcome *failure)
     for (; count > 0 && rest->waiting != NULL; count--) {
         struct nsh_rest_call *call = rest->waiting->call;
         rest_waiting_remove(rest, rest->waiting);
-        if (failure == NULL) {
-            flight_send(call);
-        } else {
-            flight_tell(call, failure);
-        }
+        login_tell(call, failure);
     }
     rest_leave(rest);
 }

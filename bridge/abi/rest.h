@@ -182,6 +182,10 @@ void nsh_rest_cancel(struct nsh_op *op); /* From the driver's cancel(). */
 void nsh_rest_send(struct nsh_rest_call *call, const struct nsh_rest_request *request,
                    void (*done)(struct nsh_rest_call *call, const struct nsh_rest_reply *reply));
 
+/* Log in first, when that is needed; then go on: for what the session has to tell before a request
+ * can be made. */
+void nsh_rest_ready(struct nsh_rest_call *call, void (*then)(struct nsh_rest_call *call));
+
 /*
  * From the done of a request that was refused: send the same once more, when the reason is gone
  * (nsh_rest_again: a clock that was wrong), or with a new login (nsh_rest_renew: a credential that
@@ -206,6 +210,9 @@ void nsh_rest_fail(struct nsh_rest_call *call, int code, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 void nsh_rest_fail_reply(struct nsh_rest_call *call, const struct nsh_rest_reply *reply);
 void nsh_rest_fail_error(struct nsh_rest_call *call, const struct nsh_error *err);
+/* Done, with what a doctor saw (abi/doctor.h). */
+struct nsh_checks;
+void nsh_rest_done_checks(struct nsh_rest_call *call, const struct nsh_checks *checks);
 /* End a login: header is the credential ("X-Auth-Token: 0123"; NULL: sign() uses the session), good
  * for lifetime_ms; 0: until it is refused. */
 void nsh_rest_logged_in(struct nsh_rest_call *login, const char *header, int64_t lifetime_ms);

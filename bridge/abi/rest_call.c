@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls: how they begin, wait, are cancelled and end. The only place where complete() is called. */
 
+#include "abi/doctor.h"
 #include "abi/rest_private.h"
 
 #include <stdarg.h>
@@ -71,28 +72,38 @@ void flight_stop(struct nsh_rest_call *call)
 
 /* ---- ends ------------------------------------------------------------------------------- */
 
-static void call_end(struct nsh_rest_call *call, struct nsh_outcome *outcome)
+static void call_end(struct nsh_rest_call *call, struct nsh_outcome *outcome,
+                     const struct nsh_checks *checks)
 {
     struct nsh_rest *rest = call->rest;
     struct nsh_op *op = call->op;
     rest_enter(rest);
     flight_stop(call);
-    if (op != NULL) {
+    if (op == NULL) {
+        rest->login = NULL;
+        rest_login_failed(rest, outcome);
+    } else {
         outcome->effect_possible =
             outcome->code != NSH_OK && call->flight->acted && op->verb->effect != NSH_READS;
         op->driver_data = NULL;
-        rest->services->complete(rest->services, op, outcome);
-    } else {
-        rest->login = NULL;
-        rest_login_failed(rest, outcome);
+        if (checks != NULL) {
+            nsh_checks_complete(rest->services, op, checks);
+        } else {
+            rest->services->complete(rest->services, op, outcome);
+        }
     }
     call_free(call);
     rest_leave(rest);
 }
 
+void nsh_rest_done_checks(struct nsh_rest_call *call, const struct nsh_checks *checks)
+{
+    call_end(call, &(struct nsh_outcome){.code = NSH_OK, .text = ""}, checks);
+}
+
 void nsh_rest_done(struct nsh_rest_call *call, const struct nsh_value *result)
 {
-    call_end(call, &(struct nsh_outcome){.code = NSH_OK, .result = result, .text = ""});
+    call_end(call, &(struct nsh_outcome){.code = NSH_OK, .result = result, .text = ""}, NULL);
 }
 
 void nsh_rest_fail(struct nsh_rest_call *call, int code, const char *format, ...)
@@ -104,16 +115,18 @@ void nsh_rest_fail(struct nsh_rest_call *call, int code, const char *format, ...
     va_end(args);
     nsh_line_add(line, sizeof line, text, strlen(text));
     rest_redact(call->rest, line);
-    call_end(call, &(struct nsh_outcome){.code = code, .text = line});
+    call_end(call, &(struct nsh_outcome){.code = code, .text = line}, NULL);
 }
 
 void nsh_rest_fail_reply(struct nsh_rest_call *call, const struct nsh_rest_reply *reply)
 {
-    call_end(call, &(struct nsh_outcome){
-                       .code = reply->code == NSH_OK ? NSH_PROTOCOL : reply->code,
-                       .text = reply->text,
-                       .retry_after_ms = reply->code == NSH_BUSY ? reply->retry_after_ms : 0,
-                   });
+    call_end(call,
+             &(struct nsh_outcome){
+                 .code = reply->code == NSH_OK ? NSH_PROTOCOL : reply->code,
+                 .text = reply->text,
+                 .retry_after_ms = reply->code == NSH_BUSY ? reply->retry_after_ms : 0,
+             },
+             NULL);
 }
 
 void nsh_rest_fail_error(struct nsh_rest_call *call, const struct nsh_error *err)
@@ -125,7 +138,7 @@ void nsh_rest_cancel(struct nsh_op *op)
 {
     struct nsh_rest_call *call = op->driver_data;
     if (call != NULL) {
-        call_end(call, &(struct nsh_outcome){.code = NSH_CANCELLED, .text = "cancelled"});
+        call_end(call, &(struct nsh_outcome){.code = NSH_CANCELLED, .text = "cancelled"}, NULL);
     }
 }
 

@@ -41,6 +41,7 @@ struct nsh_rest_flight {
     struct nsh_rest_call *call;
     struct nsh_rest_flight *next; /* Waiting for the login. */
     int64_t deadline_ms;
+    bool ready; /* It waits for the login only: `then` follows. */
     bool waits; /* In the list of those. */
     bool acted; /* A request with an effect may have been carried out. */
     /* The request; in `memory` until the next. */

@@ -57,6 +57,7 @@ find_package(Threads REQUIRED)
 foreach(library json-c libconfig libuv libcurl sqlite3 libmicrohttpd openssl libseccomp expat)
     pkg_check_modules(${library} REQUIRED IMPORTED_TARGET ${library})
 endforeach()
+pkg_check_modules(yaml-0.1 REQUIRED IMPORTED_TARGET yaml-0.1) # clouds.yaml
 find_library(NETSNMP_LIBRARY netsnmp REQUIRED)
 add_library(netsnmp INTERFACE)
 target_link_libraries(netsnmp INTERFACE ${NETSNMP_LIBRARY} PkgConfig::openssl)
