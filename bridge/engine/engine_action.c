@@ -376,7 +376,10 @@ static void action_send(struct engine *engine, struct action *action)
     }
     if (action->reading) {
         action_unqueue(engine, action);
-        if (!call_out(engine, action)) {
+        if (run->host != NULL && run->host->host == NULL) {
+            verify_gone(engine, action);
+            step_advance(engine, run);
+        } else if (!call_out(engine, action)) {
             action_queue(engine, action);
         }
         return;

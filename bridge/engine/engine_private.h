@@ -414,6 +414,8 @@ void verify_begin(struct engine *engine, struct action *action);
 void verify_result(struct engine *engine, struct action *action,
                    const struct engine_result *result);
 void verify_read(struct engine *engine, struct action *action); /* The next reading. */
+/* There is nobody to ask any more: as if it did not answer. */
+void verify_gone(struct engine *engine, struct action *action);
 
 /* ---- engine_page.c: what a person is told
  * -------------------------------------------------------------------------------------------- */

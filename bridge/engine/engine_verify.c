@@ -168,3 +168,13 @@ void verify_result(struct engine *engine, struct action *action, const struct en
     }
     achieved(engine, action);
 }
+
+void verify_gone(struct engine *engine, struct action *action)
+{
+    struct engine_result gone = {.action = text_of(action->call),
+                                 .code = NSH_UNREACHABLE,
+                                 .text = TEXT("the host left the inventory"),
+                                 .result = nsh_null()};
+    action->reading = false;
+    verify_result(engine, action, &gone);
+}
