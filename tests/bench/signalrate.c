@@ -59,7 +59,7 @@ static void one(struct series *series, enum part part, int64_t at_ms, double val
         (void)signal_baseline_put(&series->baseline, at_ms, value, &score);
         sink += score.news;
     } else if (part == LEVEL) {
-        sink += signal_level_put(&series->level, &rule, at_ms, value);
+        sink += (double)(int)signal_level_put(&series->level, &rule, at_ms, value);
     } else {
         (void)signal_forecast_put(&series->forecast, 259200000, at_ms, value);
     }
