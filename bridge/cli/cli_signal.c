@@ -29,13 +29,13 @@ static void wrong(struct scoring *scoring, size_t column, size_t length, const c
                   const char *got)
 {
     CLEANUP(textbuf_donep) struct textbuf safe = {0};
+    struct nsh_place at = {.file = scoring->path,
+                           .line = scoring->line,
+                           .column = (uint32_t)column + 1,
+                           .length = (uint32_t)length};
     textbuf_add_safe(&safe, text_of(got));
-    diag_add(&scoring->diags, DIAG_ERROR,
-             (struct nsh_place){.file = scoring->path,
-                                .line = scoring->line,
-                                .column = (uint32_t)column + 1,
-                                .length = (uint32_t)length},
-             NULL, "%s, got '%s'", wanted, safe.failed || safe.at == NULL ? "" : safe.at);
+    diag_add(&scoring->diags, DIAG_ERROR, at, NULL, "%s, got '%s'", wanted,
+             safe.failed || safe.at == NULL ? "" : safe.at);
 }
 
 /* "2014-02-14 14:30:00", RFC 3339, or Unix seconds. Without a zone it is UTC. */
