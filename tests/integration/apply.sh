@@ -49,7 +49,7 @@ is "nothing to confirm" "$(ns policy confirm >/dev/null 2>&1; echo $?)" 4
 # ---- a mistake is found before anything is touched, under the name people know
 mkdir "$dir/wrong" && sed 's/for =/fro =/' "$dir/changed/fan.policy" >"$dir/wrong/fan.policy"
 out=$(ns policy apply --yes "$dir/wrong" 2>&1) && fail "a wrong policy is applied"
-has "the mistake" "$out" "fan.policy:2:[0-9]+: unknown key 'fro' in when \(did you mean 'for'\?\)"
+has "the mistake" "$out" "fan.policy:2:[0-9]+: unknown key 'fro' in when \(did you mean 'from'\?\)"
 same "$dir/first" "$dir/policies" && ok "the files are as before" || fail "files were touched"
 
 # ---- applied and confirmed
