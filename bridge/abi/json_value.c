@@ -294,6 +294,7 @@ static bool doubles_mark(struct nsh_pool *pool, struct nsh_member *members, size
         }
         return true;
     }
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the items are pointers. */
     struct nsh_member **sorted = nsh_pool_array(pool, count, sizeof *sorted);
     if (sorted == NULL) {
         return false;
@@ -301,6 +302,7 @@ static bool doubles_mark(struct nsh_pool *pool, struct nsh_member *members, size
     for (size_t i = 0; i < count; i++) {
         sorted[i] = &members[i];
     }
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the items are pointers. */
     qsort(sorted, count, sizeof *sorted, by_name);
     for (size_t i = 0; i + 1 < count; i++) {
         if (strcmp(sorted[i]->name, sorted[i + 1]->name) == 0) {
