@@ -511,6 +511,7 @@ static void came_undone(struct engine *engine, struct action *action)
                            ? action->retry_after_ms
                            : step->step->retry_delay_ms;
     action->undone = true;
+    step->silent = action->code == NSH_SILENT;
     budget_return(engine, action);
     action_ends(engine, action, action->code == NSH_REFUSED ? ACTION_REFUSED : ACTION_FAILED, text);
     if (again) {

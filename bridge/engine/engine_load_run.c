@@ -62,6 +62,7 @@ static void steps_restore(struct engine *engine, struct run *run, const struct n
             step->result = nsh_null();
         }
         step->did = nsh_get_bool(value, "did", false);
+        step->silent = nsh_get_bool(value, "silent", false);
         each_restore(engine, run, step, nsh_get(value, "items"));
         bool bad = step->state == STEP_FAILED || step->state == STEP_REFUSED;
         if (bad && number < (int64_t)run->page_at) {

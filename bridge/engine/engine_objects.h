@@ -209,6 +209,7 @@ struct run_step {
     uint32_t items_count;
     int64_t waits_ms; /* Since when the next item waits; 0: it does not. */
     bool did;         /* Its action is known to be done. */
+    bool silent;      /* Its last attempt looked for the host, and found it silent. */
     enum step_state state;
     const char *text; /* In the run's arena; NULL: none. */
     int64_t started_ms, ended_ms;

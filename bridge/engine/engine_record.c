@@ -207,6 +207,9 @@ static void write_step(struct textbuf *json, const struct run_step *step, uint32
     if (step->did) {
         json_bool(json, "did", true);
     }
+    if (step->silent) {
+        json_bool(json, "silent", true);
+    }
     if (step->items != NULL) {
         each_write(json, step);
     }

@@ -3,8 +3,9 @@
  * Witnesses: before a host is switched off, fenced or destroyed, k signs on different paths must
  * speak. A sign is a raised alarm of the host, at least major (its path: who sent it, all traps
  * together), the event that began the run (the same), or a reading that the run made of the host
- * and that was answered (its path: the binding). A probe of the operating system that finds nobody
- * speaks too.
+ * and that was answered (its path: the binding). A probe speaks only when it looked for the host
+ * and found it silent: one that found it alive is no sign, and a service that could not be asked
+ * says nothing about the host.
  *
  * Before the run, what its ladder is going to read counts as promised; before the action, only what
  * was seen does.
@@ -89,10 +90,15 @@ static void event_speaks(struct signs *signs, const struct ask *ask)
     }
 }
 
+static bool is_probe(const struct policy_step *step)
+{
+    return strcmp(step->verb->name, "probe") == 0;
+}
+
 static bool reading_spoke(const struct run_step *step)
 {
-    bool probe = strcmp(step->step->verb->name, "probe") == 0;
-    return step->state == STEP_OK || (probe && step->state == STEP_FAILED);
+    return is_probe(step->step) ? step->state == STEP_FAILED && step->silent
+                                : step->state == STEP_OK;
 }
 
 /* Of a step with `each`: the reading of this host. */
@@ -111,7 +117,7 @@ static void items_speak(struct signs *signs, const struct run *run, const struct
 {
     for (uint32_t i = 0; i < run->steps_count; i++) {
         const struct run_step *step = &run->steps[i];
-        if (is_reading(step->step) && item_spoke(step, host)) {
+        if (is_reading(step->step) && !is_probe(step->step) && item_spoke(step, host)) {
             sign_add(signs, text_of(binding_word(step->step->verb->binding)), "reading ",
                      text_of(step->step->verb->name));
         }

@@ -166,7 +166,7 @@ static void probe_lease(struct kube_call *call)
         status_done(call, false);
         return;
     }
-    nsh_rest_fail(&call->rest, NSH_UNREACHABLE,
+    nsh_rest_fail(&call->rest, NSH_SILENT,
                   "node %s: Ready is %s%s%s, its kubelet was last heard of %lld s ago", call->name,
                   call->node.ready[0] == '\0' ? "not known" : call->node.ready,
                   call->node.words[0] == '\0' ? "" : ": ", call->node.words,

@@ -42,6 +42,7 @@ struct rig_host {
     uint32_t busy_times; /* BMC_BUSY: then it is well. */
     uint32_t offs, ons, orders;
     uint32_t unreadable; /* So many readings find nobody. */
+    int probed;          /* How a probe ends; NSH_OK: it answers. */
     bool stays_ill;      /* A cycle does not heal it. */
     bool drained;
     uint32_t drains, undrains;
@@ -339,6 +340,8 @@ RIG void rig_call(struct rig *rig, const struct engine_call *call)
             due->code = state->bmc == BMC_GONE || state->unreadable > 0 ? NSH_UNREACHABLE : NSH_OK;
             state->unreadable -= state->unreadable > 0;
             snprintf(due->power, sizeof due->power, "%s", state->off ? "off" : "on");
+        } else if (strcmp(verb, "probe") == 0) {
+            due->code = rig_host(rig, host)->probed;
         } else if (strcmp(verb, "drain") == 0 || strcmp(verb, "undrain") == 0) {
             struct rig_host *state = rig_host(rig, host);
             due->code = state->bmc == BMC_GONE   ? NSH_UNREACHABLE

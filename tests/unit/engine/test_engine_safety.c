@@ -124,6 +124,44 @@ static void test_witness_silent(void **state)
     rig_free(rig);
 }
 
+/* What a probe says decides whether it is a sign; that it failed does not. Also over a restart. */
+static void test_witness_probe(void **state)
+{
+    static const struct {
+        int probed;
+        uint32_t offs;
+        const char *why;
+    } rows[] = {
+        {NSH_SILENT, 1, "it was looked for and found silent"},
+        {NSH_OK, 0, "it answers: no sign that it is dead"},
+        {NSH_UNREACHABLE, 0, "the service that knows could not be asked"},
+        {NSH_TIMEOUT, 0, "no answer is none"},
+        {NSH_AUTH, 0, "who asked was not let in"},
+        {NSH_FAILED, 0, "the program that looks broke"},
+    };
+    for (size_t i = 0; i < 2 * ROWS(rows); i++) {
+        struct policy_defaults defaults = defaults_of();
+        struct rig *rig = rig_new_with(
+            inventory_of("{ name = \"r1h01\"; rack = \"r1\"; site = \"dc1\"; addresses = "
+                         "[\"10.1.0.1\"]; bmc = { driver = \"redfish\"; address = \"10.1.1.1\"; }; "
+                         "os = { driver = \"exec\"; }; }"),
+            POLICY("", "{ step = \"look\"; action = \"probe\"; timeout = \"20s\"; on_fail = "
+                       "\"continue\"; }, { step = \"pause\"; wait = \"10s\"; }, " OFF),
+            &defaults);
+        print_message("%s%s\n", rows[i / 2].why, i % 2 ? ", before a restart" : "");
+        rig_host(rig, "r1h01")->probed = rows[i / 2].probed;
+        raise_from(rig, "x.failed", "trap/10.9.0.1");
+        rig_at(rig, 6 * S);
+        if (i % 2) {
+            rig_restart(rig);
+        }
+        rig_at(rig, 5 * MIN);
+        assert_string_equal(rig_state(rig, RECORD_DECISION, "r1h01"), "run");
+        assert_int_equal(rig_host(rig, "r1h01")->offs, rows[i / 2].offs);
+        rig_free(rig);
+    }
+}
+
 /* ---- the ladder's memory -----------------------------------------------------------------------
  */
 
@@ -322,9 +360,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_witnesses),       cmocka_unit_test(test_witness_silent),
         cmocka_unit_test(test_witness_seconds), cmocka_unit_test(test_ladder),
-        cmocka_unit_test(test_ladder_moves),    cmocka_unit_test(test_ladder_each),
-        cmocka_unit_test(test_breaker),         cmocka_unit_test(test_breaker_restart),
-        cmocka_unit_test(test_breaker_person),  cmocka_unit_test(test_half_open),
+        cmocka_unit_test(test_witness_probe),   cmocka_unit_test(test_ladder_moves),
+        cmocka_unit_test(test_ladder_each),     cmocka_unit_test(test_breaker),
+        cmocka_unit_test(test_breaker_restart), cmocka_unit_test(test_breaker_person),
+        cmocka_unit_test(test_half_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
