@@ -100,6 +100,19 @@ int nsh_rest_base_check(const char *name, const char *text, char *ret_url, size_
     return 0;
 }
 
+int nsh_rest_bases_check(const struct nsh_value *settings, const char *const *names, char *ret_url,
+                         size_t url_bytes, struct nsh_error *err)
+{
+    char other[NSH_REST_TEXT_BYTES_MAX];
+    int result = 0;
+    for (size_t i = 0; names[i] != NULL && result == 0; i++) {
+        result =
+            nsh_rest_base_check(names[i], nsh_get_text(settings, names[i], ""),
+                                i == 0 ? ret_url : other, i == 0 ? url_bytes : sizeof other, err);
+    }
+    return result;
+}
+
 static bool is_apart(const struct nsh_rest_config *config, const char *name)
 {
     for (size_t i = 0; config->apart != NULL && config->apart[i] != NULL; i++) {
@@ -450,7 +463,7 @@ void nsh_rest_logged_in(struct nsh_rest_call *login, const char *header, int64_t
     struct nsh_rest *rest = login->rest;
     char *copy = header == NULL ? NULL : strdup(header);
     if (header != NULL && copy == NULL) {
-        nsh_rest_fail(login, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(login);
         return;
     }
     /* A life shorter than twice the margin is renewed half-way. */

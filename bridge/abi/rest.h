@@ -27,8 +27,10 @@
  *         nsh_rest_send(call, &(struct nsh_rest_request){.path = "/nodes/7"}, node_answered);
  *     }
  *
- *     start:  return nsh_rest_start(device->rest, device, op, sizeof(struct nsh_rest_call),
- * node_read, err); cancel: nsh_rest_cancel(op); close:  nsh_rest_close(device->rest); free(device);
+ *     start:   return nsh_rest_start(device->rest, device, op, sizeof(struct nsh_rest_call),
+ *                                    node_read, err);
+ *     close:   nsh_rest_close(device->rest); free(device);
+ *     cancel:  nsh_rest_cancel itself.
  *
  * Whatever sends, waits or ends may have ended the call, and by that closed the device, when it
  * returns: return at once. Never retries what may have had an effect. Bounds: NSH_REST_*_MAX below.
@@ -176,7 +178,8 @@ struct nsh_rest_call {
  * Returns what the driver's start() returns. */
 int nsh_rest_start(struct nsh_rest *rest, void *device, struct nsh_op *op, size_t call_bytes,
                    void (*begin)(struct nsh_rest_call *call), struct nsh_error *err);
-void nsh_rest_cancel(struct nsh_op *op); /* From the driver's cancel(). */
+/* What a driver's table has as cancel; device is not looked at. */
+void nsh_rest_cancel(struct nsh_device *device, struct nsh_op *op);
 
 /* Send (all is copied); then done. Waits for the login first when there is one. */
 void nsh_rest_send(struct nsh_rest_call *call, const struct nsh_rest_request *request,
@@ -210,6 +213,7 @@ void nsh_rest_fail(struct nsh_rest_call *call, int code, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 void nsh_rest_fail_reply(struct nsh_rest_call *call, const struct nsh_rest_reply *reply);
 void nsh_rest_fail_error(struct nsh_rest_call *call, const struct nsh_error *err);
+void nsh_rest_fail_nomem(struct nsh_rest_call *call);
 /* Done, with what a doctor saw (abi/doctor.h). */
 struct nsh_checks;
 void nsh_rest_done_checks(struct nsh_rest_call *call, const struct nsh_checks *checks);
@@ -269,6 +273,9 @@ int nsh_rest_status_code(int status);
  * cut off. "" of ret_url on failure. */
 int nsh_rest_base_check(const char *setting, const char *text, char *ret_url, size_t url_bytes,
                         struct nsh_error *err);
+/* The same for the settings of these names, NULL-terminated; ret_url is that of the first. */
+int nsh_rest_bases_check(const struct nsh_value *settings, const char *const *names, char *ret_url,
+                         size_t url_bytes, struct nsh_error *err);
 
 /* Words out of an answer that tells of a failure (rest_words.c). */
 void nsh_rest_words(const char *body, size_t body_bytes, const struct nsh_value *json, char *room,

@@ -134,8 +134,14 @@ void nsh_rest_fail_error(struct nsh_rest_call *call, const struct nsh_error *err
     nsh_rest_fail(call, err->code == NSH_OK ? NSH_FAILED : err->code, "%s", err->text);
 }
 
-void nsh_rest_cancel(struct nsh_op *op)
+void nsh_rest_fail_nomem(struct nsh_rest_call *call)
 {
+    nsh_rest_fail(call, NSH_NOMEM, "out of memory");
+}
+
+void nsh_rest_cancel(struct nsh_device *device, struct nsh_op *op)
+{
+    (void)device;
     struct nsh_rest_call *call = op->driver_data;
     if (call != NULL) {
         call_end(call, &(struct nsh_outcome){.code = NSH_CANCELLED, .text = "cancelled"}, NULL);
@@ -174,7 +180,7 @@ void nsh_rest_sleep(struct nsh_rest_call *call, uint32_t delay_ms,
     flight->reply = NULL;
     flight->timer = services->timer(services, delay_ms, timer_fired, call);
     if (flight->timer == NULL) {
-        nsh_rest_fail(call, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(call);
     }
 }
 

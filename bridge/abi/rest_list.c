@@ -110,7 +110,7 @@ static void list_answered(struct nsh_rest_call *call, const struct nsh_rest_repl
     bool link = list->how == NSH_REST_LINK || list->how == NSH_REST_LINKS;
     const char *path = link ? link_path(call, next) : parameter_path(call, next);
     if (path == NULL) {
-        nsh_rest_fail(call, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(call);
         return;
     }
     page_request(call, path);
@@ -124,7 +124,7 @@ void nsh_rest_read_list(struct nsh_rest_call *call, const struct nsh_rest_list *
     /* Further pages begin with it. */
     flight->list.request.path = nsh_pool_text(&call->pool, list->request.path);
     if (flight->list.request.path == NULL) {
-        nsh_rest_fail(call, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(call);
         return;
     }
     page_request(call, flight->list.request.path);

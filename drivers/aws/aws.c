@@ -375,12 +375,6 @@ static int aws_start(struct nsh_device *device, struct nsh_op *op, struct nsh_er
     return nsh_rest_start(device->rest, device, op, sizeof(struct aws_call), begins[index], err);
 }
 
-static void aws_cancel(struct nsh_device *device, struct nsh_op *op)
-{
-    (void)device;
-    nsh_rest_cancel(op);
-}
-
 static void aws_close(struct nsh_device *device)
 {
     nsh_rest_close(device->rest);
@@ -400,6 +394,6 @@ const struct nsh_driver nsh_driver __attribute__((visibility("default"))) = {
     .verbs_count = sizeof verbs / sizeof verbs[0],
     .open = aws_open,
     .start = aws_start,
-    .cancel = aws_cancel,
+    .cancel = nsh_rest_cancel,
     .close = aws_close,
 };

@@ -22,7 +22,7 @@ void aws_ask(struct aws_call *call, enum aws_service service, const char *action
     all[count] = NULL;
     char *body = nsh_query(&call->rest.pool, all);
     if (body == NULL) {
-        nsh_rest_fail(&call->rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(&call->rest);
         return;
     }
     nsh_rest_send(&call->rest,
@@ -43,7 +43,7 @@ const struct nsh_value *aws_answer(struct aws_call *call, const struct nsh_rest_
     struct nsh_value *document = nsh_pool_alloc(&call->rest.pool, sizeof *document);
     struct nsh_error err = {0};
     if (document == NULL) {
-        nsh_rest_fail(&call->rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(&call->rest);
         return NULL;
     }
     int read = reply->http == NULL ? -NSH_PROTOCOL
@@ -123,7 +123,7 @@ static void look_answered(struct nsh_rest_call *rest, const struct nsh_rest_repl
     }
     call->about = nsh_pool_alloc(&rest->pool, sizeof *call->about);
     if (call->about == NULL) {
-        nsh_rest_fail(rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(rest);
         return;
     }
     *call->about = *instance;

@@ -192,7 +192,7 @@ static void group_done(struct aws_call *call, const struct nsh_value *group)
     const char *suspended = group_suspended(call, group);
     int64_t desired = group_number(group, "DesiredCapacity");
     if (suspended == NULL) {
-        nsh_rest_fail(&call->rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(&call->rest);
         return;
     }
     if (desired < 0) {

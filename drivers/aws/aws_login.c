@@ -214,7 +214,7 @@ static void role_ask(struct nsh_rest_call *login, const char *web_token)
             "ExternalId", session->external_id[0] == '\0' ? NULL : session->external_id,
             "WebIdentityToken", web_token, NULL});
     if (url == NULL || body == NULL) {
-        nsh_rest_fail(login, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(login);
         return;
     }
     struct nsh_rest_request request = {.method = "POST",
@@ -262,7 +262,7 @@ static void metadata_ask(struct nsh_rest_call *login, const char *method, const 
                              : nsh_pool_printf(&login->pool, "X-aws-ec2-metadata-token: %s",
                                                session->metadata_token);
     if (url == NULL || header == NULL) {
-        nsh_rest_fail(login, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(login);
         return;
     }
     nsh_rest_send(login,

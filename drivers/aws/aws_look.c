@@ -92,7 +92,7 @@ static void metadata_read(struct aws_call *call, const char *method, const char 
             ? "X-aws-ec2-metadata-token-ttl-seconds: 60"
             : nsh_pool_printf(&call->rest.pool, "X-aws-ec2-metadata-token: %s", call->wanted);
     if (url == NULL || header == NULL) {
-        nsh_rest_fail(&call->rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(&call->rest);
         return;
     }
     nsh_rest_send(&call->rest,
@@ -136,7 +136,7 @@ static void action_answered(struct nsh_rest_call *rest, const struct nsh_rest_re
     if (action == NULL) {
         nsh_rest_fail(rest, NSH_PROTOCOL, "the metadata's spot action makes no sense");
     } else if (call->state == NULL || call->instance == NULL) {
-        nsh_rest_fail(rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(rest);
     } else {
         metadata_read(call, "GET", "/latest/meta-data/events/recommendations/rebalance",
                       rebalance_answered);
@@ -294,7 +294,7 @@ void aws_doctor(struct nsh_rest_call *rest)
     call->checks = nsh_pool_alloc(&rest->pool, sizeof *call->checks);
     call->instance = aws_device(call)->instance;
     if (call->checks == NULL) {
-        nsh_rest_fail(rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(rest);
         return;
     }
     aws_ask(call, AWS_STS, "GetCallerIdentity", NULL, NSH_REST_READS, identity_answered);

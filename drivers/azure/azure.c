@@ -120,11 +120,6 @@ static const struct nsh_device *device_of(const struct azure_call *call)
     return call->rest.device;
 }
 
-static void no_memory(struct nsh_rest_call *rest)
-{
-    nsh_rest_fail(rest, NSH_NOMEM, "out of memory");
-}
-
 /* ---- login ------------------------------------------------------------------------------ */
 
 static void token_answered(struct nsh_rest_call *login, const struct nsh_rest_reply *reply)
@@ -144,7 +139,7 @@ static void token_answered(struct nsh_rest_call *login, const struct nsh_rest_re
     if (token == NULL || lifetime_s <= 0 || strpbrk(token, " \r\n") != NULL) {
         nsh_rest_fail(login, NSH_PROTOCOL, "no access token is told");
     } else if (header == NULL) {
-        no_memory(login);
+        nsh_rest_fail_nomem(login);
     } else {
         nsh_rest_logged_in(login, header, lifetime_s > 86400 ? 86400000 : lifetime_s * 1000);
     }
@@ -159,7 +154,7 @@ static void azure_login(struct nsh_rest_call *login)
     const char *scope = nsh_pool_printf(pool, "%s/.default", nsh_rest_base(login->rest));
     const char *form = NULL, *url = NULL;
     if (resource == NULL || scope == NULL) {
-        no_memory(login);
+        nsh_rest_fail_nomem(login);
         return;
     }
     if (client[0] == '\0') {
@@ -178,7 +173,7 @@ static void azure_login(struct nsh_rest_call *login)
                               nsh_get_text(settings, "tenant", ""));
     }
     if (form == NULL || url == NULL) {
-        no_memory(login);
+        nsh_rest_fail_nomem(login);
         return;
     }
     struct nsh_rest_request request = {.path = url, .flags = NSH_REST_READS};
@@ -259,7 +254,7 @@ static void order_answered(struct nsh_rest_call *rest, const struct nsh_rest_rep
     }
     call->watch = nsh_pool_text(&rest->pool, url);
     if (call->watch == NULL) {
-        no_memory(rest);
+        nsh_rest_fail_nomem(rest);
     } else {
         nsh_rest_wait(rest, watch_read, "the operation runs");
     }
@@ -270,7 +265,7 @@ static void order(struct azure_call *call, const char *what)
     const char *path =
         nsh_pool_printf(&call->rest.pool, "%s/%s?" VERSION, device_of(call)->vm, what);
     if (path == NULL) {
-        no_memory(&call->rest);
+        nsh_rest_fail_nomem(&call->rest);
         return;
     }
     call->ordered = call->state;
@@ -346,7 +341,7 @@ static void view_answered(struct nsh_rest_call *rest, const struct nsh_rest_repl
                       ? "powering-off"
                       : "unknown";
     if (call->state == NULL) {
-        no_memory(rest);
+        nsh_rest_fail_nomem(rest);
     } else if (call->aim == AIM_STATUS) {
         vm_done(call);
     } else {
@@ -379,7 +374,7 @@ static void set_answered(struct nsh_rest_call *rest, const struct nsh_rest_reply
         const struct nsh_member body_members[] = {{"sku", nsh_map(sku, 1)}};
         struct nsh_value body = nsh_map(body_members, 1);
         if (path == NULL) {
-            no_memory(rest);
+            nsh_rest_fail_nomem(rest);
             return;
         }
         nsh_rest_send(rest,
@@ -401,7 +396,7 @@ static void look(struct nsh_rest_call *rest)
     const char *path =
         nsh_pool_printf(&rest->pool, "%s%s?" VERSION, object, set ? "" : "/instanceView");
     if (path == NULL) {
-        no_memory(rest);
+        nsh_rest_fail_nomem(rest);
         return;
     }
     nsh_rest_send(rest, &(struct nsh_rest_request){.path = path},
@@ -464,24 +459,15 @@ static int azure_open(struct nsh_services *services, const struct nsh_value *set
 {
     static const char *const apart[] = {"vm", "scale_set", "resource_group", NULL};
     static const char *const secrets[] = {"secret", NULL};
-    char base[NSH_REST_TEXT_BYTES_MAX], other[NSH_REST_TEXT_BYTES_MAX];
+    static const char *const bases[] = {"endpoint", "login_endpoint", "metadata_endpoint", NULL};
+    char base[NSH_REST_TEXT_BYTES_MAX];
     struct nsh_device *device = calloc(1, sizeof *device);
     if (device == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     int result = device_fill(device, settings, err);
     if (result == 0) {
-        result = nsh_rest_base_check("endpoint", nsh_get_text(settings, "endpoint", MANAGEMENT),
-                                     base, sizeof base, err);
-    }
-    if (result == 0) {
-        result = nsh_rest_base_check("login_endpoint", nsh_get_text(settings, "login_endpoint", ""),
-                                     other, sizeof other, err);
-    }
-    if (result == 0) {
-        result = nsh_rest_base_check("metadata_endpoint",
-                                     nsh_get_text(settings, "metadata_endpoint", ""), other,
-                                     sizeof other, err);
+        result = nsh_rest_bases_check(settings, bases, base, sizeof base, err);
     }
     if (result == 0) {
         result = nsh_rest_open(services,
@@ -505,12 +491,6 @@ static int azure_start(struct nsh_device *device, struct nsh_op *op, struct nsh_
     return nsh_rest_start(device->rest, device, op, sizeof(struct azure_call), call_begin, err);
 }
 
-static void azure_cancel(struct nsh_device *device, struct nsh_op *op)
-{
-    (void)device;
-    nsh_rest_cancel(op);
-}
-
 const struct nsh_driver nsh_driver __attribute__((visibility("default"))) = {
     .abi = NSH_ABI,
     .size = sizeof(struct nsh_driver),
@@ -524,6 +504,6 @@ const struct nsh_driver nsh_driver __attribute__((visibility("default"))) = {
     .verbs_count = sizeof verbs / sizeof verbs[0],
     .open = azure_open,
     .start = azure_start,
-    .cancel = azure_cancel,
+    .cancel = nsh_rest_cancel,
     .close = azure_close,
 };

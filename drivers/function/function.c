@@ -222,11 +222,6 @@ static int function_start(struct nsh_device *device, struct nsh_op *op, struct n
                           err);
 }
 
-static void function_cancel(struct nsh_device *device, struct nsh_op *op)
-{
-    nsh_rest_cancel(op);
-}
-
 __attribute__((visibility("default"))) const struct nsh_driver nsh_driver = {
     .abi = NSH_ABI,
     .size = sizeof(struct nsh_driver),
@@ -241,6 +236,6 @@ __attribute__((visibility("default"))) const struct nsh_driver nsh_driver = {
     .verbs_count = sizeof verbs / sizeof verbs[0],
     .open = function_open,
     .start = function_start,
-    .cancel = function_cancel,
+    .cancel = nsh_rest_cancel,
     .close = function_close,
 };

@@ -216,7 +216,7 @@ void function_ask(struct nsh_rest_call *call)
         ask.failed = !body_of(&ask, &body, &request.content_type) || ask.failed;
     }
     if (ask.failed) {
-        nsh_rest_fail(call, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(call);
         return;
     }
     if (basic && function_setting(call, "user")[0] != '\0') {

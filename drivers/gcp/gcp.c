@@ -147,11 +147,6 @@ static const struct nsh_device *device_of(const struct gcp_call *call)
     return call->rest.device;
 }
 
-static void no_memory(struct nsh_rest_call *rest)
-{
-    nsh_rest_fail(rest, NSH_NOMEM, "out of memory");
-}
-
 /* ---- login ------------------------------------------------------------------------------ */
 
 static void token_answered(struct nsh_rest_call *login, const struct nsh_rest_reply *reply)
@@ -170,7 +165,7 @@ static void token_answered(struct nsh_rest_call *login, const struct nsh_rest_re
     if (token == NULL || lifetime_s <= 0 || strpbrk(token, " \r\n") != NULL) {
         nsh_rest_fail(login, NSH_PROTOCOL, "no access token is told");
     } else if (header == NULL) {
-        no_memory(login);
+        nsh_rest_fail_nomem(login);
     } else {
         nsh_rest_logged_in(login, header, lifetime_s > 86400 ? 86400000 : lifetime_s * 1000);
     }
@@ -187,7 +182,7 @@ static void gcp_login(struct nsh_rest_call *login)
         const char *url = nsh_pool_printf(&login->pool, "%s" TOKEN_PATH,
                                           nsh_get_text(settings, "metadata_endpoint", ""));
         if (url == NULL) {
-            no_memory(login);
+            nsh_rest_fail_nomem(login);
             return;
         }
         nsh_rest_send(login,
@@ -209,7 +204,7 @@ static void gcp_login(struct nsh_rest_call *login)
                   (const char *const[]){"grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer",
                                         "assertion", assertion, NULL});
     if (form == NULL) {
-        no_memory(login);
+        nsh_rest_fail_nomem(login);
         return;
     }
     nsh_rest_send(login,
@@ -253,7 +248,7 @@ static void operation_answered(struct nsh_rest_call *rest, const struct nsh_rest
     call->acted = true;
     call->operation = nsh_percent(&rest->pool, name);
     if (call->operation == NULL) {
-        no_memory(rest);
+        nsh_rest_fail_nomem(rest);
     } else if (strcmp(status, "DONE") != 0) {
         nsh_rest_wait(rest, operation_read, "operation %s is %s", call->operation, status);
     } else if (error != NULL) {
@@ -272,7 +267,7 @@ static void operation_read(struct nsh_rest_call *rest)
     const char *path =
         nsh_pool_printf(&rest->pool, "%s/operations/%s", device_of(call)->zone, call->operation);
     if (path == NULL) {
-        no_memory(rest);
+        nsh_rest_fail_nomem(rest);
         return;
     }
     nsh_rest_send(rest, &(struct nsh_rest_request){.path = path}, operation_answered);
@@ -292,7 +287,7 @@ static void order(struct gcp_call *call, const char *method, const char *path,
                                 uuid);
     }
     if (whole == NULL) {
-        no_memory(&call->rest);
+        nsh_rest_fail_nomem(&call->rest);
         return;
     }
     call->ordered = call->state;
@@ -396,7 +391,7 @@ static void instance_answered(struct nsh_rest_call *rest, const struct nsh_rest_
     call->power = gcp_power_word(status);
     call->state = nsh_pool_text(&rest->pool, status);
     if (call->state == NULL) {
-        no_memory(rest);
+        nsh_rest_fail_nomem(rest);
     } else if (strcmp(call->power, "unknown") == 0) {
         nsh_rest_fail(rest, NSH_PROTOCOL, "%s: instance %s tells status '%.32s'",
                       nsh_rest_base(rest->rest), device_of(call)->instance, status);
@@ -457,7 +452,7 @@ static void look(struct nsh_rest_call *rest)
     const char *path = nsh_pool_printf(&rest->pool, "%s/%s/%s", device->zone,
                                        group ? "instanceGroupManagers" : "instances", name);
     if (path == NULL) {
-        no_memory(rest);
+        nsh_rest_fail_nomem(rest);
         return;
     }
     nsh_rest_send(rest, &(struct nsh_rest_request){.path = path},
@@ -513,20 +508,15 @@ static int gcp_open(struct nsh_services *services, const struct nsh_value *setti
 {
     static const char *const apart[] = {"instance", "group", "zone", NULL};
     static const char *const secrets[] = {"key", NULL};
-    char base[NSH_REST_TEXT_BYTES_MAX], metadata[NSH_REST_TEXT_BYTES_MAX];
+    static const char *const bases[] = {"endpoint", "metadata_endpoint", NULL};
+    char base[NSH_REST_TEXT_BYTES_MAX];
     struct nsh_device *device = calloc(1, sizeof *device);
     if (device == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     int result = device_fill(device, settings, err);
     if (result == 0) {
-        result = nsh_rest_base_check("endpoint", nsh_get_text(settings, "endpoint", BASE_DEFAULT),
-                                     base, sizeof base, err);
-    }
-    if (result == 0) {
-        result = nsh_rest_base_check("metadata_endpoint",
-                                     nsh_get_text(settings, "metadata_endpoint", ""), metadata,
-                                     sizeof metadata, err);
+        result = nsh_rest_bases_check(settings, bases, base, sizeof base, err);
     }
     if (result == 0) {
         result = nsh_rest_open(services,
@@ -550,12 +540,6 @@ static int gcp_start(struct nsh_device *device, struct nsh_op *op, struct nsh_er
     return nsh_rest_start(device->rest, device, op, sizeof(struct gcp_call), call_begin, err);
 }
 
-static void gcp_cancel(struct nsh_device *device, struct nsh_op *op)
-{
-    (void)device;
-    nsh_rest_cancel(op);
-}
-
 const struct nsh_driver nsh_driver __attribute__((visibility("default"))) = {
     .abi = NSH_ABI,
     .size = sizeof(struct nsh_driver),
@@ -569,6 +553,6 @@ const struct nsh_driver nsh_driver __attribute__((visibility("default"))) = {
     .verbs_count = sizeof verbs / sizeof verbs[0],
     .open = gcp_open,
     .start = gcp_start,
-    .cancel = gcp_cancel,
+    .cancel = nsh_rest_cancel,
     .close = gcp_close,
 };

@@ -238,12 +238,6 @@ static int kubernetes_start(struct nsh_device *device, struct nsh_op *op, struct
     return nsh_rest_start(device->rest, device, op, sizeof(struct kube_call), call_begin, err);
 }
 
-static void kubernetes_cancel(struct nsh_device *device, struct nsh_op *op)
-{
-    (void)device;
-    nsh_rest_cancel(op);
-}
-
 const struct nsh_driver nsh_driver __attribute__((visibility("default"))) = {
     .abi = NSH_ABI,
     .size = sizeof(struct nsh_driver),
@@ -257,6 +251,6 @@ const struct nsh_driver nsh_driver __attribute__((visibility("default"))) = {
     .verbs_count = sizeof verbs / sizeof verbs[0],
     .open = kubernetes_open,
     .start = kubernetes_start,
-    .cancel = kubernetes_cancel,
+    .cancel = nsh_rest_cancel,
     .close = kubernetes_close,
 };

@@ -156,7 +156,7 @@ static void evict(struct kube_call *call)
                            : kube_eviction(pool, pod, session->policy_v1, call->grace_s);
 
     if (path == NULL || body == NULL) {
-        nsh_rest_fail(&call->rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(&call->rest);
         return;
     }
     nsh_rest_send(&call->rest,

@@ -65,7 +65,7 @@ static void token_login(struct nsh_rest_call *login)
     char *header = nsh_pool_printf(&login->pool, "Authorization: Bearer %s", token);
     explicit_bzero(token, sizeof token);
     if (header == NULL) {
-        nsh_rest_fail(login, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(login);
         return;
     }
     nsh_rest_logged_in(login, header, TOKEN_LIFE_MS);

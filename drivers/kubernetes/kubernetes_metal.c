@@ -24,7 +24,7 @@ static void metal_send(struct kube_call *call, const char *patch,
     const char *path = metal_path(call, patch != NULL);
 
     if (path == NULL) {
-        nsh_rest_fail(&call->rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(&call->rest);
         return;
     }
     nsh_rest_send(&call->rest,

@@ -19,7 +19,7 @@ static const char *node_path(struct kube_call *call)
 static bool path_failed(struct kube_call *call, const char *path)
 {
     if (path == NULL) {
-        nsh_rest_fail(&call->rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(&call->rest);
     }
     return path == NULL;
 }
@@ -38,7 +38,7 @@ static void node_came(struct nsh_rest_call *rest, const struct nsh_rest_reply *r
         return;
     }
     if (!nsh_pool_value(&rest->pool, reply->body, &call->object)) {
-        nsh_rest_fail(rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(rest);
         return;
     }
     if (!kube_node_read(&call->object, call->name, &call->node)) {
@@ -409,7 +409,7 @@ static void remove_node(struct kube_call *call)
     const char *path = node_path(call);
     const char *body = kube_delete_options(&call->rest.pool, call->node.uid, -1);
     if (path == NULL || body == NULL) {
-        nsh_rest_fail(&call->rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(&call->rest);
         return;
     }
     nsh_rest_send(&call->rest,

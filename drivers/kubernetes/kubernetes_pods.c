@@ -99,7 +99,7 @@ static void daemons_look(struct kube_call *call)
         nsh_pool_printf(&call->rest.pool, "/apis/apps/v1/namespaces/%s/daemonsets/%s",
                         call->looked_at->space, call->looked_at->daemonset);
     if (path == NULL) {
-        nsh_rest_fail(&call->rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(&call->rest);
         return;
     }
     nsh_rest_send(&call->rest, &(struct nsh_rest_request){.path = path}, daemonset_came);
@@ -170,7 +170,7 @@ static void page_came(struct nsh_rest_call *rest, const struct nsh_rest_reply *r
     }
     call->more = more[0] == '\0' ? NULL : nsh_percent(&rest->pool, more);
     if (more[0] != '\0' && call->more == NULL) {
-        nsh_rest_fail(rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(rest);
     } else if (call->more != NULL) {
         page_ask(call);
     } else {
@@ -186,7 +186,7 @@ static void page_ask(struct kube_call *call)
         PAGE_COUNT, call->more == NULL ? "" : "&continue=", call->more == NULL ? "" : call->more);
 
     if (path == NULL) {
-        nsh_rest_fail(&call->rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(&call->rest);
         return;
     }
     nsh_rest_send(&call->rest,

@@ -165,7 +165,7 @@ void drain_wait(struct kube_call *call, int64_t due_ms)
                         "&allowWatchBookmarks=true&timeoutSeconds=%lld",
                         call->name, call->version, (long long)wait_s);
     if (path == NULL) {
-        nsh_rest_fail(&call->rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(&call->rest);
         return;
     }
     call->expired = call->seen = false;

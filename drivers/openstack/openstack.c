@@ -392,12 +392,6 @@ static int openstack_start(struct nsh_device *device, struct nsh_op *op, struct 
                           err);
 }
 
-static void openstack_cancel(struct nsh_device *device, struct nsh_op *op)
-{
-    (void)device;
-    nsh_rest_cancel(op);
-}
-
 __attribute__((visibility("default"))) const struct nsh_driver nsh_driver = {
     .abi = NSH_ABI,
     .size = sizeof(struct nsh_driver),
@@ -411,6 +405,6 @@ __attribute__((visibility("default"))) const struct nsh_driver nsh_driver = {
     .verbs_count = sizeof verbs / sizeof verbs[0],
     .open = openstack_open,
     .start = openstack_start,
-    .cancel = openstack_cancel,
+    .cancel = nsh_rest_cancel,
     .close = openstack_close,
 };

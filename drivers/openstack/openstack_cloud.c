@@ -124,7 +124,7 @@ static void login_answered(struct nsh_rest_call *login, const struct nsh_rest_re
         return;
     }
     if (!catalog_take(session, nsh_rest_settings(login->rest), body)) {
-        nsh_rest_fail(login, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(login);
         return;
     }
     snprintf(header, sizeof header, "X-Auth-Token: %s", token);
@@ -136,7 +136,7 @@ void openstack_login(struct nsh_rest_call *login)
 {
     struct nsh_value body;
     if (!openstack_login_body(&login->pool, nsh_rest_settings(login->rest), &body)) {
-        nsh_rest_fail(login, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(login);
         return;
     }
     nsh_rest_send(

@@ -216,7 +216,7 @@ static void doctor_begin(struct nsh_rest_call *call)
     struct openstack_call *own = openstack_of(call);
     own->doctor = nsh_pool_alloc(&call->pool, sizeof *own->doctor);
     if (own->doctor == NULL) {
-        nsh_rest_fail(call, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(call);
         return;
     }
     nsh_rest_ready(call, doctor_logged_in);

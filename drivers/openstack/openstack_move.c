@@ -45,7 +45,7 @@ void openstack_move_begin(struct nsh_rest_call *call, bool rebuild)
     struct openstack_call *own = openstack_of(call);
     own->move = calloc(1, sizeof *own->move);
     if (own->move == NULL) {
-        nsh_rest_fail(call, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(call);
         return;
     }
     own->move->rebuild = rebuild;

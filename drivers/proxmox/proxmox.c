@@ -164,7 +164,7 @@ static void task_read(struct nsh_rest_call *rest)
                                     : nsh_pool_printf(&rest->pool, "/nodes/%s/tasks/%s/status",
                                                       call->task_node, upid);
     if (path == NULL) {
-        nsh_rest_fail(rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(rest);
         return;
     }
     nsh_rest_send(rest, &(struct nsh_rest_request){.path = path}, task_answered);
@@ -204,7 +204,7 @@ static void order(struct proxmox_call *call, const char *what)
                                  NULL};
     const char *form = migrate ? nsh_query(&rest->pool, pairs) : NULL;
     if (path == NULL || (migrate && form == NULL)) {
-        nsh_rest_fail(rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(rest);
         return;
     }
     call->ordered = call->power;
@@ -306,7 +306,7 @@ static void guest_answered(struct nsh_rest_call *rest, const struct nsh_rest_rep
     call->power = on ? "on" : "off";
     call->name = nsh_pool_text(&rest->pool, nsh_get_text(guest, "name", ""));
     if (call->name == NULL) {
-        nsh_rest_fail(rest, NSH_NOMEM, "out of memory");
+        nsh_rest_fail_nomem(rest);
     } else if (call->aim == AIM_STATUS) {
         guest_done(call);
     } else {
@@ -392,12 +392,6 @@ static int proxmox_start(struct nsh_device *device, struct nsh_op *op, struct ns
     return nsh_rest_start(device->rest, device, op, sizeof(struct proxmox_call), call_begin, err);
 }
 
-static void proxmox_cancel(struct nsh_device *device, struct nsh_op *op)
-{
-    (void)device;
-    nsh_rest_cancel(op);
-}
-
 static void proxmox_close(struct nsh_device *device)
 {
     nsh_rest_close(device->rest);
@@ -417,6 +411,6 @@ const struct nsh_driver nsh_driver __attribute__((visibility("default"))) = {
     .verbs_count = sizeof verbs / sizeof verbs[0],
     .open = proxmox_open,
     .start = proxmox_start,
-    .cancel = proxmox_cancel,
+    .cancel = nsh_rest_cancel,
     .close = proxmox_close,
 };

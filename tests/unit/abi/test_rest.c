@@ -457,7 +457,7 @@ static void test_login_shared(void **state)
         begin(rest, &ops[i], &cut, off_begin);
     }
     assert_int_equal(pending(), 1);
-    nsh_rest_cancel(&ops[0]);
+    nsh_rest_cancel(NULL, &ops[0]);
     assert_int_equal(world.code, NSH_CANCELLED);
     assert_false(world.effect_possible); /* It never left. */
     answer("POST https://api.example:1/v1/login", 200, NULL,
@@ -465,7 +465,7 @@ static void test_login_shared(void **state)
     assert_int_equal(pending(), 2);
     assert_non_null(strstr(asked("PUT")->headers, "X-Auth-Token: tok1\n"));
     answer("PUT", 200, NULL, "{}");
-    nsh_rest_cancel(&ops[2]);
+    nsh_rest_cancel(NULL, &ops[2]);
     assert_true(world.effect_possible); /* It had left. */
     assert_int_equal(world.completed, 3);
     nsh_rest_close(rest);
@@ -577,7 +577,7 @@ static void test_waiting(void **state)
     assert_string_equal(world.text, "https://api.example:1/v1: after 60 s: it is still on");
     begin(rest, &op, &cut, state_read);
     answer("GET", 200, NULL, "{\"power\":\"on\"}");
-    nsh_rest_cancel(&op); /* While it waits. */
+    nsh_rest_cancel(NULL, &op); /* While it waits. */
     assert_int_equal(world.code, NSH_CANCELLED);
     nsh_rest_close(rest);
 }
@@ -605,7 +605,7 @@ static void test_shared(void **state)
     assert_null(nsh_get(nsh_rest_settings(one), "server"));
     nsh_rest_close(one);
     begin(two, &op, &cut, off_begin);
-    nsh_rest_cancel(&op);
+    nsh_rest_cancel(NULL, &op);
     assert_int_equal(pending(), 1); /* The login, of nobody now. */
     nsh_rest_close(two);
     assert_int_equal(pending(), 0);
@@ -656,6 +656,19 @@ static void test_settings(void **state)
         nsh_rest_base_check("url", bases[i].text, url, sizeof url, NULL);
         assert_string_equal(url, bases[i].want);
     }
+    /* Several at once: the first is given; any of them is refused, by its name. */
+    static const char *const names[] = {"endpoint", "login", NULL};
+    const struct nsh_member good[] = {{"login", nsh_text("http://b/")},
+                                      {"endpoint", nsh_text("https://a/")}};
+    const struct nsh_member bad[] = {{"login", nsh_text("b")}, {"endpoint", nsh_text("https://a")}};
+    struct nsh_value settings = nsh_map(good, 2);
+    struct nsh_error err = {0};
+    char url[64] = "";
+    assert_int_equal(nsh_rest_bases_check(&settings, names, url, sizeof url, &err), 0);
+    assert_string_equal(url, "https://a");
+    settings = nsh_map(bad, 2);
+    assert_int_equal(nsh_rest_bases_check(&settings, names, url, sizeof url, &err), -NSH_INVALID);
+    assert_non_null(strstr(err.text, "login: "));
 }
 
 /* ---- lists ------------------------------------------------------------------------------ */
