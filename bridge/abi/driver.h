@@ -60,6 +60,23 @@ struct nsh_verb {
     const char *help;
 };
 
+/*
+ * Members of a verb that is proven by reading: verb_verify is the verb that reads, verb_proof the
+ * member of its result that proves it; both NULL: nothing does. Others (args, undo) may follow:
+ *
+ *     {NSH_POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 60000, "Stop."),
+ *      .args = off_args, .args_count = 1},
+ *
+ * NSH_POWER_VERB is read by power.status, and alone on its host.
+ */
+#define NSH_PROVEN_VERB(verb_name, verb_effect, verb_flags, verb_verify, verb_proof,               \
+                        verb_timeout_ms, verb_help)                                                \
+    .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags), .verify = (verb_verify),  \
+    .proof = (verb_proof), .timeout_ms_default = (verb_timeout_ms), .help = (verb_help)
+#define NSH_POWER_VERB(verb_name, verb_effect, verb_flags, verb_proof, verb_timeout_ms, verb_help) \
+    NSH_PROVEN_VERB(verb_name, verb_effect, (verb_flags) | NSH_EXCLUSIVE, "power.status",          \
+                    verb_proof, verb_timeout_ms, verb_help)
+
 struct nsh_services;
 struct nsh_device; /* The driver's: one opened binding. */
 

@@ -143,28 +143,24 @@ static const struct nsh_option interruption_args[] = {
 };
 
 #define ARGS(array) .args = (array), .args_count = sizeof(array) / sizeof((array)[0])
-#define POWER_VERB(verb_name, verb_effect, verb_flags, verb_proof, timeout, verb_help)             \
-    .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags) | NSH_EXCLUSIVE,           \
-    .verify = "power.status", .proof = (verb_proof), .timeout_ms_default = (timeout),              \
-    .help = (verb_help)
 #define READ_VERB(verb_name, verb_help)                                                            \
     .name = (verb_name), .effect = NSH_READS, .flags = NSH_IDEMPOTENT,                             \
     .timeout_ms_default = 60000, .help = (verb_help)
 
 static const struct nsh_verb verbs[] = {
     {READ_VERB("power.status", "Read the instance's state.")},
-    {POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 600000,
-                "StartInstances, then read until it is running.")},
-    {POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 600000,
-                "StopInstances, then read until it is stopped."),
+    {NSH_POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 600000,
+                    "StartInstances, then read until it is running.")},
+    {NSH_POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 600000,
+                    "StopInstances, then read until it is stopped."),
      ARGS(off_args)},
-    {POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 1200000,
-                "Stop, proven stopped, start: on other hardware."),
+    {NSH_POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 1200000,
+                    "Stop, proven stopped, start: on other hardware."),
      ARGS(off_args)},
-    {POWER_VERB("reset.soft", NSH_INTERRUPTS, 0, "power=on", 60000,
-                "RebootInstances: EC2 resets it itself when it does not in four minutes.")},
-    {POWER_VERB("reset.hard", NSH_INTERRUPTS, 0, "power=on", 1200000,
-                "Stop without the operating system, proven stopped, start.")},
+    {NSH_POWER_VERB("reset.soft", NSH_INTERRUPTS, 0, "power=on", 60000,
+                    "RebootInstances: EC2 resets it itself when it does not in four minutes.")},
+    {NSH_POWER_VERB("reset.hard", NSH_INTERRUPTS, 0, "power=on", 1200000,
+                    "Stop without the operating system, proven stopped, start.")},
     {.name = "provision",
      .effect = NSH_DESTROYS,
      .flags = NSH_IDEMPOTENT | NSH_EXCLUSIVE,

@@ -73,30 +73,23 @@ static const struct nsh_option capacity_args[] = {
      .help = "How many instances."},
 };
 
-#define POWER_VERB(verb_name, verb_effect, verb_flags, timeout, verb_proof, verb_help)             \
-    {                                                                                              \
-        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags) | NSH_EXCLUSIVE,       \
-        .verify = "power.status", .proof = (verb_proof), .timeout_ms_default = (timeout),          \
-        .help = (verb_help),                                                                       \
-    }
-
 static const struct nsh_verb verbs[] = {
     {.name = "power.status",
      .effect = NSH_READS,
      .flags = NSH_IDEMPOTENT,
      .timeout_ms_default = 60000,
      .help = "Read the instance view."},
-    POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, 900000, "power=on",
-               "start; then read until it runs."),
-    POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, 900000, "power=off",
-               "deallocate: off, and its hardware is given back."),
-    POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, 1800000, "power=on",
-               "deallocate, proven off, start: on other hardware."),
-    POWER_VERB("reset.soft", NSH_INTERRUPTS, 0, 900000, "power=on", "restart."),
-    POWER_VERB("azure.redeploy", NSH_INTERRUPTS, 0, 1800000, "power=on",
-               "redeploy: to another node, disks kept."),
-    POWER_VERB("azure.reimage", NSH_DESTROYS, 0, 1800000, "power=on",
-               "reimage: the system disk is made anew."),
+    {NSH_POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 900000,
+                    "start; then read until it runs.")},
+    {NSH_POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 900000,
+                    "deallocate: off, and its hardware is given back.")},
+    {NSH_POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 1800000,
+                    "deallocate, proven off, start: on other hardware.")},
+    {NSH_POWER_VERB("reset.soft", NSH_INTERRUPTS, 0, "power=on", 900000, "restart.")},
+    {NSH_POWER_VERB("azure.redeploy", NSH_INTERRUPTS, 0, "power=on", 1800000,
+                    "redeploy: to another node, disks kept.")},
+    {NSH_POWER_VERB("azure.reimage", NSH_DESTROYS, 0, "power=on", 1800000,
+                    "reimage: the system disk is made anew.")},
     {.name = "azure.capacity",
      .effect = NSH_DESTROYS,
      .flags = NSH_IDEMPOTENT | NSH_EXCLUSIVE,

@@ -56,9 +56,8 @@ static const struct nsh_option options[] = {
 #define EXEC_VERB(verb_name, verb_effect, verb_flags, verb_verify, verb_proof, verb_timeout_ms,    \
                   verb_help)                                                                       \
     {                                                                                              \
-        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags) | NSH_ANY_ARGS,        \
-        .verify = (verb_verify), .proof = (verb_proof), .timeout_ms_default = (verb_timeout_ms),   \
-        .help = (verb_help),                                                                       \
+        NSH_PROVEN_VERB(verb_name, verb_effect, (verb_flags) | NSH_ANY_ARGS, verb_verify,          \
+                        verb_proof, verb_timeout_ms, verb_help)                                    \
     }
 
 static const struct nsh_verb verbs[] = {

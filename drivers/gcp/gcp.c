@@ -84,12 +84,6 @@ static const struct nsh_option capacity_args[] = {
 };
 
 #define ARGS(array) .args = (array), .args_count = sizeof(array) / sizeof((array)[0])
-#define POWER_VERB(verb_name, verb_effect, verb_flags, verb_proof, timeout, verb_help)             \
-    {                                                                                              \
-        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags) | NSH_EXCLUSIVE,       \
-        .verify = "power.status", .proof = (verb_proof), .timeout_ms_default = (timeout),          \
-        .help = (verb_help),                                                                       \
-    }
 
 static const struct nsh_verb verbs[] = {
     {.name = "power.status",
@@ -97,14 +91,14 @@ static const struct nsh_verb verbs[] = {
      .flags = NSH_IDEMPOTENT,
      .timeout_ms_default = 60000,
      .help = "Read the instance's status."},
-    POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 600000,
-               "start; then read until it is running."),
-    POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 600000,
-               "stop; then read until it is stopped."),
-    POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 1200000,
-               "Stop, proven stopped, start."),
-    POWER_VERB("reset.hard", NSH_INTERRUPTS, 0, "power=on", 300000,
-               "reset: without the operating system."),
+    {NSH_POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 600000,
+                    "start; then read until it is running.")},
+    {NSH_POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 600000,
+                    "stop; then read until it is stopped.")},
+    {NSH_POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 1200000,
+                    "Stop, proven stopped, start.")},
+    {NSH_POWER_VERB("reset.hard", NSH_INTERRUPTS, 0, "power=on", 300000,
+                    "reset: without the operating system.")},
     {.name = "remove",
      .effect = NSH_DESTROYS,
      .flags = NSH_IDEMPOTENT | NSH_EXCLUSIVE,

@@ -82,28 +82,22 @@ static const struct nsh_option log_args[] = {
      .help = "How many of the newest records."},
 };
 
-#define POWER_VERB(verb_name, verb_effect, verb_flags, verb_proof, timeout, verb_help)             \
-    {                                                                                              \
-        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags) | NSH_EXCLUSIVE,       \
-        .verify = "power.status", .proof = (verb_proof), .timeout_ms_default = (timeout),          \
-        .help = (verb_help),                                                                       \
-    }
-
 static const struct nsh_verb verbs[] = {
     {.name = "power.status",
      .effect = NSH_READS,
      .flags = NSH_IDEMPOTENT,
      .timeout_ms_default = 20000,
      .help = "Read the chassis status."},
-    POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 60000,
-               "Chassis control 01h, then read until it is on."),
-    POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 60000,
-               "Chassis control 00h, then read until it is off twice in a row."),
-    POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 120000,
-               "Off, proven off, off_time, on, proven on; a host that is off is switched on."),
-    POWER_VERB("reset.soft", NSH_INTERRUPTS, 0, "power=on", 300000,
-               "Ask the operating system to shut down (ACPI); when it did, switch on again."),
-    POWER_VERB("reset.hard", NSH_INTERRUPTS, 0, "power=on", 30000, "Chassis control 03h."),
+    {NSH_POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 60000,
+                    "Chassis control 01h, then read until it is on.")},
+    {NSH_POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 60000,
+                    "Chassis control 00h, then read until it is off twice in a row.")},
+    {NSH_POWER_VERB(
+        "power.cycle", NSH_INTERRUPTS, 0, "power=on", 120000,
+        "Off, proven off, off_time, on, proven on; a host that is off is switched on.")},
+    {NSH_POWER_VERB("reset.soft", NSH_INTERRUPTS, 0, "power=on", 300000,
+                    "Ask the operating system to shut down (ACPI); when it did, switch on again.")},
+    {NSH_POWER_VERB("reset.hard", NSH_INTERRUPTS, 0, "power=on", 30000, "Chassis control 03h.")},
     {.name = "identify",
      .effect = NSH_CHANGES,
      .flags = NSH_IDEMPOTENT,

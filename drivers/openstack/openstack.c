@@ -131,16 +131,16 @@ static const struct nsh_option capacity_args[] = {
 #define VERB(verb_name, verb_effect, verb_flags, verb_undo, verb_verify, verb_proof, timeout,      \
              verb_help)                                                                            \
     {                                                                                              \
-        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags), .undo = (verb_undo),  \
-        .verify = (verb_verify), .proof = (verb_proof), .timeout_ms_default = (timeout),           \
-        .help = (verb_help)                                                                        \
+        NSH_PROVEN_VERB(verb_name, verb_effect, verb_flags, verb_verify, verb_proof, timeout,      \
+                        verb_help),                                                                \
+            .undo = (verb_undo)                                                                    \
     }
 #define VERB_ARGS(verb_args, verb_name, verb_effect, verb_flags, verb_undo, verb_verify,           \
                   verb_proof, timeout, verb_help)                                                  \
     {                                                                                              \
-        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags), .undo = (verb_undo),  \
-        .verify = (verb_verify), .proof = (verb_proof), .args = (verb_args),                       \
-        .args_count = COUNT(verb_args), .timeout_ms_default = (timeout), .help = (verb_help)       \
+        NSH_PROVEN_VERB(verb_name, verb_effect, verb_flags, verb_verify, verb_proof, timeout,      \
+                        verb_help),                                                                \
+            .undo = (verb_undo), .args = (verb_args), .args_count = COUNT(verb_args)               \
     }
 #define ALONE NSH_EXCLUSIVE
 #define AGAIN (NSH_IDEMPOTENT | NSH_EXCLUSIVE)

@@ -69,31 +69,24 @@ static const struct nsh_option migrate_args[] = {
      .help = "While it runs; a container is restarted."},
 };
 
-#define POWER_VERB(verb_name, verb_effect, verb_flags, verb_proof, timeout, verb_help)             \
-    {                                                                                              \
-        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags) | NSH_EXCLUSIVE,       \
-        .verify = "power.status", .proof = (verb_proof), .timeout_ms_default = (timeout),          \
-        .help = (verb_help),                                                                       \
-    }
-
 static const struct nsh_verb verbs[] = {
     {.name = "power.status",
      .effect = NSH_READS,
      .flags = NSH_IDEMPOTENT,
      .timeout_ms_default = 60000,
      .help = "Read the guest's state, and on which node it is."},
-    POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 180000,
-               "Start; the task is awaited, then it is read as running."),
-    POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 180000,
-               "Stop, without the operating system."),
-    POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 360000,
-               "Stop, proven stopped, start."),
-    POWER_VERB("reset.soft", NSH_INTERRUPTS, 0, "power=on", 600000,
-               "Reboot by the operating system, or its agent."),
-    POWER_VERB("reset.hard", NSH_INTERRUPTS, 0, "power=on", 180000,
-               "Reset; a container is stopped and started."),
-    POWER_VERB("proxmox.shutdown", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 600000,
-               "Shut the operating system down."),
+    {NSH_POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 180000,
+                    "Start; the task is awaited, then it is read as running.")},
+    {NSH_POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 180000,
+                    "Stop, without the operating system.")},
+    {NSH_POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 360000,
+                    "Stop, proven stopped, start.")},
+    {NSH_POWER_VERB("reset.soft", NSH_INTERRUPTS, 0, "power=on", 600000,
+                    "Reboot by the operating system, or its agent.")},
+    {NSH_POWER_VERB("reset.hard", NSH_INTERRUPTS, 0, "power=on", 180000,
+                    "Reset; a container is stopped and started.")},
+    {NSH_POWER_VERB("proxmox.shutdown", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 600000,
+                    "Shut the operating system down.")},
     {.name = "proxmox.migrate",
      .effect = NSH_CHANGES,
      .flags = NSH_IDEMPOTENT | NSH_EXCLUSIVE,

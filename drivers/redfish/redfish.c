@@ -80,29 +80,23 @@ static const struct nsh_option log_args[] = {
      .help = "How many of the newest records."},
 };
 
-#define POWER_VERB(verb_name, verb_effect, verb_flags, verb_proof, timeout, verb_help)             \
-    {                                                                                              \
-        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags) | NSH_EXCLUSIVE,       \
-        .verify = "power.status", .proof = (verb_proof), .timeout_ms_default = (timeout),          \
-        .help = (verb_help),                                                                       \
-    }
-
 static const struct nsh_verb verbs[] = {
     {.name = "power.status",
      .effect = NSH_READS,
      .flags = NSH_IDEMPOTENT,
      .timeout_ms_default = 60000,
      .help = "Read the system: power, health, boot progress."},
-    POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 120000,
-               "Reset On, then read until it is on."),
-    POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 120000,
-               "Reset ForceOff, then read until it is off twice in a row."),
-    POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 240000,
-               "ForceOff, proven off, off_time, On, proven on; a host that is off is switched on."),
-    POWER_VERB("reset.soft", NSH_INTERRUPTS, 0, "power=on", 600000,
-               "GracefulRestart; else GracefulShutdown, proven off, On."),
-    POWER_VERB("reset.hard", NSH_INTERRUPTS, 0, "power=on", 120000,
-               "ForceRestart, seen to restart where the BMC shows it; else ForceOff and On."),
+    {NSH_POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 120000,
+                    "Reset On, then read until it is on.")},
+    {NSH_POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 120000,
+                    "Reset ForceOff, then read until it is off twice in a row.")},
+    {NSH_POWER_VERB(
+        "power.cycle", NSH_INTERRUPTS, 0, "power=on", 240000,
+        "ForceOff, proven off, off_time, On, proven on; a host that is off is switched on.")},
+    {NSH_POWER_VERB("reset.soft", NSH_INTERRUPTS, 0, "power=on", 600000,
+                    "GracefulRestart; else GracefulShutdown, proven off, On.")},
+    {NSH_POWER_VERB("reset.hard", NSH_INTERRUPTS, 0, "power=on", 120000,
+                    "ForceRestart, seen to restart where the BMC shows it; else ForceOff and On.")},
     {.name = "identify",
      .effect = NSH_CHANGES,
      .flags = NSH_IDEMPOTENT,

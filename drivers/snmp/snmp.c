@@ -69,25 +69,18 @@ static const struct nsh_option get_args[] = {
      .help = "Object identifier, in numbers."},
 };
 
-#define POWER_VERB(verb_name, verb_effect, verb_flags, verb_proof, timeout, verb_help)             \
-    {                                                                                              \
-        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags) | NSH_EXCLUSIVE,       \
-        .verify = "power.status", .proof = (verb_proof), .timeout_ms_default = (timeout),          \
-        .help = (verb_help),                                                                       \
-    }
-
 static const struct nsh_verb verbs[] = {
     {.name = "power.status",
      .effect = NSH_READS,
      .flags = NSH_IDEMPOTENT,
      .timeout_ms_default = 30000,
      .help = "Read all outlets: on when one of them is, off when none is; with watts where known."},
-    POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 90000,
-               "Switch on what is off, one after the other, then read until all are on."),
-    POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 90000,
-               "Switch off what is on, then read until none is."),
-    POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 180000,
-               "All off, proven off, off_time, all on, proven on."),
+    {NSH_POWER_VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power=on", 90000,
+                    "Switch on what is off, one after the other, then read until all are on.")},
+    {NSH_POWER_VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power=off", 90000,
+                    "Switch off what is on, then read until none is.")},
+    {NSH_POWER_VERB("power.cycle", NSH_INTERRUPTS, 0, "power=on", 180000,
+                    "All off, proven off, off_time, all on, proven on.")},
     {.name = "snmp.get",
      .effect = NSH_READS,
      .flags = NSH_IDEMPOTENT,

@@ -132,9 +132,8 @@ static const struct nsh_option page_args[] = {
 
 #define VERB(verb_name, verb_effect, verb_flags, verb_verify, verb_proof)                          \
     {                                                                                              \
-        .name = (verb_name), .effect = (verb_effect), .flags = (verb_flags),                       \
-        .verify = (verb_verify), .proof = (verb_proof), .timeout_ms_default = 2000,                \
-        .help = "For tests."                                                                       \
+        NSH_PROVEN_VERB(verb_name, verb_effect, verb_flags, verb_verify, verb_proof, 2000,         \
+                        "For tests.")                                                              \
     }
 
 static const struct nsh_verb verbs[] = {
