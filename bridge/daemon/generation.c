@@ -31,7 +31,7 @@ static void check_service(const struct config *config, const struct drivers *dri
     if (service->driver == NULL) {
         return;
     }
-    const struct nsh_driver *driver = drivers_find(drivers, service->driver);
+    const struct nsh_driver *driver = drivers_learn(drivers, service->driver);
     if (driver == NULL) {
         diag_add(diags, DIAG_ERROR, service->at, NULL, "no driver '%.64s' is installed in %s",
                  service->driver, config->drivers);
@@ -63,7 +63,7 @@ static void binding_mistake(const struct drivers *drivers, const struct binding 
                             struct arena *arena, struct nsh_error *err)
 {
     struct nsh_value checked;
-    const struct nsh_driver *driver = drivers_find(drivers, binding->driver);
+    const struct nsh_driver *driver = drivers_learn(drivers, binding->driver);
     if (driver == NULL) {
         nsh_fail(err, NSH_NOT_FOUND, "no driver '%.64s' is installed", binding->driver);
     } else {

@@ -40,7 +40,7 @@ bool generation_tell_identity(struct inventory *inventory, const struct drivers 
         for (size_t b = 0; b < host->bindings_count; b++) {
             /* Nobody else has seen the inventory yet: it is still ours to write. */
             struct binding *binding = (struct binding *)(uintptr_t)&host->bindings[b];
-            const struct nsh_driver *driver = drivers_find(drivers, binding->driver);
+            const struct nsh_driver *driver = drivers_learn(drivers, binding->driver);
             if (driver != NULL && (!binding_fill(&inventory->arena, driver, "serial", host->serial,
                                                  &binding->settings) ||
                                    !binding_fill(&inventory->arena, driver, "uuid", host->uuid,

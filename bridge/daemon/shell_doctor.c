@@ -297,7 +297,7 @@ void shell_doctor(struct shell *shell, struct shell_request *request)
     const char *only = nsh_get_text(&request->args, "host", "");
     struct nsh_error err = {0};
     bool all = id[0] == '\0' || strcmp(id, "all") == 0;
-    if (!all && drivers_find(shell->drivers, id) == NULL) {
+    if (!all && !drivers_installed(shell->drivers, id)) {
         nsh_fail(&err, NSH_NOT_FOUND, "no driver '%.64s' is installed", id);
     } else if (only[0] != '\0' &&
                inventory_host(shell->generation->inventory, text_of(only)) == NULL) {

@@ -170,29 +170,33 @@ static void add_verb(struct textbuf *out, const struct nsh_verb *verb)
     textbuf_add_char(out, '}');
 }
 
+/* A job: an agent that nobody named yet is asked what it takes. */
+static int driver_write(struct shell_job *job, struct store_reader *reader, struct nsh_error *err)
+{
+    struct textbuf *out = &job->document;
+    const char *id = nsh_get_text(&job->request->args, "id", "");
+    const struct nsh_driver *driver = drivers_learn(job->shell->drivers, id);
+    (void)reader;
+    if (driver == NULL) {
+        return nsh_fail(err, NSH_NOT_FOUND, "no driver '%.64s' is installed", id);
+    }
+    textbuf_add_chars(out, "{\"apiVersion\":\"nightshift/v1\",\"kind\":\"Driver\",\"name\":");
+    textbuf_add_json(out, text_of(driver->name));
+    add_text(out, "version", driver->version);
+    add_text(out, "summary", driver->summary);
+    add_text(out, "maturity", driver->maturity == NSH_PROVEN ? "proven" : "experimental");
+    textbuf_add_chars(out, ",\"options\":");
+    add_options(out, driver->options, driver->options_count);
+    textbuf_add_chars(out, ",\"verbs\":[");
+    for (size_t i = 0; i < driver->verbs_count; i++) {
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        add_verb(out, &driver->verbs[i]);
+    }
+    textbuf_add_chars(out, "]}");
+    return 0;
+}
+
 void shell_driver(struct shell *shell, struct shell_request *request)
 {
-    CLEANUP(textbuf_donep) struct textbuf out = {0};
-    const char *id = nsh_get_text(&request->args, "id", "");
-    const struct nsh_driver *driver = drivers_find(shell->drivers, id);
-    struct nsh_error err = {0};
-    if (driver == NULL) {
-        nsh_fail(&err, NSH_NOT_FOUND, "no driver '%.64s' is installed", id);
-        shell_answer_error(shell, request, &err);
-        return;
-    }
-    textbuf_add_chars(&out, "{\"apiVersion\":\"nightshift/v1\",\"kind\":\"Driver\",\"name\":");
-    textbuf_add_json(&out, text_of(driver->name));
-    add_text(&out, "version", driver->version);
-    add_text(&out, "summary", driver->summary);
-    add_text(&out, "maturity", driver->maturity == NSH_PROVEN ? "proven" : "experimental");
-    textbuf_add_chars(&out, ",\"options\":");
-    add_options(&out, driver->options, driver->options_count);
-    textbuf_add_chars(&out, ",\"verbs\":[");
-    for (size_t i = 0; i < driver->verbs_count; i++) {
-        textbuf_add_chars(&out, i == 0 ? "" : ",");
-        add_verb(&out, &driver->verbs[i]);
-    }
-    textbuf_add_chars(&out, "]}");
-    shell_answer(shell, request, (struct text){out.at, (uint32_t)out.count});
+    shell_job(shell, request, driver_write);
 }

@@ -21,10 +21,13 @@ void drivers_free(struct drivers *drivers); /* All devices closed before. */
 
 /*
  * A module, or a fence agent by its name ("fence_apc"): the exec driver with a table made from what
- * the agent says of itself. The first time an agent is named it is run for that, which may take a
- * second.
+ * the agent says of itself. drivers_find() knows only agents that drivers_learn() asked before;
+ * that runs an agent which it does not know, or whose file changed: it may take a second, up to 20,
+ * and is not for the loop's thread.
  */
 const struct nsh_driver *drivers_find(const struct drivers *drivers, const char *name);
+const struct nsh_driver *drivers_learn(const struct drivers *drivers, const char *name);
+bool drivers_installed(const struct drivers *drivers, const char *name); /* Learned or not. */
 const struct nsh_driver *drivers_at(const struct drivers *drivers,
                                     size_t index); /* NULL past the end: modules only. */
 /* The fence agents installed; known: NULL while nobody asked for it. */

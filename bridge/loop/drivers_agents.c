@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fence agents by name: `driver = "fence_apc"` is the exec driver with a table made from what that
- * agent says of itself. An agent is asked when it is first named, again when its file changed; a
- * table once given out stays as long as the drivers do.
+ * agent says of itself. An agent is asked when a configuration first names it, again at a reload
+ * after its file changed: on threads that may wait, never on the loop. A table once given out stays
+ * as long as the drivers do.
  */
 
 #include "abi/secret.h"
@@ -374,26 +375,61 @@ static struct agent *agent_known(const struct agents *agents, const char *name,
 
 const struct nsh_driver *agents_find(struct agents *agents, const char *name)
 {
-    char path[4096];
-    struct stat status;
     if (agents == NULL || !name_good(name)) {
         return NULL;
     }
-    snprintf(path, sizeof path, "%s/%s", agents_folder(), name);
     pthread_mutex_lock(&agents->lock);
-    bool there = stat(path, &status) == 0 && S_ISREG(status.st_mode);
-    struct agent *agent = agent_known(agents, name, there ? &status.st_mtim : NULL);
-    if (agent == NULL && there && agents->count < AGENTS_COUNT_MAX) {
-        agent = agent_make(agents, name, path);
-        if (agent != NULL) {
-            agent->changed = status.st_mtim;
-            agent->next = agents->first;
-            agents->first = agent;
-            agents->count++;
-        }
-    }
+    const struct agent *agent = agent_known(agents, name, NULL);
     pthread_mutex_unlock(&agents->lock);
     return agent == NULL ? NULL : &agent->driver;
+}
+
+static bool agent_installed(const char *name, char *path, size_t path_bytes, struct stat *status)
+{
+    snprintf(path, path_bytes, "%s/%s", agents_folder(), name);
+    return name_good(name) && stat(path, status) == 0 && S_ISREG(status->st_mode);
+}
+
+bool agents_installed(const struct agents *agents, const char *name)
+{
+    char path[4096];
+    struct stat status;
+    return agents != NULL && agent_installed(name, path, sizeof path, &status);
+}
+
+/* Keep it, unless another thread asked the same agent meanwhile. */
+static void agent_keep(struct agents *agents, struct agent *agent)
+{
+    pthread_mutex_lock(&agents->lock);
+    bool keep = agent_known(agents, agent->driver.name, &agent->changed) == NULL &&
+                agents->count < AGENTS_COUNT_MAX;
+    if (keep) {
+        agent->next = agents->first;
+        agents->first = agent;
+        agents->count++;
+    }
+    pthread_mutex_unlock(&agents->lock);
+    if (!keep) {
+        agent_free(agent);
+    }
+}
+
+const struct nsh_driver *agents_learn(struct agents *agents, const char *name)
+{
+    char path[4096];
+    struct stat status;
+    if (agents == NULL || !agent_installed(name, path, sizeof path, &status)) {
+        return agents_find(agents, name);
+    }
+    pthread_mutex_lock(&agents->lock);
+    bool known = agent_known(agents, name, &status.st_mtim) != NULL;
+    pthread_mutex_unlock(&agents->lock);
+    struct agent *agent = known ? NULL : agent_make(agents, name, path); /* Nobody waits for it. */
+    if (agent != NULL) {
+        agent->changed = status.st_mtim;
+        agent_keep(agents, agent);
+    }
+    return agents_find(agents, name);
 }
 
 static int is_agent(const struct dirent *entry)

@@ -148,14 +148,31 @@ void drivers_free(struct drivers *drivers)
     free(drivers);
 }
 
-const struct nsh_driver *drivers_find(const struct drivers *drivers, const char *name)
+static const struct nsh_driver *module_find(const struct drivers *drivers, const char *name)
 {
     for (size_t i = 0; i < drivers->modules_count; i++) {
         if (strcmp(drivers->modules[i].driver->name, name) == 0) {
             return drivers->modules[i].driver;
         }
     }
-    return agents_find(drivers->agents, name);
+    return NULL;
+}
+
+const struct nsh_driver *drivers_find(const struct drivers *drivers, const char *name)
+{
+    const struct nsh_driver *module = module_find(drivers, name);
+    return module != NULL ? module : agents_find(drivers->agents, name);
+}
+
+const struct nsh_driver *drivers_learn(const struct drivers *drivers, const char *name)
+{
+    const struct nsh_driver *module = module_find(drivers, name);
+    return module != NULL ? module : agents_learn(drivers->agents, name);
+}
+
+bool drivers_installed(const struct drivers *drivers, const char *name)
+{
+    return module_find(drivers, name) != NULL || agents_installed(drivers->agents, name);
 }
 
 void drivers_agents_each(const struct drivers *drivers,

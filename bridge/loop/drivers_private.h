@@ -36,8 +36,11 @@ struct drivers {
 
 struct agents *agents_new(const struct nsh_driver *exec);
 void agents_free(struct agents *agents);
-/* Asks the agent what it takes, once: up to 20 s. NULL: no such agent, or it does not say. */
+/* NULL: no such agent, or it was not learned yet. */
 const struct nsh_driver *agents_find(struct agents *agents, const char *name);
+/* Asks the agent what it takes, once: up to 20 s. NULL: no such agent, or it does not say. */
+const struct nsh_driver *agents_learn(struct agents *agents, const char *name);
+bool agents_installed(const struct agents *agents, const char *name);
 /* Those installed, by name; known: NULL until somebody asked for it. */
 void agents_each(struct agents *agents,
                  void (*each)(void *arg, const char *name, const struct nsh_driver *known),

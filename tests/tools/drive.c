@@ -174,6 +174,7 @@ static void call_start(struct drive *drive, const struct host *host, const struc
     struct nsh_value settings = settings_of(binding, line, members);
     struct nsh_value args = nsh_map(line->args, line->args_count);
     drive->waiting++;
+    (void)drivers_learn(drive->drivers, binding->driver); /* A fence agent, by its name. */
     if (drivers_start(drive->drivers,
                       &(struct drivers_call){.action = call->action,
                                              .host = host->name,
