@@ -84,7 +84,7 @@ const char *cli_escape(struct cli *cli, const char *part);
  * ----------------------------------------------------------------------------------------------------
  */
 
-enum cli_format { CLI_PLAIN, CLI_AGO, CLI_LENGTH, CLI_STATE, CLI_SEVERITY };
+enum cli_format { CLI_PLAIN, CLI_AGO, CLI_LENGTH, CLI_STATE, CLI_SEVERITY, CLI_LINES, CLI_SET };
 
 struct cli_column {
     const char *header;

@@ -3,12 +3,14 @@
 
 #include "cli.h"
 
+#include "base/assert.h"
 #include "base/json.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 
-#define COLUMNS_MAX 16
+#define COLUMNS_MAX 16 /* Of a table. */
+#define FIELDS_MAX 64  /* Of one object. */
 #define WIDTH_MAX 40
 #define WRAP_COLUMNS 100
 
@@ -236,10 +238,11 @@ static void print_padded(struct cli *cli, const char *cell, size_t width, enum c
     }
 }
 
-static size_t columns_count(const struct cli_column *columns)
+static size_t columns_count(const struct cli_column *columns, size_t most)
 {
     size_t count = 0;
-    while (count < COLUMNS_MAX && columns[count].header != NULL) {
+    while (columns[count].header != NULL) {
+        NSH_ASSERT(count < most); /* What is cut off is read as "nothing is set". */
         count++;
     }
     return count;
@@ -248,7 +251,7 @@ static size_t columns_count(const struct cli_column *columns)
 static void print_table(struct cli *cli, const struct nsh_value *items,
                         const struct cli_column *columns)
 {
-    size_t count = columns_count(columns);
+    size_t count = columns_count(columns, COLUMNS_MAX);
     size_t widths[COLUMNS_MAX];
     const char **cells = arena_array(&cli->arena, (size_t)items->count * count + 1, sizeof *cells);
     if (cells == NULL) {
@@ -320,16 +323,41 @@ void cli_print_list(struct cli *cli, const struct nsh_value *document,
     }
 }
 
+/* CLI_SET: what is not set is left out. */
+static bool is_unset(const struct nsh_value *value)
+{
+    return (value->type == NSH_INT && value->integer == 0) ||
+           (value->type == NSH_BOOL && !value->boolean) ||
+           (value->type == NSH_LIST && value->count == 0);
+}
+
+/* CLI_LINES: a list, each of its items on a line. */
+static void print_lines(const char *header, size_t width, const struct nsh_value *list)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        CLEANUP(textbuf_donep) struct textbuf cell = {0};
+        cell_scalar(&list->items[i], &cell);
+        printf("%-*s  %s\n", (int)width, i == 0 ? header : "", cell.at == NULL ? "" : cell.at);
+    }
+}
+
 void cli_print_fields(struct cli *cli, const struct nsh_value *item,
                       const struct cli_column *columns)
 {
     size_t width = 0;
-    size_t count = columns_count(columns);
+    size_t count = columns_count(columns, FIELDS_MAX);
     for (size_t c = 0; c < count; c++) {
         width = strlen(columns[c].header) > width ? strlen(columns[c].header) : width;
     }
     for (size_t c = 0; c < count; c++) {
-        if (cli_member(item, columns[c].member) == NULL) {
+        const struct nsh_value *value = cli_member(item, columns[c].member);
+        bool lines = columns[c].format == CLI_LINES;
+        if (value == NULL || (lines && value->type != NSH_LIST) ||
+            (columns[c].format == CLI_SET && is_unset(value))) {
+            continue;
+        }
+        if (lines) {
+            print_lines(columns[c].header, width, value);
             continue;
         }
         CLEANUP(textbuf_donep) struct textbuf cell = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A policy as people and programs see it: the same from the daemon and from a file. */
 
-#include "policy/policy.h"
+#include "policy/policy_private.h"
 
 static void add_text(struct textbuf *out, const char *name, const char *value)
 {
@@ -31,73 +31,30 @@ static void policy_members(struct textbuf *out, const struct policy *policy)
                  (unsigned long long)policy->revision);
 }
 
-/* What a step says beside what it does. */
-static void step_words(struct textbuf *words, const struct policy_step *step)
-{
-    if (step->each.program != NULL) {
-        textbuf_addf(words, " for each of %s, %u at once", step->each.source,
-                     step->parallel == 0 ? 1 : step->parallel);
-    }
-    if (step->calendar_name != NULL) {
-        textbuf_addf(words, "%s while calendar %s is open",
-                     step->kind == STEP_WINDOW ? " for a time" : "", step->calendar_name);
-    }
-    if (step->need_left_ms > 0) {
-        textbuf_add_chars(words, ", and for another ");
-        textbuf_add_duration(words, step->need_left_ms);
-    }
-    if (step->run_if.source != NULL && step->run_if.program != NULL) {
-        textbuf_addf(words, " if %s", step->run_if.source);
-    }
-    for (size_t i = 0; i < step->needs_count; i++) {
-        textbuf_addf(words, "%s%s", i == 0 ? ", needs " : " and ", step->needs[i].source);
-    }
-    if (step->undo != NULL) {
-        textbuf_addf(words, ", undone by %s", step->undo->verb->name);
-    }
-}
-
-static void add_step(struct textbuf *out, const struct policy_step *step)
-{
-    CLEANUP(textbuf_donep) struct textbuf words = {0};
-    textbuf_addf(&words, "%s: ", step->name == NULL ? "step" : step->name);
-    switch (step->kind) {
-    case STEP_ACT:
-        textbuf_add_chars(&words, step->verb->name);
-        break;
-    case STEP_CHECK:
-        textbuf_addf(&words, "check %s within ", step->check.source);
-        textbuf_add_duration(&words, step->within_ms);
-        break;
-    case STEP_WINDOW:
-        textbuf_add_chars(&words, "wait at most ");
-        textbuf_add_duration(&words, step->timeout_ms);
-        break;
-    case STEP_ASK:
-        if (step->ask->veto) {
-            textbuf_add_chars(&words, "announce it, and wait for a veto ");
-        } else {
-            textbuf_addf(&words, "ask %u to approve, at most ", step->ask->count);
-        }
-        textbuf_add_duration(&words, step->ask->timeout_ms);
-        break;
-    case STEP_WAIT:
-    default:
-        textbuf_add_chars(&words, "wait ");
-        textbuf_add_duration(&words, step->wait_ms);
-        break;
-    }
-    step_words(&words, step);
-    textbuf_add_json(out, (struct text){words.at, (uint32_t)words.count});
-}
-
-static void add_steps(struct textbuf *out, const char *name, const struct policy_step *steps,
-                      size_t count)
+static void add_texts(struct textbuf *out, const char *name, const char *const *items, size_t count)
 {
     textbuf_addf(out, ",\"%s\":[", name);
     for (size_t i = 0; i < count; i++) {
         textbuf_add_chars(out, i == 0 ? "" : ",");
-        add_step(out, &steps[i]);
+        textbuf_add_json(out, text_of(items[i]));
+    }
+    textbuf_add_char(out, ']');
+}
+
+static void add_names(struct textbuf *out, const char *name, const struct policy_names *names)
+{
+    add_texts(out, name, names->items, names->count);
+}
+
+static void add_steps(struct textbuf *out, const char *name, const struct policy_step *steps,
+                      size_t count, enum policy_on_fail usual)
+{
+    textbuf_addf(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < count; i++) {
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        CLEANUP(textbuf_donep) struct textbuf words = {0};
+        policy_step_words(&words, &steps[i], usual);
+        textbuf_add_json(out, (struct text){words.at, (uint32_t)words.count});
     }
     textbuf_add_char(out, ']');
 }
@@ -107,16 +64,20 @@ static void add_branches(struct textbuf *out, const struct policy_when *when)
     textbuf_add_chars(out, ",\"branches\":[");
     for (size_t i = 0; i < when->branches_count; i++) {
         const struct policy_branch *branch = &when->branches[i];
-        textbuf_addf(out, "%s{\"ends\":%s,\"severity\":\"%s\",\"events\":[", i == 0 ? "" : ",",
+        textbuf_addf(out, "%s{\"ends\":%s,\"severity\":\"%s\"", i == 0 ? "" : ",",
                      branch->ends ? "true" : "false", severity_word(branch->severity_min));
-        for (size_t e = 0; e < branch->events_count; e++) {
-            textbuf_add_chars(out, e == 0 ? "" : ",");
-            textbuf_add_json(out, text_of(branch->events[e]));
-        }
-        textbuf_add_char(out, ']');
+        add_texts(out, "events", branch->events, branch->events_count);
+        add_names(out, "from", &branch->from);
         add_text(out, "metric", branch->metric);
         add_text(out, "condition", branch->condition.source);
         textbuf_add_char(out, '}');
+    }
+    textbuf_add_chars(out, "],\"parts\":[");
+    for (size_t i = 0; i < when->branches_count; i++) {
+        CLEANUP(textbuf_donep) struct textbuf words = {0};
+        policy_branch_words(&words, when, &when->branches[i]);
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        textbuf_add_json(out, (struct text){words.at, (uint32_t)words.count});
     }
     textbuf_add_char(out, ']');
 }
@@ -143,20 +104,62 @@ static void add_trigger(struct textbuf *out, const struct policy_when *when)
     add_branches(out, when);
 }
 
+/* What it forbids to itself and to others. */
+static void add_stance(struct textbuf *out, const struct policy *policy)
+{
+    add_text(out, "raises", policy->raises);
+    add_names(out, "tags", &policy->tags);
+    add_names(out, "deny", &policy->deny);
+    if (policy->hold != NULL) {
+        static const char *const anything[] = {"*"};
+        bool all = policy->hold->actions.count == 0;
+        textbuf_addf(out, ",\"hold\":{\"for_ms\":%lld", (long long)policy->hold->for_ms);
+        add_texts(out, "actions", all ? anything : policy->hold->actions.items,
+                  all ? 1 : policy->hold->actions.count);
+        CLEANUP(textbuf_donep) struct textbuf words = {0};
+        policy_hold_words(&words, policy->hold);
+        add_text(out, "text", words.at);
+        textbuf_add_char(out, '}');
+    }
+}
+
+/* Its own limits; what it leaves to the site is not there. */
+static void add_limits(struct textbuf *out, const struct policy_limits *limits)
+{
+    add_ms(out, "once_within_ms", limits->once_within_ms);
+    textbuf_add_chars(out, ",\"concurrent\":[");
+    for (size_t i = 0; i < limits->concurrent_count; i++) {
+        textbuf_addf(out, "%s\"%u in a %s\"", i == 0 ? "" : ",", limits->concurrent[i].count,
+                     limits->concurrent[i].kind);
+    }
+    textbuf_add_chars(out, "],\"rates\":[");
+    for (size_t i = 0; i < limits->rates_count; i++) {
+        textbuf_addf(out, "%s\"%s: %u in ", i == 0 ? "" : ",", limits->rates[i].kind,
+                     limits->rates[i].count);
+        textbuf_add_duration(out, limits->rates[i].window_ms);
+        textbuf_add_char(out, '"');
+    }
+    textbuf_add_char(out, ']');
+    if (limits->witnesses > 0) {
+        textbuf_addf(out, ",\"witnesses\":%u", limits->witnesses);
+    }
+    if (limits->keep_ready > 0) {
+        textbuf_addf(out, ",\"keep_ready\":\"%u%%\"", limits->keep_ready);
+    }
+}
+
 static void policy_details(struct textbuf *out, const struct policy *policy)
 {
-    textbuf_add_chars(out, ",\"events\":[");
-    for (size_t i = 0; i < policy->when.events_count; i++) {
-        textbuf_add_chars(out, i == 0 ? "" : ",");
-        textbuf_add_json(out, text_of(policy->when.events[i]));
-    }
-    textbuf_addf(out, "],\"severity\":\"%s\"", severity_word(policy->when.severity_min));
+    add_texts(out, "events", policy->when.events, policy->when.events_count);
+    textbuf_addf(out, ",\"severity\":\"%s\"", severity_word(policy->when.severity_min));
+    add_names(out, "from", &policy->when.from);
     add_text(out, "condition", policy->when.condition.source);
     add_text(out, "calendar", policy->calendar_name);
     add_ms(out, "for_ms", policy->when.for_ms);
     add_ms(out, "settle_ms", policy->when.settle_ms);
     add_trigger(out, &policy->when);
-    add_ms(out, "once_within_ms", policy->limits.once_within_ms);
+    add_stance(out, policy);
+    add_limits(out, &policy->limits);
     textbuf_add_chars(out, ",\"unless\":[");
     for (size_t i = 0; i < policy->unless_count; i++) {
         const char *source = policy->unless[i].source;
@@ -164,8 +167,8 @@ static void policy_details(struct textbuf *out, const struct policy *policy)
         textbuf_add_json(out, text_of(source == NULL ? "true" : source));
     }
     textbuf_add_char(out, ']');
-    add_steps(out, "steps", policy->steps, policy->steps_count);
-    add_steps(out, "otherwise", policy->otherwise, policy->otherwise_count);
+    add_steps(out, "steps", policy->steps, policy->steps_count, ON_FAIL_ELSE);
+    add_steps(out, "otherwise", policy->otherwise, policy->otherwise_count, ON_FAIL_CONTINUE);
 }
 
 void policy_add_json(struct textbuf *out, const struct policy *policy, bool details)

@@ -117,6 +117,15 @@ void policy_need_read(struct policy_loader *loader, struct conf *setting, void *
 /* When the rest of the step is read. */
 void policy_undo_finish(struct policy_loader *loader, struct conf *group, struct policy_step *step);
 
+/* ---- policy_words.c ---- */
+
+/* usual: what a failure leads to without a word. */
+void policy_step_words(struct textbuf *words, const struct policy_step *step,
+                       enum policy_on_fail usual);
+void policy_branch_words(struct textbuf *words, const struct policy_when *when,
+                         const struct policy_branch *branch);
+void policy_hold_words(struct textbuf *words, const struct policy_hold *hold);
+
 /* ---- policy_ask.c ---- */
 
 /* `approve`, `veto`; NULL after a diagnostic. */

@@ -138,8 +138,8 @@ static const struct policy_key hold_rows[] = {
      .example = "for = \"30m\"",
      .help = "So long from the decision."},
 };
-static const struct policy_keys policy_keys_hold = {"hold", hold_rows,
-                                                    sizeof hold_rows / sizeof hold_rows[0]};
+const struct policy_keys policy_keys_hold = {"hold", hold_rows,
+                                             sizeof hold_rows / sizeof hold_rows[0]};
 
 void policy_hold_read(struct policy_loader *loader, struct conf *setting, void *object)
 {

@@ -42,7 +42,7 @@ is "a new policy says nothing" "$("$bin"/nightshift policy check -q fresh.policy
 "$bin"/nightshift policy test -q --coverage 100 fresh.policy && ok "its tests pass" || fail "its tests"
 is "not written over" "$("$bin"/nightshift policy new fresh >/dev/null 2>&1; echo $?)" 2
 is "show" "$("$bin"/nightshift policy show fresh.policy -o json | jq -r '.name, .mode, .steps[0]' | xargs)" \
-    "fresh observe cycle: power.cycle"
+    "fresh observe cycle: power.cycle (timeout 5m)"
 
 # What happens is recorded where nothing is expected, and nowhere else; what was recorded passes, and notices a change.
 cp "$NS_SOURCE"/policies/host-hung.policy "$NS_SOURCE"/policies/host-hung.test .
@@ -80,4 +80,16 @@ out=$("$bin"/nightshift policy diff fresh.policy other.policy) && fail "a differ
 has "a mode" "$out" '~ mode: "observe" -> "enforce"'
 has "a value of a step" "$out" '~ do.cycle.timeout: 5m -> 4m'
 has "a new key" "$out" '\+ do.cycle.retries = 1'
+
+# Every key of the language, changed alone, is seen in the difference, and by who reads the policy.
+keys=$NS_SOURCE/tests/data/policy-keys
+names=$(sed -n 's/.*name = "\([a-z]*\.[a-z_]*\)".*/\1/p' "$keys/before.policy" | sort)
+out=$("$bin"/nightshift policy diff -o json "$keys"/before.policy "$keys"/after.policy) && fail "no key differs"
+is "every key in the difference" "$(jq -r '.items[] | select(.keys | length > 0) | .policy' <<<"$out" | sort)" "$names"
+is "for people too" "$("$bin"/nightshift policy diff "$keys"/before.policy "$keys"/after.policy | sed -n 's/^changed *//p' | sort)" "$names"
+shown() { # each policy on a line, without what changes with any change
+    "$bin"/nightshift policy show "$1" 2>/dev/null | grep -Ev '^(file|revision|worst) ' |
+        awk '/^policy / { if (line) print line; line = $2 " " } !/^policy / { line = line "|" $0 } END { print line }' | sort
+}
+is "every key is shown" "$(comm -13 <(shown "$keys"/before.policy) <(shown "$keys"/after.policy) | cut -d ' ' -f 1 | sort)" "$names"
 verdict
