@@ -100,9 +100,11 @@ static void count_host(struct host_state *host, bool on)
 /* ---- which hosts a brake explains -------------------------------------------------------------
  */
 
+/* Neither what it explains is a storm, nor the brakes inside of it are. */
 static void release_later(struct engine *engine, struct brake *brake)
 {
-    bool over = brake->hosts_count <= brake_threshold(engine, brake->domain);
+    bool over = brake->hosts_count <= brake_threshold(engine, brake->domain) &&
+                brake->domain->brakes_inside < BRAKES_INSIDE_MAX;
     if (over && !brake->releasing) {
         brake->releasing = true;
         engine_timer_set(engine, &brake->release_timer,
@@ -275,6 +277,25 @@ static void hosts_explain(struct engine *engine, struct brake *brake)
     }
 }
 
+static void inside_add(struct engine *engine, struct brake *brake, struct domain_state *wider)
+{
+    brake->wider[brake->wider_count++] = wider;
+    wider->brakes_inside++;
+    if (wider->brake != NULL) {
+        release_later(engine, wider->brake);
+    }
+}
+
+static void inside_remove(struct engine *engine, struct domain_state *wider)
+{
+    if (wider->brakes_inside > 0) {
+        wider->brakes_inside--;
+    }
+    if (wider->brake != NULL) {
+        release_later(engine, wider->brake);
+    }
+}
+
 /* Wider domains count it; the first that has too many brakes inside brakes as well. */
 static void wider_count(struct engine *engine, struct brake *brake, struct host_state *trigger)
 {
@@ -284,8 +305,7 @@ static void wider_count(struct engine *engine, struct brake *brake, struct host_
         if (wider == brake->domain || wider->hosts_count <= brake->domain->hosts_count) {
             continue;
         }
-        brake->wider[brake->wider_count++] = wider;
-        wider->brakes_inside++;
+        inside_add(engine, brake, wider);
         if (storm == NULL && wider->brake == NULL && wider->brakes_inside >= BRAKES_INSIDE_MAX) {
             storm = wider;
         }
@@ -341,6 +361,7 @@ static void brake_open(struct engine *engine, struct domain_state *domain,
     engine_trace(engine, "brake %s %s on: %s", brake->id, brake->domain_key,
                  brake->reason == NULL ? "" : brake->reason);
     engine_timer_set(engine, &brake->page_timer, engine->now_ms + BRAKE_PAGE_MS, brake->number);
+    release_later(engine, brake);
     wider_count(engine, brake, trigger);
 }
 
@@ -352,9 +373,7 @@ void brake_release(struct engine *engine, struct brake *brake, const char *why)
     engine_timer_stop(engine, &brake->page_timer);
     engine_timer_stop(engine, &brake->release_timer);
     for (uint32_t i = 0; i < brake->wider_count; i++) {
-        if (brake->wider[i]->brakes_inside > 0) {
-            brake->wider[i]->brakes_inside--;
-        }
+        inside_remove(engine, brake->wider[i]);
     }
     while (brake->hosts != NULL) {
         struct host_state *host = brake->hosts;
@@ -430,8 +449,7 @@ void brake_restore(struct engine *engine, const struct nsh_value *value)
     for (uint32_t i = 0; brake->hosts != NULL && i < brake->hosts->domains_count; i++) {
         struct domain_state *wider = brake->hosts->domains[i];
         if (wider != domain && wider->hosts_count > domain->hosts_count) {
-            brake->wider[brake->wider_count++] = wider;
-            wider->brakes_inside++;
+            inside_add(engine, brake, wider);
         }
     }
     release_later(engine, brake);

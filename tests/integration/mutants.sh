@@ -76,6 +76,8 @@ mutant "a source that fell silent is not missed" engine_blind.c 's/if (silent_ms
 mutant "a set that can do too much is loaded" ../policy/policy_worst.c 's/if (worst->hosts <= worst->limit) {/if (worst->limit > 0) {/'
 mutant "after an unknown outcome the ladder goes on" engine_verify.c 's/if (!known && action->doubt) {/if (false) {/'
 mutant "a wide brake is released over a narrower storm" engine_brake.c 's/if (narrower_storm(engine, brake)) {/if (narrower_storm(engine, brake) \&\& false) {/'
+mutant "a wide brake is released while its racks are braked" engine_brake.c 's/ brake->domain->brakes_inside < BRAKES_INSIDE_MAX;/ brake->hosts_count < UINT32_MAX;/'
+mutant "a wide brake that explains no host stays for ever" engine_brake.c 's/^    if (wider->brake != NULL) {/    if (false) {/'
 mutant "an unknown outcome is a failure, not looked at" engine_action.c 's/} else if (!result->effect_possible ||/} else if (true ||/'
 mutant "success is believed, not verified" engine_action.c 's/if (verb->verify != NULL \&\& verb->proof != NULL) {/if (false) {/'
 mutant "budgets are forgotten at a restart" engine_load.c 's/i < stamps->count; i++) {/i > stamps->count; i++) {/'

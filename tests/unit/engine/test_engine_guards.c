@@ -398,6 +398,73 @@ static void test_brake_site(void **state)
     rig_free(rig);
 }
 
+static void calm(struct rig *rig, unsigned rack, unsigned from, unsigned to)
+{
+    for (unsigned h = from; h <= to; h++) {
+        char name[32];
+        snprintf(name, sizeof name, "r%uh%02u", rack, h);
+        rig_clear(rig, name, "cpu.lost");
+    }
+}
+
+/* The site is few broken hosts by then, but a rack is still in a storm that only it explains. */
+static void test_brake_wide_over_narrow(void **state)
+{
+    struct rig *rig = rig_new(racks_of(20, 10), MEMORY_POLICY);
+    for (unsigned r = 1; r <= 3; r++) {
+        storm(rig, r, 1, 5);
+    }
+    rig_at(rig, 1 * MIN);
+    assert_trace(rig, "site=dc1 on: 3 domains in it are braked");
+    storm(rig, 4, 1, 6);
+    assert_no_trace(rig, "rack=r4 on");
+    rig_at(rig, 2 * MIN);
+    for (unsigned r = 1; r <= 3; r++) {
+        calm(rig, r, 1, 5);
+    }
+    rig_at(rig, 60 * MIN);
+    assert_trace(rig, "rack=r3 off: it is over");
+    assert_no_trace(rig, "site=dc1 off");
+    rig_raise(rig, "r4h01", MEMORY);
+    rig_at(rig, 65 * MIN);
+    assert_int_equal(rig_host(rig, "r4h01")->orders, 0);
+    assert_string_equal(rig_state(rig, RECORD_DECISION, "r4h01"), "held");
+    rig_clear(rig, "r4h01", MEMORY);
+    calm(rig, 4, 1, 6);
+    rig_at(rig, 90 * MIN);
+    assert_trace(rig, "site=dc1 off: it is over");
+    rig_raise(rig, "r4h01", MEMORY);
+    rig_at(rig, 95 * MIN);
+    assert_int_equal(rig_host(rig, "r4h01")->orders, 1);
+    rig_free(rig);
+}
+
+/* One that explains no host itself lasts as long as its racks are braked, and ends after them. */
+static void test_brake_wide_ends(void **state)
+{
+    struct rig *rig = rig_new(racks_of(20, 10), MEMORY_POLICY);
+    for (unsigned r = 1; r <= 3; r++) {
+        storm(rig, r, 1, 5);
+    }
+    rig_at(rig, 1 * MIN);
+    storm(rig, 9, 1, 1);
+    rig_at(rig, 30 * MIN);
+    assert_trace(rig, "site=dc1 on: 3 domains in it are braked");
+    rig_kill(rig);
+    rig_start(rig, 30 * MIN + 5 * S);
+    rig_at(rig, 60 * MIN);
+    assert_no_trace(rig, "site=dc1 off"); /* All three still are. */
+    calm(rig, 9, 1, 1);
+    calm(rig, 1, 1, 5);
+    rig_at(rig, 60 * MIN + 19 * MIN); /* Its hold begins when the hold of the rack ends. */
+    assert_trace(rig, "rack=r1 off: it is over");
+    assert_no_trace(rig, "site=dc1 off");
+    rig_at(rig, 60 * MIN + 21 * MIN);
+    assert_trace(rig, "site=dc1 off: it is over");
+    assert_no_trace(rig, "rack=r2 off");
+    rig_free(rig);
+}
+
 static void test_budget(void **state)
 {
     struct rig *rig = two_racks();
@@ -638,6 +705,8 @@ int main(void)
         cmocka_unit_test(test_brake_command),
         cmocka_unit_test(test_brake_slow),
         cmocka_unit_test(test_brake_site),
+        cmocka_unit_test(test_brake_wide_over_narrow),
+        cmocka_unit_test(test_brake_wide_ends),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_budget_restart),
         cmocka_unit_test(test_quorum),
