@@ -2,9 +2,9 @@
 /* Errors in the caller's struct: bounded, no allocation. */
 
 #include "abi/error.h"
+#include "abi/encode.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,35 +14,14 @@ static const char *const words[] = {
 #undef NSH_CODE
 };
 
-/* Bytes of the well-formed UTF-8 character at `at` (NUL-terminated), or 0. Own, since abi stands
- * below base. */
-static size_t character(const char *at)
-{
-    const unsigned char *bytes = (const unsigned char *)at;
-    unsigned char first = bytes[0];
-    size_t count = first < 0x80   ? 1
-                   : first < 0xc2 ? 0
-                   : first < 0xe0 ? 2
-                   : first < 0xf0 ? 3
-                   : first < 0xf5 ? 4
-                                  : 0;
-    for (size_t i = 1; i < count; i++) {
-        if ((bytes[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool overlong = (first == 0xe0 && bytes[1] < 0xa0) || (first == 0xf0 && bytes[1] < 0x90);
-    bool beyond = (first == 0xed && bytes[1] > 0x9f) || (first == 0xf4 && bytes[1] > 0x8f);
-    return overlong || beyond ? 0 : count;
-}
-
 /* One line of valid UTF-8: ends of line become blanks, other control characters and stray bytes
  * '?'. */
 static void text_clean(char ret_text[NSH_ERROR_TEXT_MAX], const char *text)
 {
+    const char *end = text + strlen(text);
     size_t used = 0;
-    while (*text != 0) {
-        size_t count = character(text);
+    while (text < end) {
+        size_t count = nsh_char_bytes(text, (size_t)(end - text));
         bool blank = *text == '\n' || *text == '\r' || *text == '\t';
         if (count > 1) {
             memcpy(ret_text + used, text, count);

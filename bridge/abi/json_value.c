@@ -234,7 +234,7 @@ static int number_read(struct json_reader *reader, struct nsh_value *ret_value)
     return 0;
 }
 
-static int word_read(struct json_reader *reader, struct nsh_value *ret_value)
+size_t nsh_json_word(const char *at, size_t left, struct nsh_value *ret_value)
 {
     static const struct {
         const char *word;
@@ -246,14 +246,22 @@ static int word_read(struct json_reader *reader, struct nsh_value *ret_value)
         {"null", 4, {.type = NSH_NULL}},
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if ((size_t)(reader->end - reader->at) >= words[i].bytes &&
-            memcmp(reader->at, words[i].word, words[i].bytes) == 0) {
-            reader->at += words[i].bytes;
+        if (left >= words[i].bytes && memcmp(at, words[i].word, words[i].bytes) == 0) {
             *ret_value = words[i].value;
-            return 0;
+            return words[i].bytes;
         }
     }
-    return bad(reader, reader->at == reader->end ? "it ends too early" : "no value");
+    return 0;
+}
+
+static int word_read(struct json_reader *reader, struct nsh_value *ret_value)
+{
+    size_t bytes = nsh_json_word(reader->at, (size_t)(reader->end - reader->at), ret_value);
+    if (bytes == 0) {
+        return bad(reader, reader->at == reader->end ? "it ends too early" : "no value");
+    }
+    reader->at += bytes;
+    return 0;
 }
 
 /* ---- lists and maps --------------------------------------------------------------------- */

@@ -18,6 +18,10 @@
 int nsh_json_read(struct nsh_pool *pool, const char *bytes, size_t bytes_count,
                   struct nsh_value *ret_value, struct nsh_error *err);
 
+/* true, false or null at `at`, of which `left` bytes are there: how many bytes it has; 0: none of
+ * these. */
+size_t nsh_json_word(const char *at, size_t left, struct nsh_value *ret_value);
+
 /* The text of value, compact, members in order, NUL-terminated; NULL when memory ran out. */
 char *nsh_json_write(struct nsh_pool *pool, const struct nsh_value *value);
 

@@ -3,6 +3,8 @@
 
 #include "base/json_plain.h"
 
+#include "abi/json_value.h"
+
 #define MEMBERS_MAX 32 /* Of one object or list; larger ones are not plain. */
 #define DEPTH_MAX 6
 #define DIGITS_MAX 18 /* Fit an int64 whatever they are. */
@@ -74,24 +76,9 @@ static bool number_read(struct plain *plain, struct nsh_value *ret_value)
 
 static bool word_read(struct plain *plain, struct nsh_value *ret_value)
 {
-    static const struct {
-        const char *word;
-        size_t bytes;
-        struct nsh_value value;
-    } words[] = {
-        {"true", 4, {.type = NSH_BOOL, .boolean = true}},
-        {"false", 5, {.type = NSH_BOOL, .boolean = false}},
-        {"null", 4, {.type = NSH_NULL}},
-    };
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if ((size_t)(plain->end - plain->at) >= words[i].bytes &&
-            memcmp(plain->at, words[i].word, words[i].bytes) == 0) {
-            plain->at += words[i].bytes;
-            *ret_value = words[i].value;
-            return true;
-        }
-    }
-    return false;
+    size_t bytes = nsh_json_word(plain->at, (size_t)(plain->end - plain->at), ret_value);
+    plain->at += bytes;
+    return bytes > 0;
 }
 
 static bool known(const struct nsh_member *members, size_t count, const char *name)

@@ -157,17 +157,6 @@ static int events_walk(struct score *score, struct nsh_error *err)
 
 /* ---- the score ---- */
 
-static bool takes_down(const struct policy *policy)
-{
-    for (size_t i = 0; i < policy->steps_count; i++) {
-        const struct verb *verb = policy->steps[i].verb;
-        if (verb != NULL && verb->effect >= NSH_INTERRUPTS) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void judge(struct score *score)
 {
     for (size_t i = 0; i < score->count; i++) {
@@ -181,7 +170,7 @@ static void judge(struct score *score)
 
 static void score_write(struct score *score, int64_t wanted_percent, struct textbuf *out)
 {
-    bool down = takes_down(score->policy);
+    bool down = policy_takes_down(score->policy);
     size_t right = down ? score->same : score->count - score->alone;
     size_t judged = down ? score->same + score->alone : score->count;
     size_t percent = judged == 0 ? 0 : right * 100 / judged;

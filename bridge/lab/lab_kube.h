@@ -167,6 +167,8 @@ void kube_budgets_look(struct lab_kube *kube); /* The disruption controller. */
 
 /* ---- lab_kube_nodes.c ---- */
 
+/* Status of the condition Ready of a node or pod: "True"; "": it has none. */
+const char *kube_ready(struct json_object *doc);
 int kube_nodes_open(struct lab_kube *kube);
 /* A pod's node runs, as far as the lab knows: its kubelet ends pods. */
 bool kube_kubelet_runs(const struct lab_kube *kube, const char *node);

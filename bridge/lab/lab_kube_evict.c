@@ -66,17 +66,7 @@ bool kube_pod_end(struct kube_object *pod, int64_t grace_s)
 
 static bool pod_ready(struct json_object *doc)
 {
-    struct json_object *conditions = kube_at(doc, "status.conditions");
-    size_t count =
-        json_object_is_type(conditions, json_type_array) ? json_object_array_length(conditions) : 0;
-
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *one = json_object_array_get_idx(conditions, i);
-        if (strcmp(kube_text_at(one, "type", ""), "Ready") == 0) {
-            return strcmp(kube_text_at(one, "status", ""), "True") == 0;
-        }
-    }
-    return false;
+    return strcmp(kube_ready(doc), "True") == 0;
 }
 
 static bool budget_covers(struct json_object *budget, struct json_object *pod)

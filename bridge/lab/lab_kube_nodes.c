@@ -44,7 +44,7 @@ static struct json_object *condition_ready(const char *status, const char *reaso
     return one;
 }
 
-static const char *node_ready(struct json_object *doc)
+const char *kube_ready(struct json_object *doc)
 {
     struct json_object *conditions = kube_at(doc, "status.conditions");
     size_t count =
@@ -126,7 +126,7 @@ static void node_look(struct lab_kube *kube, struct kube_object *node)
 {
     const char *name = kube_text_at(node->doc, "metadata.name", "");
     struct kube_object *lease = kube_find(kube, KUBE_LEASES, "kube-node-lease", name);
-    const char *ready = node_ready(node->doc);
+    const char *ready = kube_ready(node->doc);
 
     if (lease == NULL) {
         return;

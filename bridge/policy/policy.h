@@ -380,6 +380,8 @@ bool policy_format(const char *text, struct textbuf *out);
 bool policy_series_same(const struct policy *x, const struct policy *y); /* The same rings. */
 bool policy_when_same(const struct policy_when *x, const struct policy_when *y);
 
+bool policy_takes_down(const struct policy *policy); /* A step interrupts, or destroys. */
+
 const char *policy_mode_word(enum policy_mode mode);
 int policy_mode_of(struct text word); /* enum policy_mode, or -1 */
 

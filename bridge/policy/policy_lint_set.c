@@ -28,7 +28,7 @@ struct set_lint {
 
 /* ---- single policies ---------------------------------------------------------------------- */
 
-static bool takes_down(const struct policy *policy)
+bool policy_takes_down(const struct policy *policy)
 {
     for (size_t i = 0; i < policy->steps_count; i++) {
         const struct verb *verb = policy->steps[i].verb;
@@ -306,7 +306,7 @@ static void lint_with(struct set_lint *lint, const struct policy *policy,
         return;
     }
     lint->looks_left--;
-    const char *shared = takes_down(other) ? shared_type(other, policy) : NULL;
+    const char *shared = policy_takes_down(other) ? shared_type(other, policy) : NULL;
     if (shared != NULL && (type == NULL || strcmp(shared, type) == 0)) {
         lint->pairs_left--;
         lint_pair(lint, other, policy, shared);
@@ -317,7 +317,7 @@ static void lint_with(struct set_lint *lint, const struct policy *policy,
 static void lint_pairs(struct set_lint *lint, const struct policy *policy)
 {
     const struct policy_set *set = lint->set;
-    if (!takes_down(policy)) {
+    if (!policy_takes_down(policy)) {
         return;
     }
     if (has_globs(policy)) {
@@ -372,7 +372,7 @@ static void lint_settle_with(struct set_lint *lint, const struct policy *policy,
 /* Those that raise what the policy's `unless` asks for. */
 static void lint_settle(struct set_lint *lint, const struct policy *policy)
 {
-    if (!takes_down(policy) || lint->raised.count == 0) {
+    if (!policy_takes_down(policy) || lint->raised.count == 0) {
         return;
     }
     for (size_t i = 0; i < policy->unless_count; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The words, paths, addresses and times of Redfish. No I/O; what peers send is hostile. */
 
+#include "abi/rest.h"
 #include "redfish_codec.h"
 
 #include <stdio.h>
@@ -10,91 +11,29 @@
 
 /* ---- texts ------------------------------------------------------------------------------ */
 
-/* Bytes of the valid UTF-8 character at text, 0: none. Overlong forms and surrogates are none. */
-static size_t char_bytes(const unsigned char *text, size_t count)
-{
-    static const struct {
-        unsigned char low, high, second_low, second_high, bytes;
-    } forms[] = {
-        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (text[0] < forms[i].low || text[0] > forms[i].high) {
-            continue;
-        }
-        bool good = forms[i].bytes <= count &&
-                    (forms[i].bytes == 1 ||
-                     (text[1] >= forms[i].second_low && text[1] <= forms[i].second_high));
-        for (size_t k = 2; good && k < forms[i].bytes; k++) {
-            good = (text[k] & 0xc0) == 0x80;
-        }
-        return good ? forms[i].bytes : 0;
-    }
-    return 0;
-}
-
-static bool control(unsigned char c)
-{
-    return c < 0x20 || c == 0x7f;
-}
-
 bool redfish_text_clean(const char *text, size_t bytes_count)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    for (size_t i = 0; i < bytes_count;) {
-        size_t count = char_bytes(at + i, bytes_count - i);
-        if (count == 0 || control(at[i])) {
+    for (size_t i = 0, count = 0; i < bytes_count; i += count) {
+        count = nsh_char_bytes(text + i, bytes_count - i);
+        if (count == 0 || (unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
             return false;
         }
-        i += count;
     }
     return true;
 }
 
 void redfish_words_add(char *room, size_t room_bytes, const char *text, size_t text_bytes)
 {
-    size_t used = strlen(room);
-    const unsigned char *at = (const unsigned char *)text;
-    for (size_t i = 0; i < text_bytes && at[i] != '\0';) {
-        size_t count = char_bytes(at + i, text_bytes - i);
-        size_t step = count == 0 ? 1 : count;
-        if (used + step + 1 > room_bytes) {
-            break;
-        }
-        if (count == 0 || control(at[i])) {
-            room[used++] = count == 0 ? '?' : ' ';
-        } else {
-            memcpy(room + used, at + i, count);
-            used += count;
-        }
-        i += step;
-    }
-    room[used] = '\0';
+    nsh_line_add(room, room_bytes, text, strnlen(text, text_bytes));
 }
 
 /* ---- status ----------------------------------------------------------------------------- */
 
 int redfish_status_code(int status)
 {
-    static const struct {
-        int status, code;
-    } codes[] = {
-        {400, NSH_REFUSED},     {401, NSH_AUTH},        {403, NSH_DENIED},   {404, NSH_NOT_FOUND},
-        {405, NSH_UNSUPPORTED}, {406, NSH_PROTOCOL},    {408, NSH_BUSY},     {409, NSH_CONFLICT},
-        {410, NSH_NOT_FOUND},   {412, NSH_CONFLICT},    {415, NSH_PROTOCOL}, {428, NSH_CONFLICT},
-        {429, NSH_BUSY},        {501, NSH_UNSUPPORTED}, {503, NSH_BUSY},     {505, NSH_PROTOCOL},
-    };
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        if (codes[i].status == status) {
-            return codes[i].code;
-        }
-    }
-    return status >= 200 && status < 300   ? NSH_OK
-           : status >= 400 && status < 500 ? NSH_REFUSED
-           : status >= 500 && status < 600 ? NSH_FAILED
-                                           : NSH_PROTOCOL;
+    /* No BMC is a proxy or keeps locks as WebDAV does: these say no more than any 4xx. */
+    return status == 407 || status == 423 || status == 425 ? NSH_REFUSED
+                                                           : nsh_rest_status_code(status);
 }
 
 /* ---- paths and addresses ---------------------------------------------------------------- */
