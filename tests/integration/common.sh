@@ -99,3 +99,87 @@ physics_of() { # HOST: what really happened since the last mark, in one line
         'select(.seq > $n and .host == $h and .via == "physics") | .effect' "$dir/ledger.jsonl" | paste -sd' '
 }
 address_of() { lab state "$1" | jq -r .address | cut -d: -f1; }
+
+# ---- BMCs of OpenIPMI ---------------------------------------------------------------------------------------------
+sim_start() { # ipmi_sim on $sim_address and $ipmi_port, as $sim_pid; $dir/sim/chassis.log has what its chassis was told
+    sim_address=${base%0}200
+    mkdir -p "$dir/sim/state" "$dir/lab"
+    cat >"$dir/sim/chassis.sh" <<'CHASSIS'
+#!/bin/bash
+dir=$1 what=$2
+shift 2
+case $what in
+get) for name in "$@"; do echo "$name:$(cat "$dir/$name" 2>/dev/null || echo 0)"; done ;;
+set) while [ $# -ge 2 ]; do echo "$2" >"$dir/$1"; echo "set $1 $2" >>"$dir/chassis.log"; shift 2; done ;;
+esac
+CHASSIS
+    chmod 755 "$dir/sim/chassis.sh"
+    cat >"$dir/sim/lan.conf" <<CONF
+name "bmc1"
+set_working_mc 0x20
+  startlan 1
+    addr $sim_address $ipmi_port
+    priv_limit admin
+    allowed_auths_callback none md2 md5 straight
+    allowed_auths_user none md2 md5 straight
+    allowed_auths_operator none md2 md5 straight
+    allowed_auths_admin none md2 md5 straight
+    guid a123456789abcdefa123456789abc001
+  endlan
+  chassis_control "$dir/sim/chassis.sh $dir/sim"
+  user 1 true "" "" user 10
+  user 2 true "admin" "secret" admin 10
+CONF
+    cat >"$dir/sim/sim.emu" <<'EMU'
+mc_setbmc 0x20
+mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02
+sel_enable 0x20 1000 0x0a
+mc_enable 0x20
+sel_add 0x20 0x02 0 0 0 0 0x20 0 4 0x0c 1 0x6f 0xa1 0xff 0xff
+sel_add 0x20 0x02 0 0 0 0 0x20 0 4 0x08 2 0x6f 0xa1 0xff 0xff
+EMU
+    (
+        trap '' PIPE
+        cd "$dir/sim"
+        exec ipmi_sim -c lan.conf -f sim.emu -s "$dir/sim/state" -n </dev/null >out 2>&1
+    ) &
+    sim_pid=$!
+    pids+=("$sim_pid")
+    install -m 600 /dev/stdin "$dir/lab/sim.password" <<<secret
+}
+
+# ---- outcomes of drivers ------------------------------------------------------------------------------------------
+answer_seconds=90
+drive_open() { # INVENTORY FOLDER: a driver host that keeps its devices open between calls
+    coproc DRIVE { exec "$NS_BUILD/tests/drive" "$bin/nightshift-spawn" "$NS_BUILD/drivers" "$1" "$2"; }
+    drive_pid=$DRIVE_PID
+    pids+=("$drive_pid")
+    drive_in=${DRIVE[1]} drive_out=${DRIVE[0]}
+}
+drive_stop() { # It ends cleanly: a leak or a race would say so
+    exec {drive_in}>&-
+    local code=0
+    wait "$drive_pid" || code=$?
+    is "${world:+$world: }the driver host ends" "$code" 0
+}
+begin() { echo "$*" >&"$drive_in"; }
+answer() { # The next outcome, in $out
+    IFS= read -r -t "$answer_seconds" -u "$drive_out" out || { fail "${world:+$world: }${*:+$*: }no outcome"; exit 1; }
+    unsaid "$@"
+}
+unsaid() { # $never_said, a secret (extended regular expression), is not in $out
+    [ -z "${never_said:-}" ] || ! grep -qE -e "$never_said" <<<"$out" || fail "${world:+$world: }$*: a secret in $out"
+}
+call() { # HOST VERB [NAME=VALUE...]: the outcome in $out
+    begin "$@"
+    answer "$@"
+}
+told() { # WHAT FILTER WANTED
+    local got
+    got=$(jq -r "$2" <<<"$out") || got="no JSON"
+    if [ "$got" = "$3" ]; then ok "${world:+$world: }$1"; else fail "${world:+$world: }$1: got '$got', wanted '$3' in $out"; fi
+}
+outcome() { # WHAT CODE EFFECT-POSSIBLE [PATTERN]
+    told "$1" '"\(.code) \(.effect_possible)"' "$2 $3"
+    [ $# -lt 4 ] || has "${world:+$world: }$1: words" "$out" "$4"
+}

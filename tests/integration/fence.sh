@@ -8,50 +8,7 @@
 needs jq python3 ipmitool ipmi_sim snmpd snmpget fence_ipmilan fence_apc_snmp fence_redfish fence_dummy
 
 lab_start --racks 1 --hosts 1 --off-delay 50ms --on-delay 50ms --boot-delay 50ms
-sim_address=${base%0}200
-mkdir -p "$dir/sim/state"
-cat >"$dir/sim/chassis.sh" <<'CHASSIS'
-#!/bin/bash
-dir=$1 what=$2
-shift 2
-case $what in
-get) for name in "$@"; do echo "$name:$(cat "$dir/$name" 2>/dev/null || echo 0)"; done ;;
-set) while [ $# -ge 2 ]; do echo "$2" >"$dir/$1"; echo "set $1 $2" >>"$dir/chassis.log"; shift 2; done ;;
-esac
-CHASSIS
-chmod 755 "$dir/sim/chassis.sh"
-cat >"$dir/sim/lan.conf" <<CONF
-name "bmc1"
-set_working_mc 0x20
-  startlan 1
-    addr $sim_address $ipmi_port
-    priv_limit admin
-    allowed_auths_callback none md2 md5 straight
-    allowed_auths_user none md2 md5 straight
-    allowed_auths_operator none md2 md5 straight
-    allowed_auths_admin none md2 md5 straight
-    guid a123456789abcdefa123456789abc001
-  endlan
-  chassis_control "$dir/sim/chassis.sh $dir/sim"
-  user 1 true "" "" user 10
-  user 2 true "admin" "secret" admin 10
-CONF
-cat >"$dir/sim/sim.emu" <<'EMU'
-mc_setbmc 0x20
-mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02
-sel_enable 0x20 1000 0x0a
-mc_enable 0x20
-sel_add 0x20 0x02 0 0 0 0 0x20 0 4 0x0c 1 0x6f 0xa1 0xff 0xff
-sel_add 0x20 0x02 0 0 0 0 0x20 0 4 0x08 2 0x6f 0xa1 0xff 0xff
-EMU
-(
-    trap '' PIPE
-    cd "$dir/sim"
-    exec ipmi_sim -c lan.conf -f sim.emu -s "$dir/sim/state" -n </dev/null >out 2>&1
-) &
-sim_pid=$!
-pids+=("$sim_pid")
-install -m 600 /dev/stdin "$dir/lab/sim.password" <<<secret
+sim_start
 
 # ---- a PDU ----------------------------------------------------------------------------------------------------------
 pdu_address=${base%0}201

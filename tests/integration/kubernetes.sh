@@ -76,34 +76,8 @@ drive_start() { # HOST-TEXT...
     for text in "$@"; do all+="${all:+,}$text"; done
     echo "hosts: ( $all );" >"$dir/inventory.conf"
     echo "$token" >"$dir/token"
-    coproc DRIVE { exec "$NS_BUILD/tests/drive" "$bin/nightshift-spawn" "$NS_BUILD/drivers" "$dir/inventory.conf" "$dir"; }
-    drive_pid=$DRIVE_PID
-    pids+=("$drive_pid")
-    drive_in=${DRIVE[1]} drive_out=${DRIVE[0]}
-}
-drive_stop() { # It ends cleanly: a leak would say so
-    exec {drive_in}>&-
-    local code=0
-    wait "$drive_pid" || code=$?
-    is "$world: the driver host ends" "$code" 0
-}
-begin() { echo "$*" >&"$drive_in"; }
-answer() {
-    IFS= read -r -t 90 -u "$drive_out" out || { fail "$world: no outcome"; exit 1; }
-}
-call() { # HOST VERB [NAME=VALUE...]: the outcome in $out
-    begin "$@"
-    answer
-}
-told() { # WHAT FILTER WANTED
-    local got
-    got=$(jq -r "$2" <<<"$out")
-    if [ "$got" = "$3" ]; then ok "$world: $1"; else fail "$world: $1: got '$got', wanted '$3' in $out"; fi
-}
-outcome() { # WHAT CODE EFFECT-POSSIBLE [PATTERN]
-    told "$1" '"\(.code) \(.effect_possible)"' "$2 $3"
-    [ $# -lt 4 ] || has "$world: $1: words" "$out" "$4"
-    ! grep -qF "$token" <<<"$out" || fail "$world: $1: a secret in $out"
+    never_said=$token
+    drive_open "$dir/inventory.conf" "$dir"
 }
 holds() { # WHAT COMMAND...
     local what=$1

@@ -120,28 +120,10 @@ drive_start() {
     done
     text+=", { name = \"stranger\"; bmc = { driver = \"openstack\"; baremetal_url = \"$url\"; user = \"admin\"; password = \"file:wrong\"; node = \"n1\"; poll = \"200ms\"; }; }"
     echo "hosts: ( $text );" >"$dir/inventory.conf"
-    coproc DRIVE { exec "$NS_BUILD/tests/drive" "$bin/nightshift-spawn" "$NS_BUILD/drivers" "$dir/inventory.conf" "$dir/credentials"; }
-    drive_pid=$DRIVE_PID
-    pids+=("$drive_pid")
-    drive_in=${DRIVE[1]} drive_out=${DRIVE[0]}
+    never_said=$secret
+    drive_open "$dir/inventory.conf" "$dir/credentials"
 }
-drive_stop() { # It ends cleanly: a leak would say so
-    exec {drive_in}>&-
-    local code=0
-    wait "$drive_pid" || code=$?
-    is "the driver host ends" "$code" 0
-}
-call() { # HOST VERB [NAME=VALUE...]: the outcome in $out
-    echo "$*" >&"$drive_in"
-    IFS= read -r -t 90 -u "$drive_out" out || { fail "$*: no outcome"; exit 1; }
-    ! grep -qF "$secret" <<<"$out" || fail "$*: a secret in $out"
-}
-told() { # WHAT FILTER WANTED
-    local got
-    got=$(jq -r "$2" <<<"$out")
-    if [ "$got" = "$3" ]; then ok "$1"; else fail "$1: got '$got', wanted '$3' in $out"; fi
-}
-outcome() { # WHAT CODE EFFECT-POSSIBLE [PATTERN]
+outcome() { # WHAT CODE EFFECT-POSSIBLE [PATTERN of the text alone]
     told "$1" '"\(.code) \(.effect_possible)"' "$2 $3"
     [ $# -lt 4 ] || has "$1: words" "$(jq -r .text <<<"$out")" "$4"
 }

@@ -5,38 +5,20 @@
 # timeout: 300
 . "$(dirname "$0")/common.sh"
 needs jq
+answer_seconds=60
+never_said=nightshift-lab.*nightshift-lab
 
 world() { # OPTION...: a lab, and a driver host that keeps its devices open between calls
     lab_start --redfish-share 100 --off-delay 60ms --on-delay 60ms --boot-delay 300ms --soft-delay 100ms \
         --write-inventory "$dir/inventory.conf" "$@"
     sed -i 's/driver = "redfish";/driver = "redfish"; poll = "60ms"; off_time = "100ms";/' "$dir/inventory.conf"
-    coproc DRIVE { exec "$NS_BUILD/tests/drive" "$bin/nightshift-spawn" "$NS_BUILD/drivers" "$dir/inventory.conf" "$dir"; }
-    drive_pid=$DRIVE_PID
-    pids+=("$drive_pid")
-    drive_in=${DRIVE[1]} drive_out=${DRIVE[0]}
+    drive_open "$dir/inventory.conf" "$dir"
 }
-world_end() { # The driver host ends cleanly (a leak or a race would say so), then the lab
-    exec {drive_in}>&-
-    local code=0
-    wait "$drive_pid" || code=$?
-    is "the driver host ends" "$code" 0
+world_end() { # The driver host, then the lab
+    drive_stop
     lab_stop
     ledger_seen=0
     rm -rf "$dir/lab" "$dir/ledger.jsonl"
-}
-call() { # HOST VERB [NAME=VALUE...]: the outcome in $out
-    echo "$*" >&"$drive_in"
-    IFS= read -r -t 60 -u "$drive_out" out || { fail "no outcome for $*"; exit 1; }
-}
-told() { # WHAT FILTER WANTED
-    local got
-    got=$(jq -r "$2" <<<"$out")
-    if [ "$got" = "$3" ]; then ok "$1"; else fail "$1: got '$got', wanted '$3' in $out"; fi
-}
-outcome() { # WHAT CODE EFFECT-POSSIBLE [PATTERN]
-    told "$1" '"\(.code) \(.effect_possible)"' "$2 $3"
-    [ $# -lt 4 ] || has "$1: words" "$out" "$4"
-    ! grep -q nightshift-lab.*nightshift-lab <<<"$out" || fail "$1: a secret in $out"
 }
 sessions() { # HOST: sessions there are
     curl -sk -u admin:nightshift-lab "https://$(address_of "$1"):$https_port/redfish/v1/SessionService/Sessions" |
