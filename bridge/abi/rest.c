@@ -103,7 +103,7 @@ int nsh_rest_base_check(const char *name, const char *text, char *ret_url, size_
 int nsh_rest_bases_check(const struct nsh_value *settings, const char *const *names, char *ret_url,
                          size_t url_bytes, struct nsh_error *err)
 {
-    char other[NSH_REST_TEXT_BYTES_MAX];
+    char other[NSH_REST_TEXT_BYTES_MAX] = "";
     int result = 0;
     for (size_t i = 0; names[i] != NULL && result == 0; i++) {
         result =
