@@ -171,12 +171,51 @@ void cli_print_endpoints(struct cli *cli, const struct nsh_value *document)
     cli_print_list(cli, &items, columns, "endpoints that failed");
 }
 
+/* A fence agent that is installed, and that no host uses. */
+static bool is_idle_agent(const struct nsh_value *driver)
+{
+    return strncmp(nsh_get_text(driver, "name", ""), "fence_", 6) == 0 &&
+           nsh_get_int(driver, "devices", 0) == 0;
+}
+
+/* Dozens of fence agents may be installed: for people only those that are used, and how many more.
+ */
+static void drivers_print(struct cli *cli, const struct nsh_value *document)
+{
+    const struct nsh_value *items = nsh_get(document, "items");
+    uint32_t all = items != NULL && items->type == NSH_LIST ? items->count : 0, count = 0;
+    struct nsh_value *shown = arena_array(&cli->arena, (size_t)all + 1, sizeof *shown);
+    for (uint32_t i = 0; shown != NULL && i < all; i++) {
+        if (!is_idle_agent(&items->items[i])) {
+            shown[count++] = items->items[i];
+        }
+    }
+    bool whole = cli->output != CLI_TABLE || cli->flags.state != NULL || shown == NULL;
+    if (whole || count == all) {
+        cli_print_list(cli, document, driver_columns, "drivers");
+        return;
+    }
+    struct nsh_member member = {"items", {.type = NSH_LIST, .count = count, .items = shown}};
+    struct nsh_value few = {.type = NSH_MAP, .count = 1, .members = &member};
+    const char *quiet = cli->flags.quiet;
+    cli->flags.quiet = "yes";
+    cli_print_list(cli, &few, driver_columns, "drivers");
+    cli->flags.quiet = quiet;
+    if (quiet == NULL && cli->flags.no_headers == NULL) {
+        fflush(stdout);
+        fprintf(stderr,
+                "%u drivers, %u of them fence agents that no host uses (--state all lists them, "
+                "driver show NAME describes one)\n",
+                all, all - count);
+    }
+}
+
 enum cli_exit cli_driver_list(struct cli *cli)
 {
     struct nsh_value document;
     enum cli_exit result = cli_request(cli, "GET", cli_path(cli, "/v1/drivers"), NULL, &document);
     if (result == CLI_OK) {
-        cli_print_list(cli, &document, driver_columns, "drivers");
+        drivers_print(cli, &document);
         cli_print_endpoints(cli, &document);
     }
     return result;

@@ -8,11 +8,14 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define COLUMNS_MAX 16 /* Of a table. */
 #define FIELDS_MAX 64  /* Of one object. */
 #define WIDTH_MAX 40
 #define WRAP_COLUMNS 100
+#define LAST_WIDTH_MIN 16 /* So much of the last column is there on the narrowest terminal. */
 
 const struct nsh_value *cli_member(const struct nsh_value *item, const char *path)
 {
@@ -145,13 +148,26 @@ const char *cli_color_end(const struct cli *cli)
     return cli->color ? "\033[0m" : "";
 }
 
+/* 0: not a terminal, and nothing is to be fitted. */
+static size_t terminal_columns(void)
+{
+    struct winsize size = {0};
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 void cli_print_wrapped(const char *first, const char *text)
 {
-    size_t indent = strlen(first), column = indent;
     fputs(first, stdout);
+    cli_print_rest(strlen(first), text);
+}
+
+void cli_print_rest(size_t indent, const char *text)
+{
+    size_t column = indent, room = terminal_columns();
+    room = room > 0 && room < WRAP_COLUMNS ? room : WRAP_COLUMNS;
     while (*text != 0) {
         size_t count = strcspn(text, " ");
-        if (column > indent && column + 1 + count > WRAP_COLUMNS) {
+        if (column > indent && column + 1 + count > room) {
             printf("\n%*s", (int)indent, "");
             column = indent;
         } else if (column > indent) {
@@ -248,6 +264,23 @@ static size_t columns_count(const struct cli_column *columns, size_t most)
     return count;
 }
 
+/* On a terminal a row stays one line: the last column, which is the words, gives way. */
+static void fit_last(struct cli *cli, const char **cells, size_t rows, size_t count,
+                     const size_t *widths)
+{
+    size_t room = terminal_columns(), used = 0;
+    for (size_t c = 0; c + 1 < count; c++) {
+        used += widths[c] + 2;
+    }
+    if (room == 0 || used + widths[count - 1] <= room) {
+        return;
+    }
+    size_t width = room > used + LAST_WIDTH_MIN ? room - used : LAST_WIDTH_MIN;
+    for (size_t i = 0; i < rows; i++) {
+        cells[i * count + count - 1] = cut(cli, cells[i * count + count - 1], width);
+    }
+}
+
 static void print_table(struct cli *cli, const struct nsh_value *items,
                         const struct cli_column *columns)
 {
@@ -271,6 +304,7 @@ static void print_table(struct cli *cli, const struct nsh_value *items,
             widths[c] = characters(text) > widths[c] ? characters(text) : widths[c];
         }
     }
+    fit_last(cli, cells, items->count, count, widths);
     if (cli->flags.no_headers == NULL && items->count > 0) {
         for (size_t c = 0; c < count; c++) {
             print_padded(cli, columns[c].header, widths[c], CLI_PLAIN, c + 1 == count);

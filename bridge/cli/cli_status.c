@@ -62,8 +62,8 @@ static void print_list(struct cli *cli, const char *title, const struct nsh_valu
                 }
             }
         }
-        printf("%s%-11s%s%s\n", cli_color_of(cli, "frozen"), title, cli_color_end(cli),
-               text.at == NULL ? "" : text.at);
+        printf("%s%-11s%s", cli_color_of(cli, "frozen"), title, cli_color_end(cli));
+        cli_print_rest(11, text.at == NULL ? "" : text.at);
     }
 }
 
