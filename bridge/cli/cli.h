@@ -111,6 +111,8 @@ void cli_print_fields(struct cli *cli, const struct nsh_value *item,
 void cli_print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* first, then text broken at blanks before column 100, indented to where it began. */
 void cli_print_wrapped(const char *first, const char *text);
+/* What texts are wrapped at: the terminal, at most 100. */
+size_t cli_columns(void);
 /* The same behind what stands there already, indent wide. */
 void cli_print_rest(size_t indent, const char *text);
 void cli_length(int64_t ms, struct textbuf *out); /* "7.5s", "2m30s": as long as a person reads. */

@@ -31,4 +31,9 @@ enum cli_exit cli_tests_run(struct cli *cli, struct coverage *coverage, size_t *
 /* "2 errors", "1 warning", "no policies"; in cli->arena. */
 const char *cli_counted(struct cli *cli, size_t count, const char *one, const char *many);
 
+/* ---- cli_policy_diff.c ---- */
+
+/* What changes between two folders, whether or not they load. CLI_NO: something. */
+enum cli_exit cli_policy_difference(struct cli *cli, const char *before, const char *after);
+
 #endif

@@ -204,8 +204,8 @@ static void drivers_print(struct cli *cli, const struct nsh_value *document)
     if (quiet == NULL && cli->flags.no_headers == NULL) {
         fflush(stdout);
         fprintf(stderr,
-                "%u drivers, %u of them fence agents that no host uses (--state all lists them, "
-                "driver show NAME describes one)\n",
+                "%u drivers, %u of them fence agents that no host uses\n"
+                "--state all lists them, driver show NAME describes one\n",
                 all, all - count);
     }
 }

@@ -164,13 +164,8 @@ static enum cli_exit difference_show(struct apply_files *files)
     }
     const char *sides[] = {arena_printf(&cli->arena, "%s/old", files->temporary),
                            arena_printf(&cli->arena, "%s/new", files->temporary)};
-    const char *const *args = cli->args;
-    size_t args_count = cli->args_count;
-    cli->args = sides;
-    cli->args_count = 2;
-    result = cli_policy_diff(cli);
-    cli->args = args;
-    cli->args_count = args_count;
+    /* Not loaded here: the daemon does, which alone knows the verbs of its drivers. */
+    result = cli_policy_difference(cli, sides[0], sides[1]);
     fflush(stdout);
     return result;
 }

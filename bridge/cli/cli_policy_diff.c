@@ -269,29 +269,44 @@ static void sides_compare(struct policy_diff *diff, struct side *old, struct sid
     }
 }
 
-enum cli_exit cli_policy_diff(struct cli *cli)
+/* CLI_NO: they differ. */
+static enum cli_exit difference_tell(struct cli *cli, struct side *old, struct side *new)
 {
     struct policy_diff diff = {.cli = cli,
                                .json = cli->output == CLI_JSON || cli->output == CLI_JSONL};
+    sides_compare(&diff, old, new);
+    if (diff.json) {
+        cli_print_line("{\"apiVersion\":\"nightshift/v1\",\"kind\":\"PolicyDiff\",\"added\":%zu,"
+                       "\"removed\":%zu,\"changed\":%zu,\"items\":[%s]}",
+                       diff.added, diff.removed, diff.changed,
+                       diff.items.at == NULL ? "" : diff.items.at);
+    } else if (cli->flags.quiet == NULL) {
+        cli_print_line("%zu added, %zu removed, %zu changed", diff.added, diff.removed,
+                       diff.changed);
+    }
+    textbuf_done(&diff.items);
+    return diff.added + diff.removed + diff.changed == 0 ? CLI_OK : CLI_NO;
+}
+
+enum cli_exit cli_policy_diff(struct cli *cli)
+{
     struct policy_defaults defaults;
     struct side old = {.diags = {.errors_count = 0}}, new = {.diags = {.errors_count = 0}};
     enum cli_exit result = cli_site_defaults(cli, &defaults);
     result = result == CLI_OK ? side_read(cli, cli->args[0], &defaults, &old) : result;
     result = result == CLI_OK ? side_read(cli, cli->args[1], &defaults, &new) : result;
-    if (result == CLI_OK) {
-        sides_compare(&diff, &old, &new);
-        if (diff.json) {
-            cli_print_line(
-                "{\"apiVersion\":\"nightshift/v1\",\"kind\":\"PolicyDiff\",\"added\":%zu,"
-                "\"removed\":%zu,\"changed\":%zu,\"items\":[%s]}",
-                diff.added, diff.removed, diff.changed, diff.items.at == NULL ? "" : diff.items.at);
-        } else if (cli->flags.quiet == NULL) {
-            cli_print_line("%zu added, %zu removed, %zu changed", diff.added, diff.removed,
-                           diff.changed);
-        }
-        result = diff.added + diff.removed + diff.changed == 0 ? CLI_OK : CLI_NO;
-    }
-    textbuf_done(&diff.items);
+    result = result == CLI_OK ? difference_tell(cli, &old, &new) : result;
+    side_done(&old);
+    side_done(&new);
+    return result;
+}
+
+enum cli_exit cli_policy_difference(struct cli *cli, const char *before, const char *after)
+{
+    struct side old = {.diags = {.errors_count = 0}}, new = {.diags = {.errors_count = 0}};
+    side_path(&old, before);
+    side_path(&new, after);
+    enum cli_exit result = difference_tell(cli, &old, &new);
     side_done(&old);
     side_done(&new);
     return result;

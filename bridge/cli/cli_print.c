@@ -15,7 +15,7 @@
 #define FIELDS_MAX 64  /* Of one object. */
 #define WIDTH_MAX 40
 #define WRAP_COLUMNS 100
-#define LAST_WIDTH_MIN 16 /* So much of the last column is there on the narrowest terminal. */
+#define LAST_WIDTH_MIN 8 /* So much of the last column is there on the narrowest terminal. */
 
 const struct nsh_value *cli_member(const struct nsh_value *item, const char *path)
 {
@@ -155,6 +155,12 @@ static size_t terminal_columns(void)
     return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+size_t cli_columns(void)
+{
+    size_t room = terminal_columns();
+    return room > 0 && room < WRAP_COLUMNS ? room : WRAP_COLUMNS;
+}
+
 void cli_print_wrapped(const char *first, const char *text)
 {
     fputs(first, stdout);
@@ -163,21 +169,21 @@ void cli_print_wrapped(const char *first, const char *text)
 
 void cli_print_rest(size_t indent, const char *text)
 {
-    size_t column = indent, room = terminal_columns();
-    room = room > 0 && room < WRAP_COLUMNS ? room : WRAP_COLUMNS;
+    size_t column = indent, room = cli_columns();
+    size_t gap = 0;
     while (*text != 0) {
         size_t count = strcspn(text, " ");
-        if (column > indent && column + 1 + count > room) {
+        if (column > indent && column + gap + count > room) {
             printf("\n%*s", (int)indent, "");
             column = indent;
         } else if (column > indent) {
-            putchar(' ');
-            column++;
+            column += (size_t)printf("%*s", (int)gap, "");
         }
         fwrite(text, 1, count, stdout);
         column += count;
         text += count;
-        text += strspn(text, " ");
+        gap = strspn(text, " ");
+        text += gap;
     }
     putchar('\n');
 }

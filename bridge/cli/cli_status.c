@@ -3,8 +3,6 @@
 
 #include "cli.h"
 
-#define COLUMNS_WANTED 100
-
 static bool is_nothing(const char *cell)
 {
     return strcmp(cell, "0") == 0 || strcmp(cell, "-") == 0 ||
@@ -37,7 +35,7 @@ static void print_counts(struct cli *cli, const char *title, const struct nsh_va
             *at = *at == '_' ? ' ' : *at;
         }
         size_t count = words == NULL ? 0 : strlen(words);
-        if (column > 11 && column + 3 + count > COLUMNS_WANTED) {
+        if (column > 11 && column + 3 + count > cli_columns()) {
             column = (size_t)printf("\n%11s", "") - 1;
         }
         column += (size_t)printf("%s%s", column == 11 ? "" : "   ", words == NULL ? "" : words);

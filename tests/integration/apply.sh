@@ -21,6 +21,7 @@ store = { path = "$dir/n.db"; };
 inventory = "inventory.conf"; policies = "policies"; drivers = "$NS_BUILD/tests/drivers";
 api = { socket = "$dir/api.sock"; };
 pager = { driver = "probe"; log = "$dir/calls"; };
+calendars: ( { name = "night"; from = "22:00"; to = "06:00"; } );
 EOT
 sed 's/for = "5m"/for = "9m"/' "$dir/policies/fan.policy" >"$dir/changed/fan.policy"
 sed 's/"fan"/"drive"/; s/fan.failed/drive.failed/' "$dir/policies/fan.policy" >"$dir/changed/drive.policy"
@@ -42,6 +43,8 @@ start
 out=$(ns policy apply --dry-run "$dir/changed" 2>&1) && fail "a difference is no success"
 has "the difference: changed" "$out" '~ when.for: 5m -> 9m'
 has "the difference: added" "$out" 'added +drive'
+mkdir "$dir/night" && sed 's/subject =/calendar = "night"; subject =/' "$dir/policies/fan.policy" >"$dir/night/fan.policy"
+has "the difference of what only the daemon can load" "$(ns policy apply --dry-run "$dir/night" 2>&1)" '\+ calendar = "night"'
 is "nothing was changed" "$(names)" "fan"
 is "without a terminal --yes is needed" "$(ns policy apply "$dir/changed" </dev/null >/dev/null 2>&1; echo $?)" 2
 is "nothing to confirm" "$(ns policy confirm >/dev/null 2>&1; echo $?)" 4
