@@ -195,7 +195,7 @@ static void check_stops(struct sim_world *world, const struct sim_host *host,
     if (host->hold.ms != 0) {
         sim_violation(world, "%s on %s, which a person holds", verb->name, host->name);
     }
-    if (host->late_ms > 0) {
+    if (host->late_ms > 0 && host->fresh_ms < host->late_ms) {
         sim_violation(world, "%s on %s, of which only old things were told", verb->name,
                       host->name);
     }

@@ -119,8 +119,9 @@ void fault_asked(struct sim_world *world, const struct sim_fault *fault, int how
         person_comes(world, fault, 20, 4, 2, true);
         person_comes(world, fault, 21, 9, 2, true);
         break;
-    case ASKED_NO:
+    case ASKED_NO: /* And another, who does not know of it, says yes later. */
         person_comes(world, fault, 20, 5, 1, false);
+        person_comes(world, fault, 21, 9, 0, true);
         break;
     case ASKED_NOBODY:
         break;

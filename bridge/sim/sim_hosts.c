@@ -146,6 +146,10 @@ void sim_say(struct sim_world *world, struct sim_host *host, const struct sim_ev
         .host = text_of(host->known ? host->name : ""),
         .message = text_of(message),
     };
+    int64_t age_max_ms = world->options->policies->defaults.guards.event_max_age_ms;
+    if (what->raise && event.received_ms - event.time_ms <= age_max_ms) {
+        host->fresh_ms = world->now_ms;
+    }
     event_send(world, &event, host->twice ? 3 : 1);
 }
 

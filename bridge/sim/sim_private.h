@@ -144,6 +144,7 @@ struct sim_host {
     int64_t broken_ms, told_ms, off_ms; /* When it broke; when the daemon could know. */
     int64_t late_ms;      /* Since then all that was said of it was too old to act on; 0: no. */
     int64_t alarmed_ms;   /* When something bad was last said of it, true or not. */
+    int64_t fresh_ms;     /* When something bad that was not too old was last said of it. */
     int64_t retell_ms;    /* So long until it is said again. */
     uint64_t told_number; /* The record after which what it said last is durable. */
     bool in_doubt;        /* An order ended without a clear answer, and nobody looked since. */
