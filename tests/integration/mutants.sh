@@ -43,6 +43,10 @@ mutant() { # WHAT FILE SED: apply, look, take back; NS_MUTANTS: only those whose
     fi
     cp "$dir/kept" "$file"
 }
+in_worlds() { # The same, and it is the simulated world that must notice
+    local tests=(test_sim)
+    mutant "$@"
+}
 # A guard that is never asked.
 for guard in $(sed -nE 's/^GUARD\("([a-z_-]+)".*/\1/p' bridge/engine/guards.def); do
     [ "$guard" != mode ] || continue # It only speaks.
@@ -87,5 +91,15 @@ mutant "a run that moved counts only where it is now" engine_move.c 's/^        
 mutant "interrupts leave the rack they happened in" engine_move.c 's/^            stamp_add(engine, host, (struct left_stamp).*$/(void)stamp;/'
 mutant "a freeze stays with the name" engine_move.c 's/^    freezes_follow(engine, from->name, to);$//'
 mutant "what was moved together goes on together" engine_budget.c 's/ domain->runs > max ? goes_before(engine, ask, domain) : NULL/ domain->runs > max \&\& false ? goes_before(engine, ask, domain) : NULL/'
+in_worlds "a no is not heard" engine_approve.c \
+    's/^    step_denied(engine, run, text, true);/    if (ask_of(run)->veto) { step_denied(engine, run, text, true); }/'
+in_worlds "a veto is not heard" engine_approve.c \
+    's/^    step_denied(engine, run, text, true);/    if (!ask_of(run)->veto) { step_denied(engine, run, text, true); }/'
+in_worlds "a lease holds nobody off" engine_lease.c \
+    '/^bool lease_check/,/^}/s/if (lease == NULL) {/if (lease == NULL || ask != NULL) {/; s/^        host_counts(engine, lease->host, change);/        (void)engine;/'
+in_worlds "a lease is not at work for the others" engine_lease.c 's/^        host_counts(engine, lease->host, change);/        (void)engine;/'
+in_worlds "a lease takes nothing from the budgets" engine_lease.c 's/^    stamp_in(engine, lease);/    (void)stamp_in;/'
+in_worlds "what is too old is acted on" guards.def 's/^GUARD("age", [A-Z_| ]*,/GUARD("age", 0,/'
+mutant "a host that is taken away counts as ready" engine_ready.c 's/ready += pool->members\[i\] != ask->host \&\& is_ready/ready += is_ready/'
 echo "$count mutants"
 exit $bad
