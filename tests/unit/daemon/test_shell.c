@@ -213,7 +213,7 @@ static void documents(void **state)
         {"host", "{\"id\":\"h1\"}", "\"addresses\":[\"10.0.0.1\"]"},
         {"host", "{\"id\":\"h1\"}", "\"bmc\":{\"driver\":\"probe\",\"address\":\"a1\"}"},
         {"policies", NULL, "\"name\":\"heal\""},
-        {"policy", "{\"id\":\"heal\"}", "\"steps\":[\"cycle: power.cycle\"]"},
+        {"policy", "{\"id\":\"heal\"}", "\"steps\":[\"cycle: power.cycle (timeout 5s)\"]"},
         {"drivers", NULL, "\"name\":\"probe\""},
         {"drivers", NULL, "\"breakers\":[]"},
         {"policies", NULL, "\"worst_case\":[{\"domain\":\"rack\",\"hosts_in_10m\":"},
