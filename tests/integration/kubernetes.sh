@@ -321,7 +321,7 @@ story_faults() {
     told "nonsense" '.code != "ok" and (.effect_possible | not)' true
     lab honest kube >/dev/null
     lab hang kube >/dev/null
-    call r1h01 probe timeout=1000
+    call r1h01 probe timeout=5000
     outcome "silence" timeout false
     lab honest kube >/dev/null
     lab mute kube >/dev/null
