@@ -177,6 +177,9 @@ struct cel_inputs {
     bool (*value)(void *arg, size_t index, struct cel_value *ret_value);
     void *arg;
     int64_t now_ms; /* Reserved for functions of the embedding; CEL itself has no clock. */
+    /* What several evaluations may take together; each takes its steps off. NULL: only
+     * CEL_STEPS_MAX counts. */
+    int64_t *steps_left;
 };
 
 /*

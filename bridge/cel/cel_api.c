@@ -157,13 +157,18 @@ static void run_start(struct cel_run *run, const struct cel_program *program,
     run->shapes = program->shapes;
     run->inputs = inputs;
     run->arena = arena;
-    run->steps = CEL_STEPS_MAX;
+    bool fewer = inputs->steps_left != NULL && *inputs->steps_left < CEL_STEPS_MAX;
+    run->steps = fewer ? *inputs->steps_left : CEL_STEPS_MAX;
+    run->budget = run->steps;
     run->stop = 0;
 }
 
 static int run_end(const struct cel_run *run, const struct cel_value *value,
                    struct cel_value *ret_value, struct nsh_error *err)
 {
+    if (run->inputs->steps_left != NULL) {
+        *run->inputs->steps_left -= run->budget - run->steps;
+    }
     if (run->stop == NSH_LIMIT) {
         return nsh_fail(err, NSH_LIMIT, "the condition took more than %d steps", CEL_STEPS_MAX);
     }

@@ -207,9 +207,9 @@ struct cel_run {
     const struct cel_shape *shapes;
     const struct cel_inputs *inputs;
     struct arena *arena;
-    int64_t steps;
-    uint64_t known; /* cel_eval_rest(): operands of the outermost && that are true. */
-    int stop;       /* NSH_LIMIT or NSH_NOMEM: everything returns at once. */
+    int64_t steps, budget; /* What is left, and was given. */
+    uint64_t known;        /* cel_eval_rest(): operands of the outermost && that are true. */
+    int stop;              /* NSH_LIMIT or NSH_NOMEM: everything returns at once. */
     struct cel_value locals[CEL_LOCALS_MAX];
 };
 

@@ -34,7 +34,7 @@ function(room path)
 endfunction()
 
 # room_each(FOLDER USES ...): every folder below bridge/FOLDER is a room that uses the same; each may name further
-# libraries and exclusions in its own room.cmake. Adding one touches no list.
+# libraries, rooms and folders of made headers in its own room.cmake. Adding one touches no list.
 function(room_each folder)
     file(GLOB children CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/bridge/${folder}
          ${CMAKE_SOURCE_DIR}/bridge/${folder}/*)
@@ -42,8 +42,13 @@ function(room_each folder)
     foreach(child ${children})
         if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/bridge/${folder}/${child})
             set(ROOM_LIBRARIES "")
+            set(ROOM_ROOMS "")
+            set(ROOM_INCLUDES "")
             include(${CMAKE_SOURCE_DIR}/bridge/${folder}/${child}/room.cmake OPTIONAL)
-            room(${folder}/${child} ${ARGN} LIBS ${ROOM_LIBRARIES})
+            room(${folder}/${child} ${ARGN} ${ROOM_ROOMS} LIBS ${ROOM_LIBRARIES})
+            if(ROOM_INCLUDES)
+                target_include_directories(ns_${folder}_${child} PRIVATE ${ROOM_INCLUDES})
+            endif()
             list(APPEND all ns_${folder}_${child})
         endif()
     endforeach()
