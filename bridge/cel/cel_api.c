@@ -157,7 +157,8 @@ static void run_start(struct cel_run *run, const struct cel_program *program,
     run->shapes = program->shapes;
     run->inputs = inputs;
     run->arena = arena;
-    bool fewer = inputs->steps_left != NULL && *inputs->steps_left < CEL_STEPS_MAX;
+    bool fewer =
+        inputs != NULL && inputs->steps_left != NULL && *inputs->steps_left < CEL_STEPS_MAX;
     run->steps = fewer ? *inputs->steps_left : CEL_STEPS_MAX;
     run->budget = run->steps;
     run->stop = 0;
@@ -166,7 +167,7 @@ static void run_start(struct cel_run *run, const struct cel_program *program,
 static int run_end(const struct cel_run *run, const struct cel_value *value,
                    struct cel_value *ret_value, struct nsh_error *err)
 {
-    if (run->inputs->steps_left != NULL) {
+    if (run->inputs != NULL && run->inputs->steps_left != NULL) {
         *run->inputs->steps_left -= run->budget - run->steps;
     }
     if (run->stop == NSH_LIMIT) {
