@@ -288,6 +288,11 @@ int64_t nsh_rest_unix_ms(const struct nsh_rest *rest)
     return rest->services->unix_ms(rest->services) + rest->skew_ms;
 }
 
+void nsh_rest_random(struct nsh_rest *rest, void *bytes, size_t bytes_count)
+{
+    rest->services->random(rest->services, bytes, bytes_count);
+}
+
 /* ---- secrets ---------------------------------------------------------------------------- */
 
 static void credential_set(struct nsh_rest *rest, char *taken)

@@ -122,6 +122,7 @@ int nsh_rest_credential(struct nsh_rest *rest, const char *header, struct nsh_er
 
 /* Unix time as the peer has it: ours until an answer told its own, or when both agree. */
 int64_t nsh_rest_unix_ms(const struct nsh_rest *rest);
+void nsh_rest_random(struct nsh_rest *rest, void *bytes, size_t bytes_count); /* For nonces. */
 
 /* ---- calls ------------------------------------------------------------------------------- */
 
