@@ -38,7 +38,8 @@ for room in abi base model cel policy engine signal; do
         bridge/$room/*.c bridge/$room/*.h 2>/dev/null | grep -vE '^bridge/(abi/driver\.h|base/|abi/[a-z0-9_]+\.c:[0-9]+:#include <time\.h>)') # Its calendar, not its clock.
     [ -z "$found" ] || complain "pure room includes I/O: $found"
 done
-found=$(grep -nE '\b(time|clock_gettime|gettimeofday|rand|random|getrandom)\(' bridge/{abi,cel,signal,policy,engine}/*.c 2>/dev/null)
+found=$(grep -nE '\b(time|clock_gettime|gettimeofday|rand|random|getrandom)\(' bridge/{abi,cel,signal,policy,engine}/*.c 2>/dev/null |
+    grep -v 'services->random(') # A driver's door, that the caller hands in.
 [ -z "$found" ] || complain "a clock or chance in a pure room: $found"
 
 # File names are unique; functions that are not static as well.
