@@ -20,8 +20,11 @@ struct nsh_stream {
     struct world *world;
     void (*ready)(void *arg, int code, const char *text);
     void *arg;
-    void *connection; /* The peer's; NULL: refused, or over. */
-    struct event *pending;
+    void *connection;       /* The peer's; NULL: refused, or over. */
+    struct event *pending;  /* ready() comes. */
+    struct event *delivery; /* What is on its way arrives. */
+    struct textbuf coming;
+    bool coming_end, coming_break;
     char *input;
     size_t input_bytes, input_read;
     unsigned wanted;
@@ -129,6 +132,23 @@ static void input_add(struct nsh_stream *stream, const char *bytes, size_t count
     stream->input_read = 0;
 }
 
+static void stream_arrived(void *arg)
+{
+    struct nsh_stream *stream = arg;
+    stream->delivery = NULL;
+    alloc_quiet(1);
+    if (stream->coming.count > 0) {
+        input_add(stream, stream->coming.at, stream->coming.count);
+    }
+    textbuf_done(&stream->coming);
+    alloc_quiet(-1);
+    stream->ended = stream->coming_end;
+    stream->broken = stream->coming_break;
+    if (stream->connected && stream->pending == NULL && stream_usable(stream)) {
+        stream_fire(stream);
+    }
+}
+
 static void answer_twist(struct nsh_stream *stream, const struct twist *twist,
                          const struct textbuf *answer, bool hang_up)
 {
@@ -136,17 +156,24 @@ static void answer_twist(struct nsh_stream *stream, const struct twist *twist,
     stream->world->silent = stream->world->silent || kind == TWIST_SILENCE_EVER;
     stream->silent = stream->silent || kind == TWIST_SILENCE || stream->world->silent;
     stream->slow = stream->slow || kind == TWIST_SLOW;
+    /* Behind bytes that came twice nothing makes sense, a clear no either. */
+    stream->world->ambiguous = stream->world->ambiguous || kind == TWIST_TWICE;
     if (stream->silent) {
         return;
     }
     size_t count = 0;
     char *bytes = world_twisted(twist, answer->at == NULL ? "" : answer->at, answer->count, &count);
     for (int i = 0; kind != TWIST_DISCONNECT && i < (kind == TWIST_TWICE ? 2 : 1); i++) {
-        input_add(stream, bytes, count);
+        textbuf_add(&stream->coming, (struct text){bytes, (uint32_t)count});
     }
     free(bytes);
-    stream->ended = stream->ended || hang_up || kind == TWIST_DISCONNECT || kind == TWIST_TRUNCATE;
-    stream->broken = stream->broken || kind == TWIST_RESET;
+    stream->coming_end =
+        stream->coming_end || hang_up || kind == TWIST_DISCONNECT || kind == TWIST_TRUNCATE;
+    stream->coming_break = stream->coming_break || kind == TWIST_RESET;
+    bool any = stream->coming.count > 0 || stream->coming_end || stream->coming_break;
+    if (any && stream->delivery == NULL) {
+        stream->delivery = world_later(stream->world, STREAM_DELAY_MS, stream_arrived, stream);
+    }
 }
 
 static void stream_talk(struct nsh_stream *stream, const void *bytes, size_t bytes_count,
@@ -274,12 +301,14 @@ static ssize_t fake_stream_write(struct nsh_services *services, struct nsh_strea
     }
     stream_schedule(stream);
     alloc_quiet(-1);
-    return stream->broken && twist.kind != TWIST_RESET ? -NSH_DISCONNECTED : (ssize_t)count;
+    return stream->broken ? -NSH_DISCONNECTED : (ssize_t)count;
 }
 
 static void stream_free(struct nsh_stream *stream)
 {
     world_never(stream->world, stream->pending);
+    world_never(stream->world, stream->delivery);
+    textbuf_done(&stream->coming);
     if (stream->connection != NULL) {
         stream->world->subject->streams->disconnected(stream->connection);
     }

@@ -56,7 +56,8 @@ void world_exchange_note(struct world *world, size_t reply_bytes, bool effect, b
     }
     world->effect_sent = true;
     bool spoilt = twist->kind == TWIST_GARBAGE || twist->kind == TWIST_TRUNCATE ||
-                  twist->kind == TWIST_FLIP || twist->kind == TWIST_TWICE;
+                  twist->kind == TWIST_FLIP || twist->kind == TWIST_TWICE ||
+                  twist->kind == TWIST_RESET || twist->kind == TWIST_SLOW;
     if (twist->kind == TWIST_STATUS || twist->kind == TWIST_TOO_LONG || (refused && spoilt)) {
         world->ambiguous = true; /* Which of them still are a clear no differs by protocol. */
     } else if (!refused || twist->kind != TWIST_NONE) {
