@@ -177,7 +177,8 @@ static void status_fail(struct ssh_call *call, const struct ssh_result *result)
     size_t count = strlen(words);
     ssh_words_add(text, sizeof text, words, count > WORDS_MAX ? WORDS_MAX : count);
     if (result->status == EXIT_NOT_FOUND) {
-        ssh_words_add(text, sizeof text, " (is it installed, and in the user's PATH?)", 48);
+        const char *hint = " (is it installed, and in the user's PATH?)";
+        ssh_words_add(text, sizeof text, hint, strlen(hint));
     }
     call_fail(call, NSH_FAILED, text);
 }
