@@ -81,12 +81,19 @@ static int driver_check(const struct drivers *drivers, const struct nsh_driver *
     return result;
 }
 
+/* A leak found at the end of the program can only be told by name while the module is there. */
+#ifdef NS_SANITIZED
+#define MODULE_STAYS RTLD_NODELETE
+#else
+#define MODULE_STAYS 0
+#endif
+
 static int module_load(struct drivers *drivers, const char *path, struct nsh_error *err)
 {
     if (drivers->modules_count == DRIVERS_COUNT_MAX) {
         return nsh_fail(err, NSH_LIMIT, "more than %d drivers", DRIVERS_COUNT_MAX);
     }
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | MODULE_STAYS);
     if (handle == NULL) {
         return nsh_fail(err, NSH_INVALID, "%s", dlerror());
     }

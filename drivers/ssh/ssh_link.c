@@ -10,6 +10,7 @@
 #include "ssh_link.h"
 
 #include "ssh_guard.h"
+#include "ssh_memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 
 #define STEPS_PER_TURN 64
 #define READ_BYTES 8192
+#define TURN_BYTES_MAX ((size_t)128 << 10) /* Less than the steps of a turn can take away. */
 #define KEPT_ANSWER_MS 5000 /* A kept session that stays silent longer is made anew. */
 #define KNOWN_HOSTS_MAX (8 << 20)
 #define PREFERENCE_MAX 160
@@ -73,7 +75,10 @@ struct ssh_link {
     struct nsh_stream *stream;
     LIBSSH2_SESSION *session;
     LIBSSH2_CHANNEL *channel;
-    struct nsh_timer *timer; /* Of the login, or of keeping. */
+    struct ssh_memory memory; /* The session's. */
+    struct ssh_debts debts;   /* The session's. */
+    size_t turn_bytes;        /* Read since the loop gave it the turn. */
+    struct nsh_timer *timer;  /* Of the login, or of keeping. */
     char *command;
     void (*done)(void *arg, const struct ssh_result *result);
     void (*gone)(void *arg);
@@ -81,27 +86,51 @@ struct ssh_link {
     struct output output, errors;
     char methods[128];
     unsigned kinds; /* Of host keys that are known. */
-    bool reused, sent, key_tried;
+    bool reused, sent;
+    bool exchanging; /* In the middle of the exchange of keys, and it has not failed. */
 };
 
 static void link_turn(struct ssh_link *link);
 static void stream_ready(void *arg, int code, const char *text);
 
-/* ---- libssh2's way to the peer ---- */
+/* ---- libssh2's way to memory and to the peer ---- */
+
+static LIBSSH2_ALLOC_FUNC(session_alloc)
+{
+    struct ssh_link *link = *abstract;
+    return ssh_memory_take(&link->memory, count);
+}
+
+static LIBSSH2_REALLOC_FUNC(session_realloc)
+{
+    struct ssh_link *link = *abstract;
+    return ssh_memory_resize(&link->memory, ptr, count);
+}
+
+static LIBSSH2_FREE_FUNC(session_release)
+{
+    struct ssh_link *link = *abstract;
+    ssh_memory_give(&link->memory, ptr);
+}
 
 static ssize_t stream_io(struct ssh_link *link, ssize_t done)
 {
     return done == -NSH_BUSY ? -EAGAIN : done < 0 ? -ECONNRESET : done;
 }
 
+/* libssh2 keeps all packets that it finds before it hands one out: it is not shown too many. */
 static LIBSSH2_RECV_FUNC(session_receive)
 {
     struct ssh_link *link = *abstract;
     if (link->stream == NULL) {
         return -ECONNRESET;
     }
-    return stream_io(link,
-                     link->services->stream_read(link->services, link->stream, buffer, length));
+    if (link->turn_bytes >= TURN_BYTES_MAX) {
+        return -EAGAIN;
+    }
+    ssize_t got = link->services->stream_read(link->services, link->stream, buffer, length);
+    link->turn_bytes += got > 0 ? (size_t)got : 0;
+    return stream_io(link, got);
 }
 
 static LIBSSH2_SEND_FUNC(session_send)
@@ -131,8 +160,13 @@ static void output_done(struct output *output)
     *output = (struct output){0};
 }
 
+/* In the middle of the exchange of keys only the exchange itself can free what it holds: it is told
+ * that the stream is gone. */
 static int session_free(struct ssh_link *link)
 {
+    if (link->exchanging) {
+        libssh2_session_handshake(link->session, NO_SOCKET);
+    }
     return libssh2_session_free(link->session);
 }
 
@@ -146,10 +180,13 @@ static void session_drop(struct ssh_link *link)
     }
     if (link->session != NULL) {
         int freed = 0;
-        ssh_guard_run(session_free, link, &freed); /* With its channel. */
+        ssh_guard_run(&link->debts, session_free, link, &freed); /* With its channel. */
         link->session = NULL;
         link->channel = NULL;
+        ssh_debts_pay(&link->debts);
+        ssh_memory_clear(&link->memory);
     }
+    link->exchanging = false;
     link->state = LINK_CLOSED;
 }
 
@@ -210,7 +247,7 @@ static void link_fail_library(struct ssh_link *link, int error)
     libssh2_session_last_error(link->session, &words, &count, 0);
     switch (error) {
     case LIBSSH2_ERROR_ALLOC:
-        code = NSH_NOMEM;
+        code = link->memory.full ? NSH_LIMIT : NSH_NOMEM;
         break;
     case LIBSSH2_ERROR_SOCKET_SEND:
     case LIBSSH2_ERROR_SOCKET_RECV:
@@ -352,7 +389,7 @@ static int session_begin(struct ssh_link *link)
 {
     char preference[PREFERENCE_MAX] = "";
     /* With one's own arguments the callbacks find the link. */
-    link->session = libssh2_session_init_ex(NULL, NULL, NULL, link);
+    link->session = libssh2_session_init_ex(session_alloc, session_release, session_realloc, link);
     if (link->session == NULL) {
         return -NSH_NOMEM;
     }
@@ -608,15 +645,17 @@ static void link_wait(struct ssh_link *link, bool go_on)
 
 static void link_turn(struct ssh_link *link)
 {
+    link->turn_bytes = 0;
     for (int i = 0; i < STEPS_PER_TURN; i++) {
         int result = 0;
-        if (!ssh_guard_run(steps[link->state], link, &result)) {
+        if (!ssh_guard_run(&link->debts, steps[link->state], link, &result)) {
             link_fail(link, NSH_PROTOCOL, "a packet that makes no sense");
             return;
         }
         if (result == LINK_GONE) {
             return;
         }
+        link->exchanging = link->state == LINK_HANDSHAKE && result == LIBSSH2_ERROR_EAGAIN;
         if (result == LIBSSH2_ERROR_EAGAIN) {
             link_wait(link, false);
             return;
