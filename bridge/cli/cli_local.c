@@ -43,6 +43,7 @@ enum cli_exit cli_site_defaults(struct cli *cli, struct policy_defaults *default
         struct conf *root = conf_read(cli->flags.config, &cli->arena, &diags);
         if (root != NULL) {
             policy_defaults_read(root, defaults, &diags);
+            policy_functions_read(root, &cli->arena, defaults, &diags);
         }
     }
     cli_diags_show(cli, &diags);

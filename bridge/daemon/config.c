@@ -302,6 +302,7 @@ static struct config *config_take(struct config *config, struct conf *root, stru
         config->drivers = config->drivers[0] == '\0' ? NS_DRIVER_DIR : config->drivers;
         config->policy = policy_defaults_builtin();
         policy_defaults_read(root, &config->policy, diags);
+        policy_functions_read(root, &config->arena, &config->policy, diags);
         conf_get(root, "defaults");
         conf_get(root, "guards");
         conf_get(root, "calendars");

@@ -58,6 +58,42 @@ static void check_services(const struct config *config, const struct drivers *dr
     }
 }
 
+/* ---- functions against the drivers that carry them out ---- */
+
+static int function_check(const struct drivers *drivers, const struct policy_declared *function,
+                          struct arena *arena, struct nsh_error *err)
+{
+    struct nsh_value checked;
+    const struct nsh_driver *driver = drivers_learn(drivers, function->driver);
+    if (driver == NULL) {
+        return nsh_fail(err, NSH_NOT_FOUND, "no driver '%.64s' is installed", function->driver);
+    }
+    if (!driver_takes_functions(driver)) {
+        return nsh_fail(
+            err, NSH_INVALID,
+            "driver %s has verbs of its own and runs no functions: exec and function do",
+            driver->name);
+    }
+    int result = options_table_check(function->verb.args, function->verb.args_count, err) < 0
+                     ? nsh_wrap(err, "params")
+                     : options_check(driver->options, driver->options_count, &function->settings,
+                                     NULL, NULL, arena, &checked, err);
+    return result < 0 ? nsh_wrap(err, "function %s", function->verb.name) : 0;
+}
+
+static void check_functions(const struct config *config, const struct drivers *drivers,
+                            struct diags *diags)
+{
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    for (size_t i = 0; i < config->policy.functions_count; i++) {
+        const struct policy_declared *function = &config->policy.functions[i];
+        struct nsh_error err = {0};
+        if (function_check(drivers, function, &arena, &err) < 0) {
+            diag_add(diags, DIAG_ERROR, function->at, NULL, "%s", err.text);
+        }
+    }
+}
+
 /* What is wrong with a binding, or an empty text. */
 static void binding_mistake(const struct drivers *drivers, const struct binding *binding,
                             struct arena *arena, struct nsh_error *err)
@@ -171,6 +207,7 @@ struct generation *generation_load(struct config *config, const struct drivers *
     generation->policies =
         policy_load(config->policies, &config->policy, verbs, verbs_count, diags);
     check_services(config, drivers, diags);
+    check_functions(config, drivers, diags);
     check_traps(config, diags);
     if (generation->inventory != NULL) {
         if (!generation_tell_identity(generation->inventory, drivers)) {

@@ -17,6 +17,7 @@
 
 #define DEVICE_BYTES_MAX 320
 #define SERVICE_PREFIX "service/"
+#define FUNCTION_PREFIX SERVICE_PREFIX "function/"
 #define LABELS_BYTES_MAX 320
 
 int shell_secret(void *arg, const char *reference, struct arena *arena, const char **ret_secret,
@@ -210,6 +211,22 @@ static int call_host(struct shell *shell, enum binding_kind kind, struct drivers
     return 0;
 }
 
+/* What the configuration declares: its own settings, whatever the host's bindings are. */
+static int call_function(struct shell *shell, struct drivers_call *call, char *device,
+                         struct nsh_error *err)
+{
+    const struct policy_declared *function =
+        policy_function_find(&shell->generation->config->policy, text_of(call->verb));
+    if (function == NULL) {
+        return nsh_fail(err, NSH_UNSUPPORTED, "no function %s is configured any more", call->verb);
+    }
+    call->driver = function->driver;
+    call->settings = &function->settings;
+    call->function = &function->verb;
+    snprintf(device, DEVICE_BYTES_MAX, FUNCTION_PREFIX "%s", function->verb.name);
+    return 0;
+}
+
 static const char *chars_of(struct shell *shell, struct text text)
 {
     const char *chars = arena_copy(&shell->scratch, text.count == 0 ? "" : text.at, text.count);
@@ -229,8 +246,9 @@ static int call_start(struct shell *shell, const struct engine_call *call, const
         .args = &call->args,
         .timeout_ms = call->timeout_ms,
     };
-    int result = call->binding == BINDING_NONE
-                     ? call_service(shell, &start, device, err)
+    int result = call->binding == BINDING_NONE ? call_service(shell, &start, device, err)
+                 : call->binding == BINDING_FUNCTION
+                     ? call_function(shell, &start, device, err)
                      : call_host(shell, call->binding, &start, device, err);
     if (result < 0) {
         return result;
@@ -281,6 +299,11 @@ const struct nsh_value *shell_device_settings(void *arg, const char *device)
     const struct shell *shell = arg;
     const char *slash = strrchr(device, '/');
     NSH_ASSERT(slash != NULL);
+    if (strncmp(device, FUNCTION_PREFIX, strlen(FUNCTION_PREFIX)) == 0) {
+        const struct policy_declared *function =
+            policy_function_find(&shell->generation->config->policy, text_of(slash + 1));
+        return function == NULL ? NULL : &function->settings;
+    }
     if (strncmp(device, SERVICE_PREFIX, strlen(SERVICE_PREFIX)) == 0) {
         return service_settings(service_of(shell->generation->config, slash + 1));
     }

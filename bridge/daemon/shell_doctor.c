@@ -269,6 +269,25 @@ static void doctor_fill_services(struct shell *shell, struct doctor *doctor, con
     }
 }
 
+/* Each function by its driver's doctor: which driver that is, or that it is a function, names it.
+ */
+static void doctor_fill_functions(struct shell *shell, struct doctor *doctor, const char *id)
+{
+    const struct policy_defaults *site = &doctor->generation->config->policy;
+    for (size_t i = 0; i < site->functions_count; i++) {
+        const struct policy_declared *function = &site->functions[i];
+        bool ours = strcmp(id, POLICY_FUNCTIONS_DRIVER) == 0;
+        const char *place =
+            arena_printf(&doctor->request->arena, "function/%s", function->verb.name);
+        if (place != NULL) {
+            doctor_take(
+                shell, doctor, ours ? "" : id,
+                (struct patient){.host = "", .place = place, .settings = &function->settings},
+                function->driver);
+        }
+    }
+}
+
 static void doctor_fill(struct shell *shell, struct doctor *doctor, const char *id,
                         const char *only)
 {
@@ -288,6 +307,7 @@ static void doctor_fill(struct shell *shell, struct doctor *doctor, const char *
     }
     if (only[0] == '\0') {
         doctor_fill_services(shell, doctor, id);
+        doctor_fill_functions(shell, doctor, id);
     }
 }
 
@@ -297,7 +317,9 @@ void shell_doctor(struct shell *shell, struct shell_request *request)
     const char *only = nsh_get_text(&request->args, "host", "");
     struct nsh_error err = {0};
     bool all = id[0] == '\0' || strcmp(id, "all") == 0;
-    if (!all && !drivers_installed(shell->drivers, id)) {
+    bool functions = strcmp(id, POLICY_FUNCTIONS_DRIVER) == 0 &&
+                     shell->generation->config->policy.functions_count > 0;
+    if (!all && !functions && !drivers_installed(shell->drivers, id)) {
         nsh_fail(&err, NSH_NOT_FOUND, "no driver '%.64s' is installed", id);
     } else if (only[0] != '\0' &&
                inventory_host(shell->generation->inventory, text_of(only)) == NULL) {
@@ -307,9 +329,11 @@ void shell_doctor(struct shell *shell, struct shell_request *request)
     }
     struct doctor *doctor = err.code == 0 ? calloc(1, sizeof *doctor) : NULL;
     size_t hosts = shell->generation->inventory->hosts_count;
-    struct patient *patients =
-        doctor == NULL ? NULL
-                       : calloc(hosts * HOST_BINDINGS_MAX + SERVICES_COUNT_MAX, sizeof *patients);
+    struct patient *patients = doctor == NULL
+                                   ? NULL
+                                   : calloc(hosts * HOST_BINDINGS_MAX + SERVICES_COUNT_MAX +
+                                                shell->generation->config->policy.functions_count,
+                                            sizeof *patients);
     if (patients == NULL) {
         if (err.code == 0) {
             nsh_fail(&err, NSH_NOMEM, "out of memory");

@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "loop/drivers.h"
 
+#define FUNCTIONS_SUMMARY "Functions of the configuration: programs, kept workers, remote ones."
+
 static void add_text(struct textbuf *out, const char *name, const char *value)
 {
     if (value != NULL && value[0] != '\0') {
@@ -75,6 +77,26 @@ static void add_agent(void *arg, const char *name, const struct nsh_driver *know
                                  "\"broken\":0,\"verbs\":[]}");
 }
 
+/* Those of the configuration, as a driver: that is how a policy uses them. */
+static void add_functions(struct textbuf *out, const struct shell *shell,
+                          const struct nsh_value *breakers)
+{
+    const struct policy_defaults *site = &shell->generation->config->policy;
+    if (site->functions_count == 0) {
+        return;
+    }
+    textbuf_addf(
+        out,
+        ",{\"name\":\"" POLICY_FUNCTIONS_DRIVER "\",\"summary\":\"" FUNCTIONS_SUMMARY
+        "\",\"maturity\":\"proven\",\"devices\":%zu,\"running\":0,\"broken\":%u,\"verbs\":[",
+        site->functions_count, endpoints_not_closed(breakers, POLICY_FUNCTIONS_DRIVER));
+    for (size_t i = 0; i < site->functions_count; i++) {
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        textbuf_add_json(out, text_of(site->functions[i].verb.name));
+    }
+    textbuf_add_chars(out, "]}");
+}
+
 /* The engine's breakers, in arena; NULL: it could not be asked. */
 static const struct nsh_value *breakers_of(struct shell *shell, struct arena *arena,
                                            struct nsh_value *reply)
@@ -114,6 +136,7 @@ void shell_drivers(struct shell *shell, struct shell_request *request)
         textbuf_add_chars(&out, i == 0 ? "" : ",");
         add_driver(&out, shell->drivers, driver, breakers);
     }
+    add_functions(&out, shell, breakers);
     struct agents_list agents = {&out, shell->drivers, breakers};
     drivers_agents_each(shell->drivers, add_agent, &agents); /* Of exec: it is not the first. */
     textbuf_add_char(&out, ']');
@@ -170,13 +193,30 @@ static void add_verb(struct textbuf *out, const struct nsh_verb *verb)
     textbuf_add_char(out, '}');
 }
 
+static void functions_write(struct textbuf *out, const struct policy_defaults *site)
+{
+    textbuf_add_chars(out, "{\"apiVersion\":\"nightshift/v1\",\"kind\":\"Driver\",\"name\":"
+                           "\"" POLICY_FUNCTIONS_DRIVER "\",\"summary\":\"" FUNCTIONS_SUMMARY
+                           "\",\"maturity\":\"proven\",\"options\":[],\"verbs\":[");
+    for (size_t i = 0; i < site->functions_count; i++) {
+        textbuf_add_chars(out, i == 0 ? "" : ",");
+        add_verb(out, &site->functions[i].verb);
+    }
+    textbuf_add_chars(out, "]}");
+}
+
 /* A job: an agent that nobody named yet is asked what it takes. */
 static int driver_write(struct shell_job *job, struct store_reader *reader, struct nsh_error *err)
 {
     struct textbuf *out = &job->document;
     const char *id = nsh_get_text(&job->request->args, "id", "");
-    const struct nsh_driver *driver = drivers_learn(job->shell->drivers, id);
+    const struct policy_defaults *site = &job->generation->config->policy;
     (void)reader;
+    if (strcmp(id, POLICY_FUNCTIONS_DRIVER) == 0 && site->functions_count > 0) {
+        functions_write(out, site);
+        return 0;
+    }
+    const struct nsh_driver *driver = drivers_learn(job->shell->drivers, id);
     if (driver == NULL) {
         return nsh_fail(err, NSH_NOT_FOUND, "no driver '%.64s' is installed", id);
     }

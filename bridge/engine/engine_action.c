@@ -194,6 +194,9 @@ static const char *driver_of(struct engine *engine, const struct run *run, const
                                    run->subject, verb->name);
         return NULL;
     }
+    if (verb->binding == BINDING_FUNCTION) {
+        return verb->driver;
+    }
     const struct binding *binding = host_binding(run->host->host, verb->binding);
     if (binding == NULL || (verb->driver != NULL && strcmp(verb->driver, binding->driver) != 0)) {
         *ret_text = scratch_printf(engine, "%s has no %s binding%s%s for %s", run->host->name,
@@ -333,6 +336,11 @@ static bool call_out(struct engine *engine, struct action *action)
         .verb = arena_text(arena, text_of(name)),
         .timeout_ms = timeout_ms,
     };
+    const struct verb *reads = action->reading ? verb_find(text_of(name)) : NULL;
+    if (verb->binding == BINDING_FUNCTION && reads != NULL) {
+        call.binding = reads->binding; /* A function may be proven by what the host itself says. */
+        call.driver = TEXT("");
+    }
     if (call.action.at == NULL || call.host.at == NULL || call.driver.at == NULL ||
         call.verb.at == NULL ||
         !arena_value(arena, action->reading ? &none : &action->args, &call.args) ||

@@ -36,6 +36,9 @@ static const char *endpoint_of(const struct binding *binding)
 static struct text endpoint_key(struct engine *engine, const struct action *action)
 {
     const struct host_state *host = action->run->host;
+    if (action->verb->binding == BINDING_FUNCTION) {
+        return text_of(scratch_printf(engine, "%s %s", action->verb->driver, action->verb->name));
+    }
     const struct binding *binding = verb_speaks(action->verb) || host == NULL || host->host == NULL
                                         ? NULL
                                         : host_binding(host->host, action->verb->binding);

@@ -242,7 +242,7 @@ void fleet_read_bindings(struct fleet_build *build, struct conf *const own[KEYS_
                          struct host *host)
 {
     struct binding bindings[HOST_BINDINGS_MAX];
-    for (int kind = BINDING_BMC; kind < BINDINGS_COUNT; kind++) {
+    for (int kind = BINDING_BMC; kind < BINDING_FUNCTION; kind++) {
         struct conf *setting = own[KEY_BINDING_FIRST + kind - BINDING_BMC];
         if (setting != NULL) {
             bindings_read_kind(build, setting, (enum binding_kind)kind, host, bindings);

@@ -334,9 +334,39 @@ static void host_trace(void *arg, const struct nsh_op *op, const char *line)
     textbuf_add_safe(&call->trace, text_of(line));
 }
 
-static int call_new(struct drivers *drivers, const struct drivers_call *from,
-                    struct host_device *device, const struct nsh_verb *verb,
-                    struct host_call **ret_call, struct nsh_error *err)
+/* What the configuration declares may be gone before the call is: its own copy. */
+static const struct nsh_verb *function_copy(const struct nsh_verb *from, struct arena *arena)
+{
+    struct nsh_verb *verb = arena_alloc(arena, sizeof *verb);
+    if (verb != NULL) {
+        *verb = (struct nsh_verb){
+            .name = arena_copy(arena, from->name, strlen(from->name)),
+            .effect = from->effect,
+            .flags = from->flags,
+            .timeout_ms_default = from->timeout_ms_default,
+            .help = "",
+        };
+    }
+    return verb == NULL || verb->name == NULL ? NULL : verb;
+}
+
+static int args_take(struct host_call *call, const struct nsh_verb *verb,
+                     const struct nsh_value *given, struct nsh_value *args, struct nsh_error *err)
+{
+    static const struct nsh_value nothing = {.type = NSH_MAP};
+    if ((verb->flags & NSH_ANY_ARGS) != 0) {
+        given = given == NULL || given->type != NSH_MAP ? &nothing : given;
+        bool copied = arena_value(&call->arena, given, args);
+        return copied ? 0 : nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    int result =
+        options_check(verb->args, verb->args_count, given, NULL, NULL, &call->arena, args, err);
+    return result < 0 ? nsh_wrap(err, "arguments of %s", verb->name) : 0;
+}
+
+/* The arguments are checked against verb; the driver sees of a function what is copied. */
+static int call_new(const struct drivers_call *from, struct host_device *device,
+                    const struct nsh_verb *verb, struct host_call **ret_call, struct nsh_error *err)
 {
     struct host_call *call = calloc(1, sizeof *call);
     struct nsh_value *args = NULL;
@@ -345,7 +375,7 @@ static int call_new(struct drivers *drivers, const struct drivers_call *from,
         args = arena_alloc(&call->arena, sizeof *args);
         call->action = arena_text(&call->arena, text_of(from->action));
         call->op = (struct nsh_op){
-            .verb = verb,
+            .verb = from->function == NULL ? verb : function_copy(verb, &call->arena),
             .args = args,
             .token = call->action.at,
             .host = arena_copy(&call->arena, from->host == NULL ? "" : from->host,
@@ -353,22 +383,12 @@ static int call_new(struct drivers *drivers, const struct drivers_call *from,
             .timeout_ms = from->timeout_ms == 0 ? verb->timeout_ms_default : from->timeout_ms,
         };
         call->device = device;
-        if (args == NULL || call->action.at == NULL || call->op.host == NULL) {
+        if (args == NULL || call->action.at == NULL || call->op.host == NULL ||
+            call->op.verb == NULL) {
             result = nsh_fail(err, NSH_NOMEM, "out of memory");
         }
     }
-    if (result == 0 && (verb->flags & NSH_ANY_ARGS) != 0) {
-        static const struct nsh_value nothing = {.type = NSH_MAP};
-        const struct nsh_value *given = from->args == NULL ? &nothing : from->args;
-        bool copied = arena_value(&call->arena, given->type == NSH_MAP ? given : &nothing, args);
-        result = copied ? 0 : nsh_fail(err, NSH_NOMEM, "out of memory");
-    } else if (result == 0) {
-        result = options_check(verb->args, verb->args_count, from->args, NULL, NULL, &call->arena,
-                               args, err);
-        if (result < 0) {
-            nsh_wrap(err, "arguments of %s", verb->name);
-        }
-    }
+    result = result < 0 ? result : args_take(call, verb, from->args, args, err);
     if (result < 0) {
         if (call != NULL) {
             arena_done(&call->arena);
@@ -391,13 +411,15 @@ static int call_drop(struct host_call *call, int result)
 int drivers_start(struct drivers *drivers, const struct drivers_call *from, struct nsh_error *err)
 {
     const struct nsh_driver *driver = drivers_find(drivers, from->driver);
-    const struct nsh_verb *verb = driver == NULL ? NULL : driver_verb(driver, from->verb);
+    const struct nsh_verb *verb = from->function != NULL ? from->function
+                                  : driver == NULL       ? NULL
+                                                         : driver_verb(driver, from->verb);
     struct host_device *device = NULL;
     struct host_call *call = NULL;
     if (driver == NULL) {
         return nsh_fail(err, NSH_NOT_FOUND, "no driver '%s' is installed", from->driver);
     }
-    if (verb == NULL) {
+    if (verb == NULL || (from->function != NULL && !driver_takes_functions(driver))) {
         return nsh_fail(err, NSH_UNSUPPORTED, "driver %s has no %s", driver->name, from->verb);
     }
     if (drivers->stopping || drivers->calls.count == CALLS_COUNT_MAX) {
@@ -409,7 +431,7 @@ int drivers_start(struct drivers *drivers, const struct drivers_call *from, stru
     }
     int result = device_for(drivers, from, driver, &device, err);
     if (result == 0) {
-        result = call_new(drivers, from, device, verb, &call, err);
+        result = call_new(from, device, verb, &call, err);
     }
     if (result != 0) {
         return result;

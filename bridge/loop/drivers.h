@@ -37,6 +37,9 @@ void drivers_agents_each(const struct drivers *drivers,
 const struct nsh_verb *driver_verb(const struct nsh_driver *driver,
                                    const char *name); /* NULL: it has none. */
 
+/* It runs what others wrote: any verb, any arguments (exec, function). */
+bool driver_takes_functions(const struct nsh_driver *driver);
+
 /* The verbs that only one driver has, as struct verb for the policy checker; in arena. */
 const struct verb *drivers_verbs(const struct drivers *drivers, struct arena *arena,
                                  size_t *ret_count);
@@ -52,6 +55,10 @@ int options_check(const struct nsh_option *options, size_t options_count,
                   const struct nsh_value *given, drivers_secret_fn secret, void *secret_arg,
                   struct arena *arena, struct nsh_value *ret_checked, struct nsh_error *err);
 
+/* A table of options: names, types, presets, ranges. */
+int options_table_check(const struct nsh_option *options, size_t options_count,
+                        struct nsh_error *err);
+
 /* ---- calls (loop thread)
  * ------------------------------------------------------------------------------------- */
 
@@ -62,6 +69,9 @@ struct drivers_call {
                            each key. */
     const char *driver;
     const char *verb;
+    /* A function of the configuration, carried out by a driver that takes any (exec, function);
+     * copied. NULL: `verb` is one of the driver's own. */
+    const struct nsh_verb *function;
     const struct nsh_value *settings; /* As in the inventory. */
     const struct nsh_value *args;
     uint32_t timeout_ms; /* At this time the call is cancelled; when complete() does not follow

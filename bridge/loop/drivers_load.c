@@ -208,6 +208,15 @@ const struct nsh_verb *driver_verb(const struct nsh_driver *driver, const char *
     return NULL;
 }
 
+bool driver_takes_functions(const struct nsh_driver *driver)
+{
+    bool any = false;
+    for (size_t i = 0; i < driver->verbs_count; i++) {
+        any = any || ((driver->verbs[i].flags & (NSH_ANY_ARGS | NSH_NOTIFIES)) == NSH_ANY_ARGS);
+    }
+    return any;
+}
+
 const struct verb *drivers_verbs(const struct drivers *drivers, struct arena *arena,
                                  size_t *ret_count)
 {

@@ -47,8 +47,4 @@ void agents_each(struct agents *agents,
                  void *arg);
 const char *agents_folder(void);
 
-/* A table a module may not have: names, types, presets, verbs against the vocabulary. */
-int options_table_check(const struct nsh_option *options, size_t options_count,
-                        struct nsh_error *err);
-
 #endif

@@ -284,6 +284,18 @@ struct policy_guards {
     uint32_t freeze_calendars; /* Bits: while one of them is open nothing is changed. */
 };
 
+#define POLICY_FUNCTIONS_MAX 256
+#define POLICY_FUNCTIONS_DRIVER "functions" /* What their verbs name as their driver. */
+
+/* `functions` of nightshift.conf: what a policy says as it says a driver's verb. */
+struct policy_declared {
+    struct nsh_verb verb; /* Its name, effect, proof, time-out, and what it takes. */
+    bool restores;
+    const char *driver; /* What carries it out, and the settings of that. */
+    struct nsh_value settings;
+    struct nsh_place at;
+};
+
 struct policy_defaults {
     enum policy_mode mode;   /* POLICY_OBSERVE: new policies start there. */
     bool asks_always;        /* For rehearsals: the gate of mode approve is there in any mode. */
@@ -296,6 +308,8 @@ struct policy_defaults {
     struct policy_calendars calendars; /* The site's. */
     struct policy_metric metrics[POLICY_METRICS_MAX];
     size_t metrics_count;
+    const struct policy_declared *functions; /* Memory of whoever read them; a set keeps none. */
+    size_t functions_count;
 };
 
 enum policy_worst_kind {
@@ -320,6 +334,8 @@ struct policy_set {
     const struct cel_zone *zones[CALENDARS_MAX]; /* Of the calendars. */
     const struct policy *policies;
     size_t policies_count;
+    const struct verb *functions; /* Those that were declared, whether or not a policy says them. */
+    size_t functions_count;
     struct map by_name;
     struct map by_event;               /* Exact event type -> struct policy_list. */
     struct map by_metric;              /* Metric -> struct policy_list. */
@@ -343,6 +359,14 @@ struct policy_list {
 struct policy_defaults policy_defaults_builtin(void);
 /* `defaults`, `guards` and `calendars` of nightshift.conf. */
 void policy_defaults_read(struct conf *root, struct policy_defaults *defaults, struct diags *diags);
+/* `functions`, into arena; those that defaults has already stay when root says none. */
+void policy_functions_read(struct conf *root, struct arena *arena, struct policy_defaults *defaults,
+                           struct diags *diags);
+const struct policy_declared *policy_function_find(const struct policy_defaults *defaults,
+                                                   struct text name);
+struct verb policy_function_verb(const struct policy_declared *function);
+/* A verb of the vocabulary, or a function of the set; NULL: neither. */
+const struct verb *policy_set_verb(const struct policy_set *set, struct text name);
 
 /*
  * Load every *.policy of a folder (or one file). NULL when diags got an error. extra_verbs: the

@@ -136,7 +136,7 @@ void policy_args_read(struct policy_loader *loader, struct conf *group, const st
     }
     const struct nsh_option *options = NULL;
     size_t count = 0, used = 0;
-    bool known = verb != NULL && verb_args(verb, &options, &count);
+    bool known = verb != NULL && policy_args_of(loader, verb, &options, &count);
     struct policy_template *with = policy_alloc(loader, group->children_count + 1, sizeof *with);
     for (struct conf *setting = group->first; setting != NULL && with != NULL;
          setting = setting->next) {
@@ -156,4 +156,41 @@ void policy_args_read(struct policy_loader *loader, struct conf *group, const st
     }
     step->with = with;
     step->with_count = used;
+}
+
+bool policy_args_of(const struct policy_loader *loader, const struct verb *verb,
+                    const struct nsh_option **ret_args, size_t *ret_count)
+{
+    for (size_t i = 0; verb->binding == BINDING_FUNCTION && i < loader->functions_count; i++) {
+        const struct nsh_verb *declared = &loader->functions[i].verb;
+        if (strcmp(declared->name, verb->name) == 0) {
+            *ret_args = declared->args;
+            *ret_count = declared->args_count;
+            return true;
+        }
+    }
+    return verb_args(verb, ret_args, ret_count);
+}
+
+void policy_args_required(struct policy_loader *loader, const struct conf *group,
+                          const struct policy_step *step)
+{
+    const struct nsh_option *options = NULL;
+    size_t count = 0;
+    if (step->verb == NULL || !policy_args_of(loader, step->verb, &options, &count)) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool given = (options[i].flags & NSH_REQUIRED) == 0 || options[i].preset != NULL;
+        for (size_t w = 0; !given && w < step->with_count; w++) {
+            given = step->with[w].name != NULL && strcmp(step->with[w].name, options[i].name) == 0;
+        }
+        if (!given) {
+            CLEANUP(textbuf_donep) struct textbuf remedy = {0};
+            textbuf_addf(&remedy, "such as with = { %s = %s; }", options[i].name,
+                         policy_types[options[i].type].example);
+            diag_add(loader->diags, DIAG_ERROR, group->value_at, remedy.at, "%s needs '%s'",
+                     step->verb->name, options[i].name);
+        }
+    }
 }

@@ -52,7 +52,8 @@ struct policy_keys {
 
 extern const struct policy_keys policy_keys_policy, policy_keys_when, policy_keys_branch,
     policy_keys_limits, policy_keys_step, policy_keys_defaults, policy_keys_defaults_step,
-    policy_keys_guards, policy_keys_brake, policy_keys_approve, policy_keys_veto, policy_keys_hold;
+    policy_keys_guards, policy_keys_brake, policy_keys_approve, policy_keys_veto, policy_keys_hold,
+    policy_keys_function, policy_keys_param;
 
 extern const char *const policy_mode_words[]; /* In the order of enum policy_mode. */
 

@@ -59,11 +59,11 @@ void policy_need_read(struct policy_loader *loader, struct conf *setting, void *
 }
 
 /* Which of the step's arguments its undo takes too. */
-static bool takes(const struct verb *verb, const char *name)
+static bool takes(const struct policy_loader *loader, const struct verb *verb, const char *name)
 {
     const struct nsh_option *options = NULL;
     size_t count = 0;
-    if (!verb_args(verb, &options, &count)) {
+    if (!policy_args_of(loader, verb, &options, &count)) {
         return true; /* The driver checks it. */
     }
     for (size_t i = 0; i < count; i++) {
@@ -116,7 +116,7 @@ void policy_undo_finish(struct policy_loader *loader, struct conf *group, struct
                                  .parallel = step->parallel,
                                  .at = policy_keep_place(loader, setting->value_at)};
     for (size_t i = 0; i < step->with_count; i++) {
-        if (takes(verb, step->with[i].name)) {
+        if (takes(loader, verb, step->with[i].name)) {
             with[undo->with_count++] = step->with[i];
         }
     }

@@ -26,6 +26,8 @@ struct policy_loader {
     struct arena scratch; /* Of the file that is read. */
     struct diags *diags;
     const struct policy_calendars *calendars; /* While defaults are read. */
+    const struct policy_declared *functions;  /* The site's. */
+    size_t functions_count;
     const struct verb *extra_verbs;
     size_t extra_verbs_count;
     struct map verbs;        /* Those of drivers that are used: name -> struct verb of the set. */
@@ -97,6 +99,9 @@ void policy_else_read(struct policy_loader *loader, struct conf *list, void *pol
 
 /* The verb that setting names; NULL after a diagnostic. */
 const struct verb *policy_verb(struct policy_loader *loader, struct conf *setting);
+/* A verb of a driver or a function, kept in the set: the caller's table need not outlive the
+ * loading. */
+const struct verb *policy_keep_verb(struct policy_loader *loader, const struct verb *verb);
 
 /* ---- policy_stance.c: what a policy says beside its trigger and its steps ---- */
 
@@ -144,6 +149,12 @@ void policy_ask_ladder(struct policy_loader *loader, struct conf *group);
 /* `with` of a step against what the verb takes. */
 void policy_args_read(struct policy_loader *loader, struct conf *group, const struct verb *verb,
                       struct policy_step *step);
+/* What a verb takes, of the vocabulary or of a function; false: its driver checks it. */
+bool policy_args_of(const struct policy_loader *loader, const struct verb *verb,
+                    const struct nsh_option **ret_args, size_t *ret_count);
+/* When the step is read: nothing that a function requires is left out. */
+void policy_args_required(struct policy_loader *loader, const struct conf *group,
+                          const struct policy_step *step);
 
 /* ---- policy_calendar_read.c ---- */
 

@@ -323,7 +323,8 @@ static bool loader_init(struct policy_loader *loader)
         count++;
     }
     loader->set = calloc(1, sizeof *loader->set);
-    loader->verb_names = calloc(count + loader->extra_verbs_count + 1, sizeof(const char *));
+    size_t others = loader->extra_verbs_count + loader->functions_count;
+    loader->verb_names = calloc(count + others + 1, sizeof(const char *));
     if (loader->set == NULL || loader->verb_names == NULL) {
         return false;
     }
@@ -335,7 +336,35 @@ static bool loader_init(struct policy_loader *loader)
     for (size_t i = 0; i < loader->extra_verbs_count; i++) {
         loader->verb_names[used++] = loader->extra_verbs[i].name;
     }
+    for (size_t i = 0; i < loader->functions_count; i++) {
+        loader->verb_names[used++] = loader->functions[i].verb.name;
+    }
     return true;
+}
+
+/* What they take is looked up in the caller's table, while the set is loaded. */
+static void functions_keep(struct policy_loader *loader)
+{
+    struct verb *verbs = policy_alloc(loader, loader->functions_count + 1, sizeof *verbs);
+    for (size_t i = 0; verbs != NULL && i < loader->functions_count; i++) {
+        struct verb verb = policy_function_verb(&loader->functions[i]);
+        const struct verb *kept = policy_keep_verb(loader, &verb);
+        if (kept != NULL) {
+            verbs[loader->set->functions_count++] = *kept;
+        }
+    }
+    loader->set->functions = verbs;
+    loader->set->defaults.functions = NULL;
+    loader->set->defaults.functions_count = 0;
+}
+
+const struct verb *policy_set_verb(const struct policy_set *set, struct text name)
+{
+    const struct verb *verb = verb_find(name);
+    for (size_t i = 0; verb == NULL && i < set->functions_count; i++) {
+        verb = text_is(name, set->functions[i].name) ? &set->functions[i] : NULL;
+    }
+    return verb;
 }
 
 static void loader_done(struct policy_loader *loader)
@@ -372,9 +401,12 @@ static struct policy_set *load(struct policy_loader *loader, const char *const *
                                const struct policy_defaults *defaults)
 {
     size_t errors_before = loader->diags->errors_count;
+    loader->functions = defaults->functions;
+    loader->functions_count = defaults->functions_count;
     loader->no_memory = !loader_init(loader);
     if (!loader->no_memory) {
         loader->set->defaults = *defaults;
+        functions_keep(loader);
         zones_load(loader);
         for (size_t i = 0; text == NULL && i < paths_count; i++) {
             read_path(loader, paths[i]);

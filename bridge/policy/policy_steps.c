@@ -195,8 +195,7 @@ static const char *keep_or_null(struct policy_loader *loader, const char *text)
     return text == NULL ? NULL : policy_keep(loader, text);
 }
 
-/* A verb of a driver, kept in the set: the caller's table need not outlive the loading. */
-static const struct verb *keep_verb(struct policy_loader *loader, const struct verb *verb)
+const struct verb *policy_keep_verb(struct policy_loader *loader, const struct verb *verb)
 {
     struct verb *kept = map_get(&loader->verbs, text_of(verb->name));
     if (kept != NULL) {
@@ -221,10 +220,10 @@ static const struct verb *keep_verb(struct policy_loader *loader, const struct v
 
 static const struct verb *find_verb(struct policy_loader *loader, const char *name)
 {
-    const struct verb *verb = verb_find(text_of(name));
+    const struct verb *verb = policy_set_verb(loader->set, text_of(name));
     for (size_t i = 0; verb == NULL && i < loader->extra_verbs_count; i++) {
         if (strcmp(loader->extra_verbs[i].name, name) == 0) {
-            return keep_verb(loader, &loader->extra_verbs[i]);
+            return policy_keep_verb(loader, &loader->extra_verbs[i]);
         }
     }
     return verb;
@@ -406,6 +405,7 @@ static void finish_check(struct policy_loader *loader, struct conf *group, struc
 static void finish_act(struct policy_loader *loader, struct conf *group, struct policy_step *step)
 {
     struct conf *delay = conf_get(group, "retry_delay");
+    policy_args_required(loader, group, step);
     bool interrupts = step->verb != NULL && step->verb->effect >= NSH_INTERRUPTS;
     if (interrupts && loader->scope == SCOPE_STEP && loader->interrupts == NULL) {
         loader->interrupts = conf_get(group, "action");

@@ -76,12 +76,15 @@ static size_t step_names(const struct rehearsal *rehearsal, const char **names, 
     return count;
 }
 
-static size_t verb_names(const char **names, size_t max)
+static size_t verb_names(const struct policy_set *set, const char **names, size_t max)
 {
     size_t count = 0;
     while (count < max && verb_at(count) != NULL) {
         names[count] = verb_at(count)->name;
         count++;
+    }
+    for (size_t i = 0; i < set->functions_count && count < max; i++) {
+        names[count++] = set->functions[i].name;
     }
     names[count] = NULL;
     return count;
@@ -103,7 +106,7 @@ static void name_check(struct rehearsal *rehearsal, const struct expectation *ex
         break;
     case EXPECT_ACTION:
         what = "verb";
-        verb_names(names, NAMES_MAX);
+        verb_names(rehearsal->policies, names, NAMES_MAX);
         break;
     case EXPECT_END:
         what = "end (done, escalated, refused, expired, cancelled)";
@@ -112,7 +115,7 @@ static void name_check(struct rehearsal *rehearsal, const struct expectation *ex
     case EXPECT_NEVER:
         what = "policy, verb or step";
         names[count++] = "run";
-        count += verb_names(names + count, NAMES_MAX / 4);
+        count += verb_names(rehearsal->policies, names + count, NAMES_MAX / 4);
         count += step_names(rehearsal, names + count, NAMES_MAX / 4);
         policy_names(rehearsal, names + count, NAMES_MAX / 4);
         break;

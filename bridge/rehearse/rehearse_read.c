@@ -5,9 +5,9 @@
 
 #include <stdlib.h>
 
-static const char *const file_keys[] = {"policies",  "inventory", "hosts",    "racks",
-                                        "start",     "mode",      "defaults", "guards",
-                                        "calendars", "metrics",   "tests",    NULL};
+static const char *const file_keys[] = {"policies",  "inventory", "hosts",  "racks",     "start",
+                                        "mode",      "defaults",  "guards", "calendars", "metrics",
+                                        "functions", "tests",     NULL};
 
 /* NAME.test -> NAME.policy */
 static const char *policy_beside(struct rehearsal *rehearsal)
@@ -107,12 +107,14 @@ static bool file_read(struct rehearsal *rehearsal, struct conf *root, struct dia
     start_read(rehearsal, conf_get(root, "start"), diags);
     enum policy_mode mode = mode_read(conf_get(root, "mode"), POLICY_ENFORCE, diags);
     rehearsal->inventory = rehearsal_hosts(rehearsal, root, diags);
-    struct conf site = *root; /* Its readers ask only for these four. */
+    struct conf site = *root; /* Its readers ask only for these five. */
     policy_defaults_read(&site, &rehearsal->defaults, diags);
+    policy_functions_read(&site, &rehearsal->arena, &rehearsal->defaults, diags);
     (void)conf_get(root, "defaults");
     (void)conf_get(root, "guards");
     (void)conf_get(root, "calendars");
     (void)conf_get(root, "metrics");
+    (void)conf_get(root, "functions");
     conf_unknown(root, file_keys, diags);
     rehearsal->defaults.asks_always = asks(mode, tests);
     rehearsal->policies = policies_read(rehearsal, policies, diags);

@@ -69,7 +69,7 @@ static void stub_read(struct reading *reading, struct conf *group, struct stub *
     struct conf *reply = conf_get(group, "reply"), *host = conf_get(group, "host");
     stub->at = group->at;
     stub->action = conf_text(action, "", diags);
-    if (verb_find(text_of(stub->action)) == NULL) {
+    if (policy_set_verb(reading->rehearsal->policies, text_of(stub->action)) == NULL) {
         diag_add(diags, DIAG_ERROR, action == NULL ? group->at : action->value_at, NULL,
                  "a stub needs an action that is a verb, got '%s'", stub->action);
     }

@@ -63,7 +63,7 @@ static void answer_fill(const struct world *world, const struct engine_call *cal
 
 static void call_take(struct world *world, const struct engine_call *call)
 {
-    const struct verb *verb = verb_find(call->verb);
+    const struct verb *verb = policy_set_verb(world->policies, call->verb);
     struct world_answer *answer = calloc(1, sizeof *answer);
     if (answer == NULL || call->action.count >= sizeof answer->action) {
         free(answer);
@@ -276,6 +276,7 @@ int world_restart(struct world *world, int64_t now_ms, const struct policy_set *
     world->engine = NULL;
     NSH_ASSERT(now_ms >= world->now_ms);
     world->now_ms = now_ms;
+    world->policies = policies;
     int result = engine_new(&world->engine, &world->err);
     for (size_t i = 0; result == 0 && i < records_count; i++) {
         result =

@@ -41,6 +41,7 @@ struct world {
     struct engine *engine;
     struct engine_output output;
     const struct inventory *inventory; /* Borrowed. */
+    const struct policy_set *policies; /* The same: since world_start(). */
     int64_t now_ms;
     uint64_t order, seq, steps, steps_max;
     bool *off; /* By index of the host. */

@@ -131,18 +131,37 @@ static void test_event_types(void **state)
     }
 }
 
+/* Those that its policies name. */
+static void manual_functions(const char *manual, struct arena *arena,
+                             struct policy_defaults *defaults)
+{
+    struct diags diags = {0};
+    const char *at = strstr(manual, "\n```\nfunctions = ");
+    assert_non_null(at);
+    const char *end = strstr(at + 5, "\n```");
+    assert_non_null(end);
+    char *text = arena_copy(arena, at + 5, (size_t)(end - at - 5));
+    struct conf *root = conf_read_text("LANGUAGE.md", text, arena, &diags);
+    assert_non_null(root);
+    policy_functions_read(root, arena, defaults, &diags);
+    assert_silent(&diags, text);
+    assert_int_equal(defaults->functions_count, 2);
+}
+
 /* Each fenced text that is a policy. */
 static void test_manual_snippets(void **state)
 {
     (void)state;
     size_t count = 0;
+    struct arena arena = ARENA_INIT;
+    struct policy_defaults defaults = policy_defaults_builtin();
     char *manual = read_all(TEST_SOURCE_DIR "/policies/LANGUAGE.md");
+    manual_functions(manual, &arena, &defaults);
     for (char *at = strstr(manual, "\n```\npolicies:"); at != NULL;) {
         char *text = at + 5, *end = strstr(text, "\n```");
         assert_non_null(end);
         *end = 0;
         struct diags diags = {0};
-        struct policy_defaults defaults = policy_defaults_builtin();
         struct policy_set *set = policy_load_text("LANGUAGE.md", text, &defaults, &diags);
         assert_silent(&diags, text);
         assert_non_null(set);
@@ -151,6 +170,7 @@ static void test_manual_snippets(void **state)
         at = strstr(end + 1, "\n```\npolicies:");
     }
     free(manual);
+    arena_done(&arena);
     assert_true(count >= 5);
 }
 
@@ -195,9 +215,9 @@ static void test_manual_is_whole(void **state)
 {
     (void)state;
     static const struct policy_keys *const tables[] = {
-        &policy_keys_policy,        &policy_keys_when,   &policy_keys_limits,
-        &policy_keys_step,          &policy_keys_branch, &policy_keys_defaults,
-        &policy_keys_defaults_step, &policy_keys_guards, &policy_keys_brake,
+        &policy_keys_policy, &policy_keys_when,     &policy_keys_limits,        &policy_keys_step,
+        &policy_keys_branch, &policy_keys_defaults, &policy_keys_defaults_step, &policy_keys_guards,
+        &policy_keys_brake,  &policy_keys_function, &policy_keys_param,
     };
     char *manual = read_all(TEST_SOURCE_DIR "/policies/LANGUAGE.md");
     size_t missing = 0;
