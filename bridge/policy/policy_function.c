@@ -382,7 +382,8 @@ static void functions_take(struct policy_loader *loader, struct conf *list,
                  POLICY_FUNCTIONS_MAX);
         return;
     }
-    struct policy_declared *items = policy_alloc(loader, list->children_count + 1, sizeof *items);
+    struct policy_declared *items =
+        list->first == NULL ? NULL : policy_alloc(loader, list->children_count, sizeof *items);
     defaults->functions = items;
     defaults->functions_count = 0;
     for (struct conf *group = list->first; items != NULL && group != NULL; group = group->next) {

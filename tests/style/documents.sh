@@ -22,10 +22,12 @@ for page in "${pages[@]}"; do
         /^```/ { if (open) { open = 0; close(file) } else { n++; open = 1; file = dir "/" page "." n ".policy" } next }
         open { print > file }' "$page"
 done
+# The functions that policies of the language's page use, as a site would declare them.
+grep -l '^functions = ' "$dir"/policies_LANGUAGE.md.*.policy | xargs cat >"$dir/site.conf" || bad=1
 for file in "$dir"/*.policy; do
     [ -e "$file" ] && grep -q '^policies:' "$file" && ! head -1 "$file" | grep -q '^# wrong:' || continue
     # Not a word is said about it, not even a warning.
-    "$NS_BUILD"/bin/nightshift policy check --quiet "$file" >"$dir/out" 2>&1 && [ ! -s "$dir/out" ] || { cat "$dir/out"; bad=1; }
+    "$NS_BUILD"/bin/nightshift policy check --quiet --config "$dir/site.conf" "$file" >"$dir/out" 2>&1 && [ ! -s "$dir/out" ] || { cat "$dir/out"; bad=1; }
 done
 # Every fenced file of tests passes, beside the policies that are shipped.
 cp policies/*.policy "$dir" || bad=1
