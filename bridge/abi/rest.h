@@ -126,10 +126,11 @@ void nsh_rest_random(struct nsh_rest *rest, void *bytes, size_t bytes_count); /*
 
 /* ---- calls ------------------------------------------------------------------------------- */
 
-#define NSH_REST_READS 0x1u   /* A POST that changes nothing: a query. */
-#define NSH_REST_PLAIN 0x2u   /* Without credential and signature. */
-#define NSH_REST_NO_JSON 0x4u /* Do not read the answer: reply->http has it. */
-#define NSH_REST_CHANGES 0x8u /* A GET that changes something; there are such APIs. */
+#define NSH_REST_READS 0x1u      /* A POST that changes nothing: a query. */
+#define NSH_REST_PLAIN 0x2u      /* Without credential and signature. */
+#define NSH_REST_NO_JSON 0x4u    /* Do not read the answer: reply->http has it. */
+#define NSH_REST_CHANGES 0x8u    /* A GET that changes something; there are such APIs. */
+#define NSH_REST_HIDE_PATH 0x10u /* The path is a secret: no text shows it. */
 
 struct nsh_rest_request {
     const char *method;           /* NULL: GET */

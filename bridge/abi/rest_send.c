@@ -223,13 +223,18 @@ void flight_send(struct nsh_rest_call *call)
 
 /* ---- the answer ------------------------------------------------------------------------- */
 
-/* "https://host:8774 POST /v2.1/servers": without a query, that may hold anything. */
+/* "https://host:8774 POST /v2.1/servers": without a query, that may hold anything, and without a
+ * path that is a secret. */
 static void request_name(const struct nsh_rest_call *call, char *room, size_t room_bytes)
 {
     const struct nsh_rest_flight *flight = call->flight;
     size_t origin = rest_origin_bytes(flight->url);
     const char *path = flight->url + origin;
     size_t path_bytes = strcspn(path, "?");
+    if ((flight->flags & NSH_REST_HIDE_PATH) != 0) {
+        path = "/...";
+        path_bytes = 4;
+    }
     snprintf(room, room_bytes, "%.*s %s %.*s", (int)(origin > 128 ? 128 : origin), flight->url,
              flight->method, (int)(path_bytes > 160 ? 160 : path_bytes), path);
     rest_redact(call->rest, room);

@@ -35,9 +35,10 @@ __attribute__((destructor)) static void library_end(void)
     }
 }
 
+/* Another module of the process may use net-snmp as well: who comes first sets it up. */
 static void library_start(void)
 {
-    if (started) {
+    if (netsnmp_ds_get_string(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_APPTYPE) != NULL) {
         return;
     }
     started = true;

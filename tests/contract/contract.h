@@ -57,6 +57,7 @@ struct subject {
     const struct nsh_value *device;
     const char *name;
     struct nsh_value settings; /* Checked, secrets are the marker. */
+    bool secret_url;           /* A URL of it is the secret: it is where requests go. */
 };
 
 struct seen {

@@ -84,6 +84,8 @@ static int marker_of(void *arg, const char *reference, struct arena *arena, cons
     const char *star = strchr(reference, '*');
     *ret_secret = CONTRACT_MARKER;
     if (star != NULL) {
+        bool *secret_url = arg;
+        *secret_url = *secret_url || strstr(reference, "://") != NULL;
         *ret_secret = arena_printf(arena, "%.*s" CONTRACT_MARKER "%s", (int)(star - reference),
                                    reference, star + 1);
     }
@@ -102,7 +104,7 @@ static unsigned device_run(const struct nsh_driver *driver, const struct nsh_val
                               .name = nsh_get_text(device, "name", "?")};
     unsigned bad = 1;
     if (options_check(driver->options, driver->options_count, nsh_get(device, "settings"),
-                      marker_of, NULL, &arena, &subject.settings, &err) < 0) {
+                      marker_of, &subject.secret_url, &arena, &subject.settings, &err) < 0) {
         printf("%s: settings: %s\n", subject.name, err.text);
     } else {
         bad = sweep_subject(&subject);

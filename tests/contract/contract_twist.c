@@ -58,7 +58,11 @@ void world_exchange_note(struct world *world, size_t reply_bytes, bool effect, b
     bool spoilt = twist->kind == TWIST_GARBAGE || twist->kind == TWIST_TRUNCATE ||
                   twist->kind == TWIST_FLIP || twist->kind == TWIST_TWICE ||
                   twist->kind == TWIST_RESET || twist->kind == TWIST_SLOW;
-    if (twist->kind == TWIST_STATUS || twist->kind == TWIST_TOO_LONG || (refused && spoilt)) {
+    /* A datagram is sent again, and refused then. */
+    bool late = world->exchanges_count <= EXCHANGES_MAX && twist->kind != TWIST_NONE &&
+                world->seen[world->exchanges_count - 1].channel == CHANNEL_DATAGRAM;
+    if (twist->kind == TWIST_STATUS || twist->kind == TWIST_TOO_LONG ||
+        (refused && (spoilt || late))) {
         world->ambiguous = true; /* Which of them still are a clear no differs by protocol. */
     } else if (!refused || twist->kind != TWIST_NONE) {
         world->effect_unclear = true;
