@@ -2,28 +2,16 @@
 #ifndef SOURCE_TRAP_TRAP_ACCESS_H
 #define SOURCE_TRAP_TRAP_ACCESS_H
 
-/* Who may send v1 and v2c: a community is no secret, so the address decides first. And addresses as
- * text. */
+/* Who may send v1 and v2c: a community is no secret, so the address decides first. */
 
-#include "abi/error.h"
-#include "base/text.h"
+#include "loop/peer_address.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-#define TRAP_ADDRESS_CHARS_MAX 64
-#define TRAP_NETWORKS_MAX 256
-
-struct trap_network {
-    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
-    unsigned bits;
-};
+#define TRAP_COMMUNITIES_MAX 256
 
 struct trap_access {
-    struct trap_network networks[TRAP_NETWORKS_MAX];
-    size_t networks_count;
-    const char *communities[TRAP_NETWORKS_MAX]; /* Borrowed. */
-    size_t communities_count;                   /* 0: any */
+    struct peer_networks networks;
+    const char *communities[TRAP_COMMUNITIES_MAX]; /* Borrowed. */
+    size_t communities_count;                      /* 0: any */
 };
 
 /* "10.0.0.0/8", "2001:db8::/32", "192.0.2.7". NSH_INVALID otherwise. Without any, only loopback may
@@ -32,10 +20,6 @@ int trap_access_allow(struct trap_access *access, const char *network, struct ns
 
 bool trap_access_source(const struct trap_access *access, const struct sockaddr_storage *from);
 bool trap_access_community(const struct trap_access *access, struct text community);
-
-/* The address without port; IPv4 inside IPv6 as IPv4. */
-struct text trap_address_write(const struct sockaddr_storage *from,
-                               char chars[TRAP_ADDRESS_CHARS_MAX]);
 
 /* "udp:0.0.0.0:162", "udp6:[::]:162", "127.0.0.1:1162", "[::1]:162". Numeric only: nothing is
  * resolved. */

@@ -263,7 +263,7 @@ static void take_datagram(struct running *run, struct mmsghdr *received, int soc
     struct receiver_loop *loop = run->loop;
     struct msghdr *message = &received->msg_hdr;
     const struct sockaddr_storage *from = message->msg_name;
-    char chars[TRAP_ADDRESS_CHARS_MAX];
+    char chars[PEER_ADDRESS_CHARS_MAX];
     struct event event;
     run->counters.received++;
     int r = trap_decode(loop->decoder, message->msg_iov->iov_base, received->msg_len, now_s,
@@ -289,7 +289,7 @@ static void take_datagram(struct running *run, struct mmsghdr *received, int soc
             return;
         }
     }
-    struct text source = trap_address_write(from, chars);
+    struct text source = peer_address_write(from, chars);
     trap_map(loop->mapper, &run->trap, source, wall_ms, &event);
     run->counters.unmatched += event.unmatched;
     struct pool_add add = {.event = &event, .inform = inform, .lagging = lagging(run)};
