@@ -177,15 +177,17 @@ static bool row_same(const struct config_row *row, const void *a, const void *b)
 
 void config_fixed_differ(const struct config *now, const struct config *then, struct textbuf *out)
 {
-    static const char *const fixed[] = {"store.", "drivers", "helpers", "api.",
-                                        "snmp.",  "log.",    "limits.", "traps"};
+    static const char *const fixed[] = {"store.", "drivers", "helpers", "api.",   "snmp.",
+                                        "log.",   "limits.", "traps",   "syslog."};
     for (size_t i = 0; i < config_rows_count; i++) {
         const struct config_row *row = &config_rows[i];
         bool is_fixed = false;
         for (size_t f = 0; f < sizeof fixed / sizeof fixed[0]; f++) {
             is_fixed = is_fixed || strncmp(row->path, fixed[f], strlen(fixed[f])) == 0;
         }
-        if (is_fixed && strcmp(row->path, "snmp.silence") != 0 &&
+        bool read_anew =
+            strstr(row->path, ".silence") != NULL || strcmp(row->path, "syslog.patterns") == 0;
+        if (is_fixed && !read_anew &&
             !row_same(row, (const char *)now + row->offset, (const char *)then + row->offset)) {
             textbuf_addf(out, "%s%s", out->count == 0 ? "" : ", ", row->path);
         }

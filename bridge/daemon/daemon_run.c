@@ -30,6 +30,7 @@ struct daemon {
     struct loop *loop;
     struct shell *shell;
     struct trap_listen *traps;
+    struct syslog_listen *syslog;
     struct api *api;
     uv_signal_t hangup, terminate, interrupt;
     uv_timer_t watchdog;
@@ -208,6 +209,25 @@ static int traps_start(struct daemon *daemon, struct nsh_error *err)
     return 0;
 }
 
+static int syslog_start(struct daemon *daemon, struct nsh_error *err)
+{
+    struct syslog_options options;
+    generation_syslog_options(daemon->generation->config, &options);
+    if (options.listen_count == 0) {
+        return 0;
+    }
+    int result = syslog_listen_new(shell_intake(daemon->shell), &options, &daemon->syslog, err);
+    if (result < 0) {
+        return result;
+    }
+    shell_syslog_set(daemon->shell, daemon->syslog);
+    syslog_patterns_free(
+        TAKE(daemon->generation->syslog_patterns)); /* Read by its thread's start. */
+    LOG(SYSLOG_LISTENS, {"listen", nsh_text(options.listen[0])},
+        {"listeners", nsh_int((int64_t)options.listen_count)});
+    return 0;
+}
+
 /* ---- API ---- */
 
 static int tokens_resolve(struct config *config, struct arena *arena, struct api_token **ret_tokens,
@@ -373,6 +393,10 @@ static void drivers_end(struct daemon *daemon)
 static void shell_end(struct daemon *daemon)
 {
     uv_loop_t *uv = loop_uv(daemon->loop);
+    shell_syslog_set(daemon->shell, NULL);
+    if (daemon->syslog != NULL) {
+        syslog_listen_free(TAKE(daemon->syslog));
+    }
     shell_stop(daemon->shell, on_shell_stopped, daemon);
     while (!daemon->shell_done) {
         uv_run(uv, UV_RUN_ONCE);
@@ -429,6 +453,9 @@ static int daemon_start(struct daemon *daemon, const char *file, struct diags *d
     result = shell_new(&options, &daemon->shell, err);
     if (result == 0) {
         result = traps_start(daemon, err);
+    }
+    if (result == 0) {
+        result = syslog_start(daemon, err);
     }
     return result < 0 ? result : api_begin(daemon, err);
 }

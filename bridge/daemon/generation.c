@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "fleet/fleet.h"
+#include "source/syslog/syslog_patterns.h"
 #include "source/trap/trap_access.h"
 #include "source/trap/trap_table.h"
 
@@ -209,6 +210,7 @@ struct generation *generation_load(struct config *config, const struct drivers *
     check_services(config, drivers, diags);
     check_functions(config, drivers, diags);
     check_traps(config, diags);
+    generation_read_syslog(generation, diags);
     if (generation->inventory != NULL) {
         if (!generation_tell_identity(generation->inventory, drivers)) {
             diag_add(diags, DIAG_ERROR, (struct nsh_place){0}, NULL, "out of memory");
@@ -243,6 +245,7 @@ void generation_unref(struct generation *generation)
     if (generation->policies != NULL) {
         policy_set_free(generation->policies);
     }
+    syslog_patterns_free(generation->syslog_patterns);
     inventory_free(generation->inventory);
     config_free(generation->config);
     free(generation);

@@ -12,12 +12,16 @@
 #include "loop/drivers.h"
 #include "model/host.h"
 
+struct syslog_options;
+struct syslog_patterns;
+
 struct generation {
     unsigned refs;
     struct config *config;
     struct inventory *inventory;
     struct policy_set *policies;
-    struct generation *retired_next; /* The shell's: an old one that runs still walk. */
+    struct syslog_patterns *syslog_patterns; /* Until syslog takes them over; or NULL. */
+    struct generation *retired_next;         /* The shell's: an old one that runs still walk. */
 };
 
 /*
@@ -29,6 +33,10 @@ struct generation *generation_load(struct config *config, const struct drivers *
                                    struct diags *diags);
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
+
+/* generation_syslog.c. Texts are borrowed from config. */
+void generation_syslog_options(const struct config *config, struct syslog_options *ret_options);
+void generation_read_syslog(struct generation *generation, struct diags *diags);
 
 /* generation_identity.c. False: no memory. */
 bool generation_tell_identity(struct inventory *inventory, const struct drivers *drivers);

@@ -290,6 +290,12 @@ int shell_new(const struct shell_options *options, struct shell **ret_shell, str
     return 0;
 }
 
+void shell_syslog_set(struct shell *shell, struct syslog_listen *syslog)
+{
+    shell->syslog = syslog;
+    shell->syslog_heard_ms = shell_now(shell);
+}
+
 void shell_traps_set(struct shell *shell, struct trap_listen *traps)
 {
     shell->traps = traps;

@@ -75,13 +75,15 @@ void shell_health_store(struct shell *shell, const struct store_done *done)
     shell_health_step(shell);
 }
 
-/* Why we may not see what happens; an empty text when we do. */
-static void look_around(struct shell *shell, char *reason, size_t reason_bytes)
+static void say_silent(const char *source, int64_t silence_ms, char *reason, size_t reason_bytes)
 {
-    reason[0] = '\0';
-    if (shell->traps == NULL) {
-        return;
-    }
+    CLEANUP(textbuf_donep) struct textbuf silence = {0};
+    textbuf_add_span(&silence, silence_ms);
+    snprintf(reason, reason_bytes, "source %s silent for %s", source, silence.at);
+}
+
+static void look_at_traps(struct shell *shell, char *reason, size_t reason_bytes)
+{
     struct trap_figures figures;
     int64_t now_ms = shell_now(shell);
     int64_t silence_ms = shell->generation->config->snmp_silence_ms;
@@ -96,9 +98,35 @@ static void look_around(struct shell *shell, char *reason, size_t reason_bytes)
     if (now_ms - shell->trap_ready_ms > RECEIVERS_GONE_MS) {
         snprintf(reason, reason_bytes, "no trap receiver is running");
     } else if (silence_ms > 0 && now_ms - shell->trap_event_ms > silence_ms) {
-        CLEANUP(textbuf_donep) struct textbuf silence = {0};
-        textbuf_add_span(&silence, silence_ms);
-        snprintf(reason, reason_bytes, "source trap silent for %s", silence.at);
+        say_silent("trap", silence_ms, reason, reason_bytes);
+    }
+}
+
+/* Any line counts, not only those that mean something: it is the way that must be open. */
+static void look_at_syslog(struct shell *shell, char *reason, size_t reason_bytes)
+{
+    struct syslog_figures figures;
+    int64_t now_ms = shell_now(shell);
+    int64_t silence_ms = shell->generation->config->syslog_silence_ms;
+    syslog_listen_figures(shell->syslog, &figures);
+    if (figures.received - figures.malformed != shell->syslog_heard) {
+        shell->syslog_heard = figures.received - figures.malformed;
+        shell->syslog_heard_ms = now_ms;
+    }
+    if (silence_ms > 0 && now_ms - shell->syslog_heard_ms > silence_ms) {
+        say_silent("syslog", silence_ms, reason, reason_bytes);
+    }
+}
+
+/* Why we may not see what happens; an empty text when we do. */
+static void look_around(struct shell *shell, char *reason, size_t reason_bytes)
+{
+    reason[0] = '\0';
+    if (shell->traps != NULL) {
+        look_at_traps(shell, reason, reason_bytes);
+    }
+    if (shell->syslog != NULL && reason[0] == '\0') {
+        look_at_syslog(shell, reason, reason_bytes);
     }
 }
 

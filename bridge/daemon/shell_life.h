@@ -12,6 +12,7 @@
 #include "generation.h"
 #include "loop/loop.h"
 #include "shell.h"
+#include "source/syslog/syslog_listen.h"
 #include "source/trap/trap_listen.h"
 
 struct shell_options {
@@ -25,6 +26,8 @@ int shell_new(const struct shell_options *options, struct shell **ret_shell, str
 
 /* Trap intake, once it runs: its figures become metrics, its silence blindness. NULL: gone. */
 void shell_traps_set(struct shell *shell, struct trap_listen *traps);
+/* The same for syslog. */
+void shell_syslog_set(struct shell *shell, struct syslog_listen *syslog);
 
 /* Read the configuration anew, as SIGHUP asks; the outcome is logged. */
 void shell_reload(struct shell *shell);

@@ -42,6 +42,16 @@ static void add_traps(struct textbuf *out, const struct trap_counters *counters)
 #undef TRAP_COUNTER
 }
 
+static void add_syslog(struct textbuf *out, const struct syslog_figures *figures)
+{
+#define SYSLOG_COUNTER(name, help)                                                                 \
+    add_metric(out, "counter", "syslog_" #name "_total", figures->name, help);
+#include "source/syslog/syslog_counters.def"
+#undef SYSLOG_COUNTER
+    add_metric(out, "gauge", "syslog_connections_open", figures->connections_open,
+               "senders connected by TCP and TLS");
+}
+
 static void add_refused(struct textbuf *out, const struct intake_figures *intake)
 {
     add_head(out, "counter", "intake_refused_total", "batches that were not taken in, by reason");
@@ -87,6 +97,11 @@ static void metrics_write(struct shell *shell, struct textbuf *out)
 #undef METRIC
     add_refused(out, &all.intake);
     add_traps(out, &all.traps.counters);
+    if (shell->syslog != NULL) {
+        struct syslog_figures syslog = {0};
+        syslog_listen_figures(shell->syslog, &syslog);
+        add_syslog(out, &syslog);
+    }
     add_drivers(out, shell->drivers);
     figures_add(&shell->labelled, "store_commit_seconds",
                 "from handing a batch over until it is durable", out);

@@ -97,6 +97,7 @@ struct shell {
     struct store *store;
     struct intake *intake;
     struct trap_listen *traps;
+    struct syslog_listen *syslog;
     struct arena scratch; /* Of one step's calls. */
     uv_async_t async;
     uv_timer_t timer, second;
@@ -142,8 +143,8 @@ struct shell {
     int64_t store_ill_ms, blind_ms;
     char blind[160];
     bool blind_engine; /* It has reasons of its own: a source, the inventory. */
-    uint64_t trap_events;
-    int64_t trap_event_ms, trap_ready_ms;
+    uint64_t trap_events, syslog_heard;
+    int64_t trap_event_ms, trap_ready_ms, syslog_heard_ms;
     struct complaint complaints[LOG_EVENTS_COUNT];
     char reload_text[NSH_ERROR_TEXT_MAX]; /* What was wrong with the last one, or empty. */
 

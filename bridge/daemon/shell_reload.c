@@ -123,6 +123,9 @@ static int reload_apply(struct shell *shell, struct reload *reload, struct textb
     if (shell->traps != NULL) {
         trap_listen_reload(shell->traps);
     }
+    if (shell->syslog != NULL && shell->generation->syslog_patterns != NULL) {
+        syslog_listen_patterns(shell->syslog, TAKE(shell->generation->syslog_patterns));
+    }
     return 0;
 }
 

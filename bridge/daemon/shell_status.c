@@ -101,6 +101,13 @@ static void add_inputs(struct shell *shell, struct textbuf *out)
                      (unsigned long long)counters->malformed, (unsigned long long)counters->denied,
                      (unsigned long long)dropped);
     }
+    if (shell->syslog != NULL) {
+        struct syslog_figures figures = {0};
+        syslog_listen_figures(shell->syslog, &figures);
+        textbuf_addf(out, ",\"syslog\":%llu,\"syslog_events\":%llu,\"syslog_lost\":%llu",
+                     (unsigned long long)figures.received, (unsigned long long)figures.events,
+                     (unsigned long long)(figures.dropped + figures.kernel_drops));
+    }
     textbuf_add_char(out, '}');
 }
 

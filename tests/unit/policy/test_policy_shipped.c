@@ -33,21 +33,28 @@ static void assert_silent(const struct diags *diags, const char *source)
     assert_int_equal(diags->count, 0);
 }
 
-/* All trap tables as one text. */
-static void read_trap_tables(struct textbuf *out)
+static void read_tables(const char *name, const char *suffix, struct textbuf *out)
 {
-    DIR *folder = opendir(TEST_SOURCE_DIR "/etc/traps");
+    char path[1024];
+    snprintf(path, sizeof path, TEST_SOURCE_DIR "/etc/%s", name);
+    DIR *folder = opendir(path);
     assert_non_null(folder);
     for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        if (strstr(entry->d_name, ".traps") != NULL) {
-            char path[512];
-            snprintf(path, sizeof path, TEST_SOURCE_DIR "/etc/traps/%s", entry->d_name);
+        if (strstr(entry->d_name, suffix) != NULL) {
+            snprintf(path, sizeof path, TEST_SOURCE_DIR "/etc/%s/%s", name, entry->d_name);
             char *text = read_all(path);
             textbuf_add_chars(out, text);
             free(text);
         }
     }
     closedir(folder);
+}
+
+/* All trap tables and patterns as one text. */
+static void read_all_tables(struct textbuf *out)
+{
+    read_tables("traps", ".traps", out);
+    read_tables("syslog", ".patterns", out);
 }
 
 static bool only_tells(const struct policy *policy)
@@ -74,7 +81,7 @@ static void test_shipped(void **state)
     assert_non_null(set);
     assert_true(set->policies_count >= 6);
     CLEANUP(textbuf_donep) struct textbuf traps = {0};
-    read_trap_tables(&traps);
+    read_all_tables(&traps);
     char *readme = read_all(TEST_SOURCE_DIR "/policies/README.md");
     for (size_t i = 0; i < set->policies_count; i++) {
         const struct policy *policy = &set->policies[i];
@@ -99,7 +106,7 @@ static void test_shipped(void **state)
     policy_set_free(set);
 }
 
-/* What policies are warned by is what the trap tables give, no more and no less. */
+/* What policies are warned by is what the trap tables and patterns give, no more and no less. */
 static void test_event_types(void **state)
 {
     (void)state;
@@ -110,12 +117,12 @@ static void test_event_types(void **state)
         NULL,
     };
     CLEANUP(textbuf_donep) struct textbuf traps = {0};
-    read_trap_tables(&traps);
+    read_all_tables(&traps);
     for (size_t i = 0; types[i] != NULL; i++) {
         char type[256];
         snprintf(type, sizeof type, "type = \"%s\"", types[i]);
         if (strstr(traps.at, type) == NULL) {
-            fail_msg("no trap table gives %s", types[i]);
+            fail_msg("no table gives %s", types[i]);
         }
     }
     static const char key[] = "type = \"";
