@@ -75,6 +75,11 @@ static void print_action(struct cli *cli, const struct nsh_value *action)
            nsh_get_text(action, "verb", "-"), nsh_get_text(action, "host", "-"),
            nsh_get_text(action, "driver", "-"), cli_color_of(cli, state), state, cli_color_end(cli),
            text.at == NULL ? "" : text.at);
+    const char *instead = nsh_get_text(action, "instead", NULL);
+    if (instead != NULL) {
+        cli_print_line("                 by its %s, after %s", nsh_get_text(action, "binding", "-"),
+                       instead);
+    }
 }
 
 static void print_waits(const struct nsh_value *waits)

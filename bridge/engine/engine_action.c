@@ -163,6 +163,7 @@ struct action *action_new(struct engine *engine, struct run *run, struct run_ste
     action->run = run;
     action->step = step;
     action->verb = verb;
+    action->binding = verb->binding;
     action->driver = "";
     action->args = nsh_map(NULL, 0);
     action->attempt = step->attempts;
@@ -180,31 +181,6 @@ struct action *action_new(struct engine *engine, struct run *run, struct run_ste
     run->actions_count++;
     snprintf(step->action, sizeof step->action, "%s", action->id);
     return action;
-}
-
-/* Which driver carries it out; NULL: none can, text says why. */
-static const char *driver_of(struct engine *engine, const struct run *run, const struct verb *verb,
-                             const char **ret_text)
-{
-    if (verb_speaks(verb)) {
-        return verb->driver == NULL ? "" : verb->driver;
-    }
-    if (run->host == NULL || run->host->host == NULL) {
-        *ret_text = scratch_printf(engine, "%s is no host of the inventory: %s has no target",
-                                   run->subject, verb->name);
-        return NULL;
-    }
-    if (verb->binding == BINDING_FUNCTION) {
-        return verb->driver;
-    }
-    const struct binding *binding = host_binding(run->host->host, verb->binding);
-    if (binding == NULL || (verb->driver != NULL && strcmp(verb->driver, binding->driver) != 0)) {
-        *ret_text = scratch_printf(engine, "%s has no %s binding%s%s for %s", run->host->name,
-                                   binding_word(verb->binding), verb->driver == NULL ? "" : " of ",
-                                   verb->driver == NULL ? "" : verb->driver, verb->name);
-        return NULL;
-    }
-    return binding->driver;
 }
 
 static bool arguments_make(struct engine *engine, struct run *run, struct action *action)
@@ -261,12 +237,11 @@ void action_begin(struct engine *engine, struct run *run, struct run_step *step,
     }
     const char *text = NULL;
     action->completes = completes;
-    action->driver = run_keep(run, driver_of(engine, run, verb, &text));
+    bool reached = reach_choose(engine, action, &text);
     run->action = action;
     action_touch(engine, action);
     engine_trace(engine, "action %s %s %s intended", action->id, run->subject, verb->name);
-    if (action->driver == NULL) {
-        action->driver = "";
+    if (!reached) {
         action_ends(engine, action, ACTION_REFUSED, text);
         step_failed(engine, run, text);
         return;
@@ -279,7 +254,11 @@ void action_begin(struct engine *engine, struct run *run, struct run_step *step,
     if (verdict.block != BLOCK_NONE) {
         action_ends(engine, action, ACTION_REFUSED,
                     scratch_printf(engine, "guard %s: %s", verdict.guard, verdict.text));
-        step_blocked(engine, run, &verdict);
+        if (reach_falls_unsent(engine, action, &verdict)) {
+            action_begin(engine, run, step, verb, false);
+        } else {
+            step_blocked(engine, run, &verdict);
+        }
         return;
     }
     hold_intended(engine, action);
@@ -331,7 +310,7 @@ static bool call_out(struct engine *engine, struct action *action)
         .host = arena_text(arena, verb_speaks(verb) || action->run->host == NULL
                                       ? TEXT("")
                                       : action->run->host->key),
-        .binding = verb->binding,
+        .binding = action->binding,
         .driver = arena_text(arena, text_of(action->driver)),
         .verb = arena_text(arena, text_of(name)),
         .timeout_ms = timeout_ms,
@@ -521,9 +500,12 @@ static void came_undone(struct engine *engine, struct action *action)
     action->undone = true;
     step->silent = action->code == NSH_SILENT;
     budget_return(engine, action);
+    bool falls = !again && reach_falls(engine, action);
     action_ends(engine, action, action->code == NSH_REFUSED ? ACTION_REFUSED : ACTION_FAILED, text);
     if (again) {
         step_retry(engine, run, delay_ms, text);
+    } else if (falls) {
+        action_begin(engine, run, step, action->verb, false);
     } else {
         step_failed(engine, run, text);
     }

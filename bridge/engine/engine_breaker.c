@@ -41,7 +41,7 @@ static struct text endpoint_key(struct engine *engine, const struct action *acti
     }
     const struct binding *binding = verb_speaks(action->verb) || host == NULL || host->host == NULL
                                         ? NULL
-                                        : host_binding(host->host, action->verb->binding);
+                                        : host_binding(host->host, action->binding);
     if (binding == NULL) {
         return TEXT("");
     }

@@ -254,6 +254,7 @@ void each_child_ended(struct engine *engine, struct run *child)
         item_ends(run, item, ended ? only->state : STEP_FAILED,
                   only->text != NULL ? only->text : child->reason);
         item->did = only->did;
+        item->via = only->via;
         if (only->result.type != NSH_MAP ||
             !arena_value(&run->arena, &only->result, &item->result)) {
             item->result = nsh_null();
@@ -372,6 +373,9 @@ void each_write(struct textbuf *json, const struct run_step *step)
         json_chars(json, "state", step_state_word(item->state));
         json_chars(json, "text", item->text);
         json_bool(json, "did", item->did);
+        if (item->via != BINDING_NONE) {
+            json_chars(json, "via", binding_word(item->via));
+        }
         if (item->result.type == NSH_MAP) {
             textbuf_add_chars(json, ",\"values\":");
             json_write(&item->result, json);
@@ -390,6 +394,8 @@ static void item_restore(struct engine *engine, struct run *run, struct run_item
 {
     int state = step_state_of(nsh_get_text(value, "state", ""));
     const struct nsh_value *own = nsh_get(value, "item"), *result = nsh_get(value, "values");
+    int via = binding_of(text_of(nsh_get_text(value, "via", "")));
+    item->via = via < 0 ? BINDING_NONE : (enum binding_kind)via;
     item->state = state < 0 ? STEP_FAILED : (enum step_state)state;
     item->name = run_keep(run, nsh_get_text(value, "name", ""));
     item->text = run_keep(run, nsh_get_text(value, "text", ""));

@@ -41,6 +41,21 @@ static struct text event_of(struct engine *engine, const struct nsh_value *value
     return packed;
 }
 
+static void way_restore(struct run *run, struct run_step *step, const struct nsh_value *value)
+{
+    int via = binding_of(text_of(text_at(value, "via")));
+    int64_t way = nsh_get_int(value, "way", 0);
+    if (via > BINDING_NONE) {
+        step->via = (enum binding_kind)via;
+    } else if (step->step->verb != NULL) {
+        step->via = step->step->verb->binding;
+    }
+    if (way > 0 && way < HOST_REACH_MAX) {
+        step->way = (uint32_t)way;
+        step->instead = run_keep(run, text_at(value, "instead"));
+    }
+}
+
 static void steps_restore(struct engine *engine, struct run *run, const struct nsh_value *steps)
 {
     for (uint32_t i = 0; steps != NULL && steps->type == NSH_LIST && i < steps->count; i++) {
@@ -63,6 +78,7 @@ static void steps_restore(struct engine *engine, struct run *run, const struct n
         }
         step->did = nsh_get_bool(value, "did", false);
         step->silent = nsh_get_bool(value, "silent", false);
+        way_restore(run, step, value);
         each_restore(engine, run, step, nsh_get(value, "items"));
         bool bad = step->state == STEP_FAILED || step->state == STEP_REFUSED;
         if (bad && number < (int64_t)run->page_at) {
@@ -295,6 +311,10 @@ static void load_action(struct engine *engine, const struct nsh_value *value)
     }
     run->action = action;
     action->driver = run_keep(run, text_at(value, "driver"));
+    int binding = binding_of(text_of(text_at(value, "binding")));
+    action->binding = binding < 0 ? verb->binding : (enum binding_kind)binding;
+    const char *instead = text_at(value, "instead");
+    action->instead = instead[0] == 0 ? NULL : run_keep(run, instead);
     action->attempt = (uint32_t)nsh_get_int(value, "attempt", 1);
     action->intended_ms = nsh_get_int(value, "intended_ms", 0);
     action->sent_ms = nsh_get_int(value, "sent_ms", 0);

@@ -200,6 +200,7 @@ struct run_item {
     char run[ID_BYTES];
     struct run *child; /* While it lives. */
     bool did;
+    enum binding_kind via; /* What its action went by. */
 };
 
 struct run_step {
@@ -216,6 +217,9 @@ struct run_step {
     char action[ID_BYTES];
     struct nsh_value result;
     uint32_t attempts, completions;
+    uint32_t way; /* Which of the host's bindings carries it out; 0: the first. */
+    enum binding_kind via;
+    const char *instead; /* Why not the first. */
 };
 
 #define RUN_STEPS_MAX (3 * POLICY_STEPS_MAX + 1)
@@ -294,6 +298,8 @@ struct action {
     struct run_step *step;
     const struct verb *verb;
     const char *driver;
+    enum binding_kind binding; /* Who carries it out. */
+    const char *instead;       /* Which bindings before did nothing, and why; NULL: the first. */
     enum action_state state;
     struct nsh_value args;
     uint64_t needs; /* Record that must be durable; UINT64_MAX: not written yet. */

@@ -406,6 +406,21 @@ const char *action_state_word(enum action_state state);
 int action_state_of(const char *word);
 bool verb_speaks(const struct verb *verb); /* To people; no host. */
 
+/* ---- engine_reach.c: which of a host's bindings
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+/* Who carries it out; false: nobody can, text says why. */
+bool reach_choose(struct engine *engine, struct action *action, const char **ret_text);
+/* It did certainly nothing: true when the step's next attempt goes by the next binding. Before
+ * action_ends. */
+bool reach_falls(struct engine *engine, struct action *action);
+/* The same for one that this guard did not let go. */
+bool reach_falls_unsent(struct engine *engine, struct action *action,
+                        const struct guard_verdict *verdict);
+/* The binding that a host's verb goes by first. */
+enum binding_kind reach_path(const struct host_state *host, const struct verb *verb);
+
 /* ---- engine_verify.c
  * ---------------------------------------------------------------------------------------------------------------
  */

@@ -207,6 +207,13 @@ static void write_step(struct textbuf *json, const struct run_step *step, uint32
     if (step->did) {
         json_bool(json, "did", true);
     }
+    if (step->via != BINDING_NONE) {
+        json_chars(json, "via", binding_word(step->via));
+    }
+    if (step->way > 0) {
+        json_int(json, "way", step->way);
+        json_chars(json, "instead", step->instead);
+    }
     if (step->silent) {
         json_bool(json, "silent", true);
     }
@@ -303,7 +310,10 @@ static bool write_action(struct engine *engine, struct action *action)
     json_chars(json, "verb", action->verb->name);
     json_chars(json, "effect", effect_word(action->verb->effect));
     json_chars(json, "driver", action->driver);
-    json_chars(json, "binding", binding_word(action->verb->binding));
+    json_chars(json, "binding", binding_word(action->binding));
+    if (action->instead != NULL) {
+        json_chars(json, "instead", action->instead);
+    }
     json_chars(json, "state", action_state_word(action->state));
     json_chars(json, "code",
                action->state == ACTION_INTENDED || action->state == ACTION_SENT

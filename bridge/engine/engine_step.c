@@ -53,6 +53,10 @@ static void step_close(struct engine *engine, struct run *run, enum step_state s
 {
     struct run_step *step = current(run);
     step->state = state;
+    if (step->instead != NULL && (state == STEP_OK || state == STEP_FAILED)) {
+        text = scratch_printf(engine, "%s; by its %s, after %s", text == NULL ? "" : text,
+                              binding_word(step->via), step->instead);
+    }
     step->text = run_keep(run, text);
     step->ended_ms = run->activity_ms = engine->now_ms;
     engine_timer_stop(engine, &run->timer);

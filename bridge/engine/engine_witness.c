@@ -101,15 +101,15 @@ static bool reading_spoke(const struct run_step *step)
                                 : step->state == STEP_OK;
 }
 
-/* Of a step with `each`: the reading of this host. */
-static bool item_spoke(const struct run_step *step, const struct host_state *host)
+/* Of a step with `each`: the reading of this host, or NULL. */
+static const struct run_item *item_of(const struct run_step *step, const struct host_state *host)
 {
     for (uint32_t i = 0; i < step->items_count; i++) {
         if (step->items[i].host == host && step->items[i].state == STEP_OK) {
-            return true;
+            return &step->items[i];
         }
     }
-    return false;
+    return NULL;
 }
 
 /* One item of a step with `each` knows what the steps before it read of its host. */
@@ -117,8 +117,10 @@ static void items_speak(struct signs *signs, const struct run *run, const struct
 {
     for (uint32_t i = 0; i < run->steps_count; i++) {
         const struct run_step *step = &run->steps[i];
-        if (is_reading(step->step) && !is_probe(step->step) && item_spoke(step, host)) {
-            sign_add(signs, text_of(binding_word(step->step->verb->binding)), "reading ",
+        const struct run_item *item =
+            is_reading(step->step) && !is_probe(step->step) ? item_of(step, host) : NULL;
+        if (item != NULL) {
+            sign_add(signs, text_of(binding_word(item->via)), "reading ",
                      text_of(step->step->verb->name));
         }
     }
@@ -129,14 +131,15 @@ static void readings_speak(struct signs *signs, const struct run *run)
     for (uint32_t i = 0; i < run->steps_count; i++) {
         const struct run_step *step = &run->steps[i];
         if (is_reading(step->step) && reading_spoke(step)) {
-            sign_add(signs, text_of(binding_word(step->step->verb->binding)), "reading ",
+            sign_add(signs, text_of(binding_word(step->via)), "reading ",
                      text_of(step->step->verb->name));
         }
     }
 }
 
 /* What the ladder reads before the first step that wants witnesses. */
-static void ladder_promises(struct signs *signs, const struct policy *policy)
+static void ladder_promises(struct signs *signs, const struct policy *policy,
+                            const struct host_state *host)
 {
     for (size_t i = 0; i < policy->steps_count; i++) {
         const struct policy_step *step = &policy->steps[i];
@@ -144,7 +147,7 @@ static void ladder_promises(struct signs *signs, const struct policy *policy)
             return;
         }
         if (is_reading(step)) {
-            sign_add(signs, text_of(binding_word(step->verb->binding)),
+            sign_add(signs, text_of(binding_word(reach_path(host, step->verb))),
                      "to be read: ", text_of(step->verb->name));
         }
     }
@@ -185,7 +188,7 @@ bool witness_check(struct engine *engine, struct ask *ask, struct textbuf *text)
             items_speak(&signs, ask->run->parent, ask->host);
         }
     } else {
-        ladder_promises(&signs, ask->policy);
+        ladder_promises(&signs, ask->policy, ask->host);
     }
     textbuf_addf(text, "%u of %u witnesses on different paths for %s%s", signs.count, need,
                  verb->name, who.at == NULL ? "" : who.at);

@@ -13,7 +13,8 @@
  * env = "prod"; }; bmc = { driver = "redfish"; address = "127.0.1.1"; ... }; os = { ... }; } ); The
  * keys of a binding other than `driver` and `credentials` are the driver's options, passed on as
  * they are; `credentials = NAME` adds that entry's user and password. The binding's address is an
- * identity hint (addr=).
+ * identity hint (addr=). `reach = { power = ["bmc", "outlet"]; when = ["unreachable"]; };` says
+ * which bindings may carry verbs out in whose place, and for which reasons (model/host.h).
  */
 
 #include "base/confscan.h"

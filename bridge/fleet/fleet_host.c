@@ -235,6 +235,13 @@ static void host_build_record(struct fleet_build *build, struct host *host)
     for (size_t i = 0; i < host->addresses_count && addresses != NULL; i++) {
         addresses[i] = nsh_text(host->addresses[i]);
     }
+    struct nsh_value *bindings = fleet_array(build, host->bindings_count, sizeof *bindings);
+    size_t kinds = 0;
+    for (size_t i = 0; i < host->bindings_count && bindings != NULL; i++) {
+        if (host_binding(host, host->bindings[i].kind) == &host->bindings[i]) {
+            bindings[kinds++] = nsh_text(binding_word(host->bindings[i].kind));
+        }
+    }
     const struct nsh_member members[] = {
         {"id", nsh_text(host->name)},
         {"name", nsh_text(host->name)},
@@ -250,6 +257,7 @@ static void host_build_record(struct fleet_build *build, struct host *host)
         {"quorum", record_text(host->quorum)},
         {"labels", host->labels},
         {"addresses", nsh_list(addresses, host->addresses_count)},
+        {"bindings", nsh_list(bindings, kinds)},
     };
     struct nsh_member *kept = fleet_array(build, 1, sizeof members);
     if (kept != NULL) {
@@ -287,5 +295,6 @@ void fleet_read_host(struct fleet_build *build, struct conf *const own[KEYS_COUN
         host_count_in_pool(build, host->pool);
     }
     fleet_read_bindings(build, own, host);
+    fleet_read_reach(build, at[KEY_REACH], own[KEY_REACH] != NULL, host);
     host_build_record(build, host);
 }

@@ -25,6 +25,7 @@
     KEY(QUORUM, "quorum", true)                                                                    \
     KEY(MAINTENANCE, "maintenance", true)                                                          \
     KEY(LABELS, "labels", true)                                                                    \
+    KEY(REACH, "reach", true)                                                                      \
     KEY(SITE, "site", true)                                                                        \
     KEY(ROOM, "room", true)                                                                        \
     KEY(ROW, "row", true)                                                                          \
@@ -70,7 +71,9 @@ struct fleet_build {
     struct map words;              /* Texts that repeat are kept once. */
     struct map owners;             /* hint -> struct fleet_owner */
     struct map endpoints;          /* binding in full -> struct fleet_owner */
-    struct map pools;              /* name -> struct pool of the scratch arena */
+    const struct reach *reach;     /* Of the defaults, when it was read. */
+    bool reach_read;
+    struct map pools; /* name -> struct pool of the scratch arena */
     struct host *hosts;
     size_t hosts_count;
     bool no_memory;
@@ -100,6 +103,9 @@ void fleet_read_host(struct fleet_build *build, struct conf *const at[KEYS_COUNT
                      struct host *host);
 void fleet_read_bindings(struct fleet_build *build, struct conf *const at[KEYS_COUNT],
                          struct host *host);
+
+/* Read who else may carry verbs out; after the bindings. own: the host says so itself. */
+void fleet_read_reach(struct fleet_build *build, struct conf *setting, bool own, struct host *host);
 
 /* Lower case with dashes; false: that is no UUID. */
 bool fleet_uuid(struct text text, char ret_uuid[FLEET_UUID_BYTES]);

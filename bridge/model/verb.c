@@ -23,7 +23,13 @@ static const struct verb verbs[] = {
 };
 
 static const char *const binding_words[] = {
-#define BINDING(NAME, word, help) word,
+#define BINDING(NAME, word, verbs, help) word,
+#include "model/bindings.def"
+#undef BINDING
+};
+
+static const char *const verbs_words[] = {
+#define BINDING(NAME, word, verbs, help) verbs,
 #include "model/bindings.def"
 #undef BINDING
 };
@@ -88,6 +94,12 @@ const char *binding_word(enum binding_kind kind)
 {
     NSH_ASSERT(kind < BINDINGS_COUNT);
     return binding_words[kind];
+}
+
+const char *binding_verbs(enum binding_kind kind)
+{
+    NSH_ASSERT(kind < BINDINGS_COUNT);
+    return verbs_words[kind];
 }
 
 int binding_of(struct text word)

@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 enum binding_kind {
-#define BINDING(NAME, word, help) BINDING_##NAME,
+#define BINDING(NAME, word, verbs, help) BINDING_##NAME,
 #include "model/bindings.def"
 #undef BINDING
     BINDINGS_COUNT
@@ -34,7 +34,8 @@ const struct verb *verb_at(size_t index); /* NULL past the end. */
  */
 bool verb_args(const struct verb *verb, const struct nsh_option **ret_args, size_t *ret_count);
 const char *binding_word(enum binding_kind kind);
-int binding_of(struct text word);                /* enum binding_kind, or -1 */
+const char *binding_verbs(enum binding_kind kind); /* "power" for BINDING_BMC; "" for NONE. */
+int binding_of(struct text word);                  /* enum binding_kind, or -1 */
 const char *effect_word(enum nsh_effect effect); /* "reads", "changes", "interrupts", "destroys" */
 
 #endif

@@ -88,6 +88,7 @@ struct policy_step {
     const char *calendar_name;
     int64_t need_left_ms; /* And stays so for this long. */
     uint32_t retries;
+    bool first_only; /* `fallback` = false: no other binding, whatever the inventory permits. */
     int64_t retry_delay_ms;
     enum policy_on_fail on_fail;          /* In `else` never ON_FAIL_ELSE. */
     bool need;                            /* STEP_CHECK. */

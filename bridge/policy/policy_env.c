@@ -54,6 +54,7 @@ static const struct cel_field host_fields[] = {
     {"quorum", OF_TEXT},
     {"labels", {.kind = CEL_MAP, .of = &text_type}},
     {"addresses", {.kind = CEL_LIST, .of = &text_type}},
+    {"bindings", {.kind = CEL_LIST, .of = &text_type}},
 };
 static const struct cel_record host_record = RECORD("host", host_fields);
 

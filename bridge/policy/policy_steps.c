@@ -11,6 +11,7 @@ static void read_with(struct policy_loader *loader, struct conf *setting, void *
 static void read_calendar(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_on_fail(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_early(struct policy_loader *loader, struct conf *setting, void *object);
+static void read_fallback(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_approve(struct policy_loader *loader, struct conf *setting, void *object);
 static void read_veto(struct policy_loader *loader, struct conf *setting, void *object);
 
@@ -84,6 +85,11 @@ static const struct policy_key step_rows[] = {
      .min = 0,
      .max = STEP_MS_MAX,
      .help = "How long before each of these."},
+    {.name = "fallback",
+     .kind = KEY_READ,
+     .flags = KEY_OF_ACT,
+     .read = read_fallback,
+     .help = "false: no other binding of the host, though its inventory names one."},
     {.name = "within",
      .kind = KEY_DURATION,
      .flags = KEY_OF_CHECK,
@@ -322,6 +328,12 @@ static void read_calendar(struct policy_loader *loader, struct conf *setting, vo
     struct policy_step *step = object;
     step->calendar = policy_calendar_of(&loader->set->defaults.calendars, setting, loader->diags);
     step->calendar_name = step->calendar == 0 ? NULL : policy_keep(loader, setting->text);
+}
+
+static void read_fallback(struct policy_loader *loader, struct conf *setting, void *object)
+{
+    struct policy_step *step = object;
+    step->first_only = !conf_bool(setting, true, loader->diags);
 }
 
 static void read_approve(struct policy_loader *loader, struct conf *setting, void *object)

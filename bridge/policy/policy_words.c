@@ -84,6 +84,10 @@ static void step_settings(struct textbuf *words, const struct policy_step *step,
     }
     setting_ms(words, &count, "timeout", step->kind == STEP_ACT ? step->timeout_ms : 0);
     setting_ms(words, &count, "every", step->kind == STEP_CHECK ? step->every_ms : 0);
+    if (step->first_only) {
+        setting_begin(words, &count, "fallback");
+        textbuf_add_chars(words, "false");
+    }
     if (step->kind == STEP_ACT && step->retries > 0) {
         setting_begin(words, &count, "retries");
         textbuf_addf(words, "%u", step->retries);

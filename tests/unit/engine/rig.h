@@ -262,7 +262,7 @@ RIG void rig_heal(struct rig *rig, const char *host)
     }
     struct rig_due *due = rig_due_add(rig, rig->now + 20 * S);
     due->clear = true;
-    snprintf(due->host, sizeof due->host, "%s", host);
+    snprintf(due->host, sizeof due->host, "%.*s", (int)strcspn(host, "/"), host);
     snprintf(due->type, sizeof due->type, "memory.uncorrectable");
 }
 
@@ -320,6 +320,12 @@ RIG void rig_call(struct rig *rig, const struct engine_call *call)
 {
     char *verb = rig_copy(call->verb);
     char *host = rig_copy(call->host);
+    if (call->binding == BINDING_OUTLET) { /* Something else that can be ill: "r1h01/outlet". */
+        char outlet[64];
+        snprintf(outlet, sizeof outlet, "%s/outlet", host);
+        free(host);
+        host = rig_copy(text_of(outlet));
+    }
     rig->calls++;
     if (call->cancel) {
         rig->cancels++;

@@ -88,7 +88,8 @@ static void test_hosts_as_written(void **state)
                         "\"site\":\"dc1\",\"room\":\"\",\"row\":\"\",\"pool\":\"web\","
                         "\"serial\":\"S1\",\"uuid\":\"4c4c4544-0039-3510-8051-b7c04f4a4e31\","
                         "\"maintenance\":false,\"quorum\":\"\",\"labels\":{\"env\":\"prod\","
-                        "\"tier\":\"1\"},\"addresses\":[\"10.1.1.1\",\"h1.example\"]}");
+                        "\"tier\":\"1\"},\"addresses\":[\"10.1.1.1\",\"h1.example\"],"
+                        "\"bindings\":[\"bmc\",\"outlet\"]}");
     const struct host *h2 = inventory_host(inventory, TEXT("h2"));
     assert_true(h2->maintenance);
     assert_string_equal(h2->quorum, "etcd");
@@ -218,6 +219,18 @@ static void test_mistakes(void **state)
         {"hosts: ( { name = \"a\"; feed = [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\","
          "\"10\",\"11\",\"12\",\"13\"]; } );",
          "at most 12 failure domains", NULL, 1, "too many domains"},
+        {"hosts: ( { name = \"a\"; reach = { power = [\"bmc\"]; }; } );", "host a has no bmc", NULL,
+         1, "a way that is not there"},
+        {"hosts: ( { name = \"a\"; reach = { powr = [\"bmc\"]; }; } );", "unknown key 'powr'",
+         "power, fence", 1, "a purpose that is none"},
+        {"hosts: ( { name = \"a\"; reach = { power = [\"ipmi\"]; }; } );", "cannot be \"ipmi\"",
+         "one of: bmc, outlet", 1, "a driver for a binding"},
+        {"defaults: { reach = { power = [\"bmc\", \"bmc\"]; }; };\nhosts: ( { name = \"a\"; } );",
+         "bmc is named twice", NULL, 1, "twice the same"},
+        {"hosts: ( { name = \"a\"; reach = { when = [\"mismatch\"]; }; } );",
+         "cannot be \"mismatch\"", "one of: ", 1, "another machine is no reason to go on"},
+        {"hosts: ( { name = \"a\"; reach = \"outlet\"; } );", "must be a group", "power = ", 1,
+         "a text for reach"},
         {"hosts: ( \"a\" );", "a host is a group", NULL, 1, "names alone"},
         {"hosts = (", "", NULL, 1, "cut off"},
     };
@@ -237,6 +250,39 @@ static void test_mistakes(void **state)
         }
         diags_done(&diags);
     }
+}
+
+static const char *way(const struct inventory *inventory, const char *host, const char *verb,
+                       size_t index)
+{
+    const struct binding *ways[HOST_REACH_MAX];
+    size_t count =
+        host_reach(inventory_host(inventory, text_of(host)), verb_find(text_of(verb)), ways);
+    return index < count ? binding_word(ways[index]->kind) : "none";
+}
+
+static void test_reach(void **state)
+{
+    (void)state;
+    struct inventory *inventory = load_good(
+        "defaults: { reach = { power = [\"bmc\", \"outlet\"]; }; };\n"
+        "hosts: ( { name = \"both\"; bmc = { driver = \"x\"; }; outlet = { driver = \"y\"; }; },\n"
+        "{ name = \"cloud\"; instance = { driver = \"z\"; }; },\n"
+        "{ name = \"own\"; bmc = { driver = \"x\"; }; outlet = { driver = \"y\"; };\n"
+        "  reach = { power = [\"outlet\"]; when = [\"auth\", \"busy\"]; }; } );");
+    assert_string_equal(way(inventory, "both", "power.cycle", 0), "bmc");
+    assert_string_equal(way(inventory, "both", "power.cycle", 1), "outlet");
+    assert_string_equal(way(inventory, "both", "fence", 1), "none"); /* Nothing said of these. */
+    assert_string_equal(way(inventory, "cloud", "power.cycle", 0), "instance");
+    assert_string_equal(way(inventory, "cloud", "power.cycle", 1), "none");
+    assert_string_equal(way(inventory, "own", "power.cycle", 0), "outlet");
+    assert_string_equal(way(inventory, "own", "power.cycle", 1), "none");
+    assert_int_equal(inventory_host(inventory, TEXT("both"))->reach->when, REACH_WHEN_PRESET);
+    assert_int_equal(inventory_host(inventory, TEXT("own"))->reach->when,
+                     1u << NSH_AUTH | 1u << NSH_BUSY);
+    assert_ptr_equal(inventory_host(inventory, TEXT("both"))->reach,
+                     inventory_host(inventory, TEXT("cloud"))->reach);
+    inventory_free(inventory);
 }
 
 static void test_all_mistakes_at_once(void **state)
@@ -339,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_revision_follows_the_content),
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_reach),
         cmocka_unit_test(test_all_mistakes_at_once),
         cmocka_unit_test(test_shared_controller_is_no_hint),
         cmocka_unit_test(test_placeholder_uuid_is_ignored),
