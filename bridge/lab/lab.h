@@ -33,9 +33,14 @@ struct lab_bmc;
 struct lab_ipmi;
 struct lab_tokens;
 struct lab_kube;
+struct lab_maas;
 struct lab_conn;
+struct lab_request;
+struct lab_reply;
 
-enum lab_kind { LAB_REDFISH, LAB_IPMI, LAB_KUBE };
+typedef void lab_answer_fn(const struct lab_request *request, struct lab_reply *reply);
+
+enum lab_kind { LAB_REDFISH, LAB_IPMI, LAB_SERVICE };
 enum lab_power { LAB_OFF, LAB_ON, LAB_TURNING_OFF, LAB_TURNING_ON };
 
 /* What a BMC is asked to do to a host, whatever the protocol calls it. */
@@ -100,6 +105,7 @@ struct lab_bmc {
     uint32_t rack;
     char feed;
     uint8_t kind;
+    lab_answer_fn *answer; /* Of a service; NULL: it speaks Redfish. */
     uint8_t modes;
     bool swallow; /* The answer to the request at hand is lost. */
     uint8_t hosts_count;
@@ -124,6 +130,7 @@ struct lab_options {
     const char *state, *control, *ledger, *script, *write_inventory, *user, *password;
     int64_t racks, hosts, systems, redfish_share, https_port, ipmi_port, sessions_max, retry_after;
     int64_t kube_port, kube_minor, kube_grace_ms, kube_bookmark_ms;
+    int64_t maas_port, maas_limit_ms;
     int64_t latency_ms, off_ms, on_ms, cycle_ms, boot_ms, soft_ms, bmc_boot_ms;
     bool informs, quiet, plain, tasks, action_info, etag_required, start_off, help, version;
 };
@@ -145,6 +152,7 @@ struct lab {
     struct lab_conn *conns;
     struct lab_control *control;
     struct lab_kube *kube; /* NULL: none was asked for. */
+    struct lab_maas *maas;
     struct lab_script *script;
     uint64_t connections, connections_peak;
     uint64_t refused; /* Connections, for want of file descriptors. */
@@ -170,6 +178,7 @@ struct lab_host *lab_world_host(const struct lab *lab, struct text name);
 size_t lab_world_select(struct lab *lab, struct text target,
                         void (*each)(void *arg, struct lab_host *host), void *arg);
 int lab_world_write_inventory(const struct lab *lab, const char *path, struct nsh_error *err);
+const char *lab_world_pool(const struct lab_host *host);
 void lab_world_uuid_text(const struct lab_host *host, char out[37]);
 void lab_world_guid(const struct lab_host *host,
                     uint8_t out[16]); /* In SMBIOS order, as BMCs send it. */
@@ -313,6 +322,7 @@ int lab_http_parse(char *bytes, size_t bytes_count, struct lab_http *head);
 
 struct lab_reply {
     int status;        /* 0: no answer. */
+    const char *type;  /* Of the body; NULL: JSON. */
     const char *extra; /* Further header lines, each ending in CRLF; a buffer of the reply. */
     char extra_room[512];
     struct textbuf body;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP/1.1 for the lab's Redfish BMCs and its Kubernetes: thousands of kept TLS connections on the
+ * HTTP/1.1 for the lab's Redfish BMCs and its services: thousands of kept TLS connections on the
  * loop. An idle connection holds its SSL object and nothing else.
  */
 
-#include "lab_kube.h"
+#include "lab.h"
 
 #include "base/arena.h"
 #include "base/assert.h"
@@ -213,10 +213,10 @@ static void stream_chunk(struct lab_conn *conn, const char *bytes, size_t bytes_
 
 static void conn_answer_head(struct lab_conn *conn, const struct lab_reply *reply)
 {
-    bool kube = conn->bmc->kind == LAB_KUBE;
+    bool service = conn->bmc->kind == LAB_SERVICE;
 
     textbuf_addf(&conn->out, "HTTP/1.1 %d %s\r\n", reply->status, status_text(reply->status));
-    if (kube) {
+    if (service) {
         conn_date(&conn->out);
     } else {
         textbuf_add_chars(&conn->out, "Server: nightshift-lab\r\nOData-Version: 4.0\r\n");
@@ -225,8 +225,10 @@ static void conn_answer_head(struct lab_conn *conn, const struct lab_reply *repl
         textbuf_add_chars(&conn->out,
                           "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n");
     } else if (reply->body.count > 0) {
-        textbuf_addf(&conn->out, "Content-Type: application/json%s\r\n",
-                     kube ? "" : ";charset=utf-8");
+        textbuf_addf(&conn->out, "Content-Type: %s\r\n",
+                     reply->type != NULL ? reply->type
+                     : service           ? "application/json"
+                                         : "application/json;charset=utf-8");
     }
     if (reply->status != 204 && reply->stream == NULL) {
         textbuf_addf(&conn->out, "Content-Length: %zu\r\n", reply->body.count);
@@ -338,11 +340,7 @@ static bool conn_serve(struct lab_conn *conn)
     head.request.body = body;
     head.request.body_bytes = head.body_bytes;
     conn->keep = !head.close;
-    if (conn->bmc->kind == LAB_KUBE) {
-        lab_kube_answer(&head.request, &reply);
-    } else {
-        lab_redfish_answer(&head.request, &reply);
-    }
+    (conn->bmc->answer == NULL ? lab_redfish_answer : conn->bmc->answer)(&head.request, &reply);
     bool is_head = strcmp(head.request.method, "HEAD") == 0;
     body[head.body_bytes] = after;
     conn->in_count -= head.head_bytes + head.body_bytes;

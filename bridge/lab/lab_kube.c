@@ -82,48 +82,9 @@ void kube_ledger(const struct kube_call *call, const char *node, const char *eff
 
 /* ---- the query -------------------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-static void percent_decode(const char *from, size_t count, char *room, size_t room_bytes)
-{
-    size_t used = 0;
-
-    for (size_t i = 0; i < count && used + 1 < room_bytes; i++) {
-        int high = from[i] == '%' && i + 2 < count + 0 ? hex_digit(from[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(from[i + 2]) : -1;
-        if (low >= 0) {
-            room[used++] = (char)(high * 16 + low);
-            i += 2;
-        } else {
-            room[used++] = from[i] == '+' ? ' ' : from[i];
-        }
-    }
-    room[used] = '\0';
-}
-
 bool kube_query(const struct lab_request *request, const char *name, char *room, size_t room_bytes)
 {
-    const char *at = request->query == NULL ? "" : request->query;
-    size_t name_bytes = strlen(name);
-
-    while (*at != '\0') {
-        size_t count = strcspn(at, "&");
-        if (count >= name_bytes && strncmp(at, name, name_bytes) == 0 &&
-            (at[name_bytes] == '=' || count == name_bytes)) {
-            size_t skip = count == name_bytes ? count : name_bytes + 1;
-            percent_decode(at + skip, count - skip, room, room_bytes);
-            return true;
-        }
-        at += count;
-        at += *at == '&' ? 1 : 0;
-    }
-    return false;
+    return lab_form_find(request->query, name, room, room_bytes);
 }
 
 /* ---- who may ---------------------------------------------------------------------------- */
@@ -260,7 +221,7 @@ static size_t path_split(const char *at, struct text parts[PARTS_MAX])
 
 static void part_copy(char *room, size_t room_bytes, struct text part)
 {
-    percent_decode(part.at, part.count, room, room_bytes);
+    lab_percent_decode(part.at, part.count, room, room_bytes);
 }
 
 static bool version_served(const struct lab_kube *kube, const struct kube_kind *kind,
@@ -491,7 +452,8 @@ int lab_kube_open(struct lab *lab, struct nsh_error *err)
     kube->bmc = (struct lab_bmc){
         .lab = lab,
         .fd = -1,
-        .kind = LAB_KUBE,
+        .kind = LAB_SERVICE,
+        .answer = lab_kube_answer,
         .hosts = &kube->door,
         .hosts_count = 1,
         .retry_after_s = (uint32_t)lab->options.retry_after,

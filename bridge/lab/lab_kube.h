@@ -17,7 +17,7 @@
  * Documents are immutable once stored: a change stores another, so that the history can keep both.
  */
 
-#include "lab.h"
+#include "lab_service.h"
 
 struct json_object;
 struct lab_kube;

@@ -33,6 +33,14 @@ static void world_identity(struct lab_host *host)
     }
 }
 
+/* A rack serves one purpose here: budgets of pools do not get into each other's way. */
+const char *lab_world_pool(const struct lab_host *host)
+{
+    static const char *const pools[] = {"web", "db", "batch", "cache"};
+
+    return pools[(host->bmc->rack - 1) % 4];
+}
+
 void lab_world_uuid_text(const struct lab_host *host, char out[37])
 {
     const uint8_t *u = host->uuid;
@@ -188,9 +196,7 @@ static void inventory_host(const struct lab_host *host, const char *state, FILE 
     const struct lab_options *options = &bmc->lab->options;
     char address[INET_ADDRSTRLEN], uuid[37];
 
-    /* A rack serves one purpose here: budgets of pools do not get into each other's way. */
-    static const char *const pools[] = {"web", "db", "batch", "cache"};
-    const char *pool = pools[(bmc->rack - 1) % 4];
+    const char *pool = lab_world_pool(host);
     inet_ntop(AF_INET, &bmc->address.sin_addr, address, sizeof address);
     lab_world_uuid_text(host, uuid);
     fprintf(out,

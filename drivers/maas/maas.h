@@ -52,6 +52,7 @@ struct maas_call {
     const char *power;           /* "on", "off"; as the BMC told it last. */
     const char *ordered;         /* The power when the last order was given. */
     bool known;                  /* machine is the one of this call. */
+    unsigned strays;             /* How often its state was none that leads anywhere. */
     bool acted, joined, stopped; /* Ordered; waits for what others ordered; was off. */
     const char *agent;           /* Marks a machine as taken for this call. */
     bool administers;            /* The doctor's. */

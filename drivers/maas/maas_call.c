@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define FORM_PAIRS_MAX 48
+#define STRAYS_MAX 3
 #define SOON_MS 5000 /* When MAAS asks for patience without saying how much. */
 
 /* ---- the end ---------------------------------------------------------------------------- */
@@ -239,6 +240,12 @@ static void state_step(struct maas_call *call)
                       nsh_rest_base(call->rest.rest), machine->system_id, machine->hostname,
                       maas_state_word(machine->state), machine->message[0] == '\0' ? "" : ": ",
                       machine->message);
+    } else if (begun && (work->running & bit) == 0 && work->running != 0 &&
+               ++call->strays > STRAYS_MAX) {
+        nsh_rest_fail(&call->rest, NSH_FAILED,
+                      "%s: machine %s (%s) is %s: somebody ended what was ordered",
+                      nsh_rest_base(call->rest.rest), machine->system_id, machine->hostname,
+                      maas_state_word(machine->state));
     } else if (begun || (work->running & bit) != 0) {
         call->joined = true;
         nsh_rest_wait(&call->rest, maas_look, "machine %s is %s", machine->system_id,

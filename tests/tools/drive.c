@@ -5,10 +5,11 @@
  *
  *   drive SPAWN-HELPER DRIVERS-FOLDER INVENTORY CREDENTIALS-FOLDER
  *
- * Each line of stdin is `HOST VERB [timeout=MS] [cancel=MS] [set.NAME=VALUE] [NAME=VALUE]`: a call
- * on the host's bmc, with settings (set.) and arguments on top of the inventory's. A line that ends
- * in '&' starts its call and goes on; any other waits until all have ended. HOST * is every host.
- * Devices stay open between lines: sessions are kept. One JSON line for each call:
+ * Each line of stdin is `HOST VERB [timeout=MS] [cancel=MS] [token=T] [set.NAME=VALUE]
+ * [NAME=VALUE]`: a call (of the action T, which may ask again) on the host's bmc, with settings
+ * (set.) and arguments on top of the inventory's. A line that ends in '&' starts its call and goes
+ * on; any other waits until all have ended. HOST * is every host. Devices stay open between lines:
+ * sessions are kept. One JSON line for each call:
  *
  *   {"host":"r1h01","verb":"power.on","code":"ok","effect_possible":false,"retry_after_ms":0,
  *    "ms":312,"result":{"power":"on","changed":true},"text":"","trace":"..."}
@@ -50,6 +51,7 @@ struct line {
     struct nsh_member settings[WORDS_MAX], args[WORDS_MAX];
     size_t settings_count, args_count;
     uint32_t timeout_ms, cancel_ms;
+    const char *token;
     bool on;
 };
 
@@ -93,11 +95,25 @@ static void call_print(const struct drive_call *call, const struct nsh_outcome *
     fflush(stdout);
 }
 
+/* Actions are a0, a1, ... unless the line named its own: then the newest of that name. */
+static struct drive_call *call_find(struct drive *drive, const char *action)
+{
+    char *end = NULL;
+    size_t index = strtoul(action + 1, &end, 10);
+    if (action[0] == 'a' && action[1] >= '0' && action[1] <= '9' && *end == '\0') {
+        return &drive->calls[index];
+    }
+    for (index = drive->calls_count - 1; strcmp(drive->calls[index].action, action) != 0;) {
+        index--;
+    }
+    return &drive->calls[index];
+}
+
 static void ended(void *arg, const char *action, const struct nsh_outcome *outcome,
                   const char *trace)
 {
     struct drive *drive = arg;
-    struct drive_call *call = &drive->calls[strtoul(action + 1, NULL, 10)];
+    struct drive_call *call = call_find(drive, action);
     if (call->cancel != NULL) {
         struct nsh_services *services = loop_services(drive->loop);
         services->timer_cancel(services, call->cancel);
@@ -166,6 +182,9 @@ static void call_start(struct drive *drive, const struct host *host, const struc
     }
     struct drive_call *call = &drive->calls[drive->calls_count];
     snprintf(call->action, sizeof call->action, "a%zu", drive->calls_count++);
+    if (line->token != NULL) {
+        snprintf(call->action, sizeof call->action, "%s", line->token);
+    }
     snprintf(call->verb, sizeof call->verb, "%s", line->verb);
     snprintf(device, sizeof device, "%.64s/%.20s", host->name, binding_word(binding->kind));
     call->host = host->name;
@@ -212,6 +231,8 @@ static bool line_word(struct line *line, char *word)
     if (strcmp(word, "timeout") == 0 || strcmp(word, "cancel") == 0) {
         *(word[0] == 't' ? &line->timeout_ms : &line->cancel_ms) =
             (uint32_t)strtoul(value, NULL, 10);
+    } else if (strcmp(word, "token") == 0) {
+        line->token = value;
     } else if (strncmp(word, "set.", 4) == 0 && line->settings_count < WORDS_MAX) {
         line->settings[line->settings_count++] = (struct nsh_member){word + 4, nsh_text(value)};
     } else if (line->args_count < WORDS_MAX) {
