@@ -58,6 +58,8 @@ foreach(library json-c libconfig libuv libcurl sqlite3 libmicrohttpd openssl lib
     pkg_check_modules(${library} REQUIRED IMPORTED_TARGET ${library})
 endforeach()
 pkg_check_modules(yaml-0.1 REQUIRED IMPORTED_TARGET yaml-0.1) # clouds.yaml
+pkg_check_modules(snappy REQUIRED IMPORTED_TARGET snappy) # remote-write bodies
+pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib) # gzip bodies
 find_library(NETSNMP_LIBRARY netsnmp REQUIRED)
 add_library(netsnmp INTERFACE)
 target_link_libraries(netsnmp INTERFACE ${NETSNMP_LIBRARY} PkgConfig::openssl)

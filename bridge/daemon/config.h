@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/confscan.h"
 #include "policy/policy.h"
+#include "series/signals.h"
 #include "source/trap/trap.h"
 
 #define MS_PER_S 1000
@@ -47,6 +48,7 @@ struct config_tokens {
 #define CONFIG_FIELD_SERVICE(field) struct config_service field;
 #define CONFIG_FIELD_USERS(field) struct config_users field;
 #define CONFIG_FIELD_TOKENS(field) struct config_tokens field;
+#define CONFIG_FIELD_SIGNALS(field) struct signals field;
 #define CONFIG_FIELD_POLICY(field)
 
 /* Immutable once read; everything in it lives in its arena. */

@@ -169,6 +169,7 @@ static bool row_same(const struct config_row *row, const void *a, const void *b)
     case CONFIG_SERVICE:
     case CONFIG_USERS:
     case CONFIG_TOKENS:
+    case CONFIG_SIGNALS:
     case CONFIG_POLICY:
     default:
         return true; /* Read anew at each reload, or at the next start: users and tokens. */
@@ -177,8 +178,8 @@ static bool row_same(const struct config_row *row, const void *a, const void *b)
 
 void config_fixed_differ(const struct config *now, const struct config *then, struct textbuf *out)
 {
-    static const char *const fixed[] = {"store.", "drivers", "helpers", "api.",   "snmp.",
-                                        "log.",   "limits.", "traps",   "syslog."};
+    static const char *const fixed[] = {"store.", "drivers", "helpers", "api.",    "snmp.",
+                                        "log.",   "limits.", "traps",   "syslog.", "series."};
     for (size_t i = 0; i < config_rows_count; i++) {
         const struct config_row *row = &config_rows[i];
         bool is_fixed = false;

@@ -17,6 +17,7 @@ enum config_type {
     CONFIG_SERVICE,
     CONFIG_USERS,
     CONFIG_TOKENS,
+    CONFIG_SIGNALS,
     CONFIG_POLICY, /* Read by bridge/policy; the row is its documentation. */
 };
 
@@ -30,6 +31,7 @@ enum config_type {
 #define CONFIG_OFFSET_SERVICE(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_USERS(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_TOKENS(field) offsetof(struct config, field)
+#define CONFIG_OFFSET_SIGNALS(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_POLICY(field) 0
 
 struct config_row {

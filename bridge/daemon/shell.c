@@ -11,6 +11,7 @@
 #include "shell_private.h"
 
 #include "base/assert.h"
+#include "shell_series.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +167,7 @@ static void on_second(uv_timer_t *timer)
 {
     struct shell *shell = timer->data;
     shell_health_second(shell);
+    shell_series_second(shell);
     shell_apply_second(shell);
     shell_retire(shell);
     pump(shell);
@@ -243,6 +245,7 @@ static void shell_release(struct shell *shell)
     shell_retire(shell);
     engine_output_done(&shell->output);
     intake_free(shell->intake);
+    shell_series_close(shell);
     shell_calls_done(shell);
     figures_done(&shell->labelled);
     generation_unref(shell->generation);
@@ -267,6 +270,9 @@ int shell_new(const struct shell_options *options, struct shell **ret_shell, str
     }
     if (result == 0) {
         result = shell_store_open(shell, err);
+    }
+    if (result == 0) {
+        result = shell_series_open(shell, err);
     }
     if (result == 0) {
         result = shell_hand_over(shell, shell->generation, err);

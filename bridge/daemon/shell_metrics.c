@@ -4,6 +4,7 @@
 #include "shell_private.h"
 
 #include "loop/drivers.h"
+#include "shell_series.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -103,6 +104,7 @@ static void metrics_write(struct shell *shell, struct textbuf *out)
         add_syslog(out, &syslog);
     }
     add_drivers(out, shell->drivers);
+    shell_series_metrics(shell, out);
     figures_add(&shell->labelled, "store_commit_seconds",
                 "from handing a batch over until it is durable", out);
     figures_add(&shell->labelled, "decisions_total",

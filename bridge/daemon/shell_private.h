@@ -98,7 +98,8 @@ struct shell {
     struct intake *intake;
     struct trap_listen *traps;
     struct syslog_listen *syslog;
-    struct arena scratch; /* Of one step's calls. */
+    struct shell_series *series; /* What signals watch: shell_series.h. */
+    struct arena scratch;        /* Of one step's calls. */
     uv_async_t async;
     uv_timer_t timer, second;
     unsigned handles_count;

@@ -5,6 +5,7 @@
  */
 
 #include "shell_private.h"
+#include "shell_series.h"
 
 #include "base/assert.h"
 #include "loop/drivers.h"
@@ -108,6 +109,7 @@ static int reload_apply(struct shell *shell, struct reload *reload, struct textb
     }
     struct generation *before = shell->generation;
     shell->generation = reload->generation;
+    shell_series_reload(shell); /* While the old signals are there. */
     textbuf_addf(out,
                  "{\"apiVersion\":\"nightshift/v1\",\"kind\":\"Reload\",\"hosts\":%zu,"
                  "\"policies\":%zu,",

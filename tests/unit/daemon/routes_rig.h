@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "routes.h"
+#include "shell_series.h"
 
 #include <sys/eventfd.h>
 
@@ -40,6 +41,7 @@ static struct shell_fake {
     uint8_t pushed[65536];
     size_t pushed_bytes;
     uint32_t pushed_count;
+    uint32_t series, samples; /* Handed in. */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static inline int fake_add(const struct rig_job *job)
@@ -154,6 +156,41 @@ bool shell_ready(struct shell *shell, char *reason, size_t reason_bytes)
     (void)shell;
     snprintf(reason, reason_bytes, "the store is full");
     return !fake.not_ready;
+}
+
+static inline void rig_labels(void *arg, const struct sample_label *labels, size_t count)
+{
+    (void)arg;
+    (void)labels;
+    fake.series += count > 0;
+}
+
+static inline void rig_value(void *arg, int64_t at_ms, double value)
+{
+    (void)arg;
+    fake.samples += at_ms > 0 && value >= 0;
+}
+
+int shell_series_put(struct shell *shell, const struct shell_series_put *put, struct nsh_error *err)
+{
+    (void)shell;
+    const struct sample_sink sink = {rig_labels, rig_value, NULL};
+    return fake.intake_full ? nsh_fail(err, NSH_LIMIT, "too many events wait")
+                            : put->decode(put->arg, &sink, err);
+}
+
+void shell_series_list(struct shell *shell, struct textbuf *out)
+{
+    (void)shell;
+    textbuf_add_chars(out, "\"items\":[{\"name\":\"inlet-hot\"}]");
+}
+
+bool shell_series_show(struct shell *shell, const struct series_filter *filter, struct textbuf *out)
+{
+    (void)shell;
+    textbuf_addf(out, "\"items\":[{\"signal\":\"%.*s\"}]", (int)filter->signal.count,
+                 filter->signal.at);
+    return text_is(filter->signal, "inlet-hot");
 }
 
 int64_t intake_now_ms(struct intake *intake)
