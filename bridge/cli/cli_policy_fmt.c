@@ -65,8 +65,9 @@ bool cli_file_read(const char *path, struct textbuf *out)
 bool cli_file_replace(struct cli *cli, const char *path, const struct textbuf *text)
 {
     const char *temporary = arena_printf(&cli->arena, "%s.new", path);
-    struct stat info;
-    FILE *file = temporary == NULL || stat(path, &info) != 0 ? NULL : fopen(temporary, "wxe");
+    struct stat info = {.st_mode = 0644};
+    bool known = temporary != NULL && (stat(path, &info) == 0 || errno == ENOENT);
+    FILE *file = known ? fopen(temporary, "wxe") : NULL;
     if (file == NULL) {
         return false;
     }

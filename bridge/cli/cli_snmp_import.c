@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* snmp import: MIB modules in, a table of traps out, to read, change and keep. */
 
-#include "cli.h"
+#include "cli_local.h"
 
 #include "base/diag.h"
 #include "mib/mib.h"
@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define TABLE_BYTES_MAX (64u << 20)
 
@@ -18,27 +17,6 @@ static const char *base_folder(void)
 {
     const char *from_env = getenv("NIGHTSHIFT_MIBS");
     return from_env != NULL ? from_env : NS_CONFIG_DIR "/mibs";
-}
-
-/* The table as it stands; an empty text when there is none. */
-static enum cli_exit old_read(const char *path, struct textbuf *out)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return errno == ENOENT ? CLI_OK
-                               : cli_fail(CLI_USAGE, "cannot read %s: %s", path, strerror(errno));
-    }
-    out->count_max = TABLE_BYTES_MAX;
-    char chunk[4096];
-    size_t count = fread(chunk, 1, sizeof chunk, file);
-    for (; count > 0 && !out->failed; count = fread(chunk, 1, sizeof chunk, file)) {
-        textbuf_add(out, (struct text){chunk, (uint32_t)count});
-    }
-    bool failed = ferror(file) != 0 || out->failed;
-    fclose(file);
-    return failed ? cli_fail(CLI_USAGE, "cannot read %s, or it is longer than %u MiB", path,
-                             TABLE_BYTES_MAX >> 20)
-                  : CLI_OK;
 }
 
 /* A table the reader of traps does not take is neither merged into nor written. */
@@ -84,28 +62,6 @@ static void tell_said(const struct mib *mib)
                     variable->name);
         }
     }
-}
-
-static enum cli_exit table_write(const char *path, const struct textbuf *table)
-{
-    char temporary[4096];
-    if ((size_t)snprintf(temporary, sizeof temporary, "%s.new", path) >= sizeof temporary) {
-        return cli_fail(CLI_USAGE, "%s: the name is too long", path);
-    }
-    FILE *file = fopen(temporary, "we");
-    if (file == NULL) {
-        return cli_fail(CLI_USAGE, "cannot write %s: %s", temporary, strerror(errno));
-    }
-    bool written = fwrite(table->at, 1, table->count, file) == table->count && fflush(file) == 0 &&
-                   fsync(fileno(file)) == 0;
-    int why = errno;
-    written = fclose(file) == 0 && written;
-    if (!written || rename(temporary, path) != 0) {
-        why = written ? errno : why;
-        unlink(temporary);
-        return cli_fail(CLI_USAGE, "cannot write %s: %s", path, strerror(why));
-    }
-    return CLI_OK;
 }
 
 struct counts {
@@ -172,8 +128,8 @@ static enum cli_exit import(struct cli *cli, struct mib *mib, const struct textb
         result = cli_fail(CLI_USAGE, "the table would be wrong as said above; nothing is written");
     } else if (into == NULL) {
         fputs(table.at, stdout);
-    } else if (cli->flags.dry_run == NULL) {
-        result = table_write(into, &table);
+    } else if (cli->flags.dry_run == NULL && !cli_file_replace(cli, into, &table)) {
+        result = cli_fail(CLI_USAGE, "cannot write %s: %s", into, strerror(errno));
     }
     if (result == CLI_OK && cli->flags.quiet == NULL) {
         summary_print(cli, mib, &merged, into == NULL ? stderr : stdout);
@@ -184,13 +140,15 @@ static enum cli_exit import(struct cli *cli, struct mib *mib, const struct textb
 
 enum cli_exit cli_snmp_import(struct cli *cli)
 {
-    CLEANUP(textbuf_donep) struct textbuf old = {0};
-    enum cli_exit result = cli->flags.into == NULL ? CLI_OK : old_read(cli->flags.into, &old);
-    if (result == CLI_OK && old.count > 0 && !table_is_right(cli, cli->flags.into, old.at)) {
-        result = cli_fail(CLI_USAGE, "%s is no table to merge into", cli->flags.into);
+    CLEANUP(textbuf_donep) struct textbuf old = {.count_max = TABLE_BYTES_MAX};
+    const char *into = cli->flags.into;
+    enum cli_exit result = CLI_OK;
+    if (into != NULL && !cli_file_read(into, &old) && errno != ENOENT) {
+        return cli_fail(CLI_USAGE, "cannot read %s, or it is longer than %u MiB", into,
+                        TABLE_BYTES_MAX >> 20);
     }
-    if (result != CLI_OK) {
-        return result;
+    if (old.count > 0 && !table_is_right(cli, into, old.at)) {
+        return cli_fail(CLI_USAGE, "%s is no table to merge into", into);
     }
     struct mib mib = {0};
     struct nsh_error err = {0};

@@ -29,7 +29,8 @@ struct inventory *fleet_load_conf(struct conf *root, struct diags *diags);
 
 /*
  * The host an event is about: event->host if the source named one that exists, else the first of
- * its hints the inventory knows, in the order host, uuid (both byte orders), serial, engine, agent,
+ * its hints the inventory knows, in the order host, uuid (both byte orders), serial, engine,
+ * instance (of the binding instance), node (of the binding node), port ("SWITCH/PORT"), agent,
  * addr. Two hints that know different hosts: the stronger wins and *ret_conflict says so. NULL:
  * unknown, reported by the caller, never guessed.
  */

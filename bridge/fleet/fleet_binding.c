@@ -161,6 +161,27 @@ static void binding_check_endpoint(struct fleet_build *build, const struct bindi
     build->no_memory = map_set(&build->endpoints, text_of(key), owner) < 0 || build->no_memory;
 }
 
+/* What a cluster or a cloud calls the host: what the binding says, a node without a word is called
+ * as the host is. */
+static void binding_claim_name(struct fleet_build *build, const struct binding *binding,
+                               struct host *host, struct nsh_place at)
+{
+    static const char *const instance_keys[] = {"instance", "server", "vm", NULL};
+    static const char *const node_keys[] = {"node", NULL};
+    if (binding->kind != BINDING_INSTANCE && binding->kind != BINDING_NODE) {
+        return;
+    }
+    bool node = binding->kind == BINDING_NODE;
+    const char *name = NULL;
+    for (const char *const *key = node ? node_keys : instance_keys; *key != NULL; key++) {
+        name = name != NULL ? name : nsh_get_text(&binding->settings, *key, NULL);
+    }
+    name = name == NULL && node ? host->name : name;
+    if (name != NULL && strchr(name, ',') == NULL) {
+        fleet_claim(build, node ? "node" : "instance", name, host, at, false);
+    }
+}
+
 /* Where a binding points tells whom an event is about: a controller and an operating system are one
  * host's. */
 static void binding_claim(struct fleet_build *build, const struct binding *binding,
@@ -206,6 +227,7 @@ static bool binding_read(struct fleet_build *build, struct conf *own, struct con
     };
     struct conf *address = conf_get(own, "address");
     binding_claim(build, ret_binding, host, address == NULL ? own->at : address->value_at);
+    binding_claim_name(build, ret_binding, host, own->at);
     if (address != NULL) {
         binding_check_endpoint(build, ret_binding, host, address->value_at);
     }

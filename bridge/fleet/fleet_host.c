@@ -148,6 +148,26 @@ static void host_read_engines(struct fleet_build *build, struct conf *setting, s
     }
 }
 
+/* Where it hangs on switches: an alarm of that port is about this host as well. */
+static void host_read_ports(struct fleet_build *build, struct conf *setting, struct host *host)
+{
+    struct conf *child;
+    size_t count = host_texts(build, setting, &child);
+    for (size_t i = 0; i < count; i++, child = child->next) {
+        const char *text = fleet_text(build, child);
+        const char *slash = text == NULL ? NULL : strchr(text, '/');
+        if (text == NULL) {
+            continue;
+        }
+        if (slash == NULL || slash == text || slash[1] == '\0' || strchr(text, ',') != NULL) {
+            diag_add(build->diags, DIAG_ERROR, child->value_at, "such as \"sw1/Ethernet1/7\"",
+                     "\"%s\" is no port of a switch", text);
+            continue;
+        }
+        fleet_claim(build, "port", text, host, child->value_at, true);
+    }
+}
+
 static void host_read_domains(struct fleet_build *build, struct conf *const at[KEYS_COUNT],
                               struct host *host)
 {
@@ -279,6 +299,7 @@ void fleet_read_host(struct fleet_build *build, struct conf *const own[KEYS_COUN
     host_read_identity(build, at, host);
     host_read_addresses(build, at[KEY_ADDRESSES], host);
     host_read_engines(build, at[KEY_ENGINE], host);
+    host_read_ports(build, at[KEY_PORTS], host);
     host_read_domains(build, at, host);
     host_read_labels(build, at[KEY_LABELS], build->defaults[KEY_LABELS], host);
     const char *role = fleet_text(build, at[KEY_ROLE]);

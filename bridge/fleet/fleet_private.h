@@ -20,6 +20,7 @@
     KEY(UUID, "uuid", false)                                                                       \
     KEY(ADDRESSES, "addresses", false)                                                             \
     KEY(ENGINE, "engine", false)                                                                   \
+    KEY(PORTS, "ports", false)                                                                     \
     KEY(ROLE, "role", true)                                                                        \
     KEY(POOL, "pool", true)                                                                        \
     KEY(QUORUM, "quorum", true)                                                                    \

@@ -11,8 +11,9 @@
 static const struct {
     const char *name, *as;
 } hint_ranks[] = {
-    {"host", "host"},     {"uuid", "uuid"},  {"serial", "serial"},
-    {"engine", "engine"}, {"agent", "addr"}, {"addr", "addr"},
+    {"host", "host"},     {"uuid", "uuid"},         {"serial", "serial"},
+    {"engine", "engine"}, {"instance", "instance"}, {"node", "node"},
+    {"port", "port"},     {"agent", "addr"},        {"addr", "addr"},
 };
 
 #define HINTS_MAX 32 /* Of one event: what is behind them is not looked at. */

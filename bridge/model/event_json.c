@@ -44,6 +44,7 @@ void event_to_json(const struct event *event, struct textbuf *out)
         textbuf_add_chars(out, ",\"unmatched\":true");
     }
     member_text(out, "host", event->host);
+    member_text(out, "identity", event->hint);
     member_text(out, "resource", event->resource);
     member_text(out, "qualifier", event->qualifier);
     member_text(out, "name", event->name);
@@ -171,6 +172,7 @@ static int texts_take(const struct nsh_value *value, bool kept, struct event *ev
         {"type", !kept, &event->type},
         {"subject", false, &event->subject},
         {"host", false, &event->host},
+        {"identity", false, &event->hint},
         {"resource", false, &event->resource},
         {"qualifier", false, &event->qualifier},
         {"name", false, &event->name},
@@ -221,8 +223,8 @@ static bool attribute_known(const char *name)
 {
     static const char *const known[] = {
         "specversion", "id", "source", "type", "subject", "time", "data", "data_base64",
-        "datacontenttype", "dataschema", "severity", "state", "host", "resource", "qualifier",
-        "name", "message",
+        "datacontenttype", "dataschema", "severity", "state", "host", "identity", "resource",
+        "qualifier", "name", "message",
         /* Ours, as event_to_json() writes them: an event that comes back gets new ones. */
         "seq", "received_ms", "unmatched"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

@@ -3,15 +3,17 @@
 # timeout: 120
 # The daemon as people run it: real traps and informs by Net-SNMP, the command, reload, SIGTERM, restart.
 source "$(dirname "$0")/common.sh"
-needs snmptrap snmpinform
+needs snmptrap snmpinform jq
 [ -x "$bin/nightshiftd" ] && [ -x "$bin/nightshift" ] || skip "nightshiftd or nightshift is not built"
 
 mkdir "$dir/policies"
 cat >"$dir/inventory.conf" <<EOT
 defaults: { bmc = { driver = "probe"; log = "$dir/calls"; }; };
 hosts: (
-  { name = "h1"; rack = "r1"; addresses = ["127.0.0.1"]; bmc = { address = "bmc1"; }; },
-  { name = "h2"; rack = "r2"; addresses = ["192.0.2.2"]; bmc = { address = "bmc2"; }; }
+  { name = "h1"; rack = "r1"; addresses = ["127.0.0.1"]; bmc = { address = "bmc1"; };
+    ports = "sw1/7"; instance = { driver = "probe"; log = "$dir/calls"; address = "cloud1"; instance = "i-0abc"; }; },
+  { name = "h2"; rack = "r2"; addresses = ["192.0.2.2"]; bmc = { address = "bmc2"; };
+    node = { driver = "probe"; log = "$dir/calls"; address = "cluster"; node = "worker-2"; }; }
 );
 EOT
 cat >"$dir/policies/link.policy" <<EOT
@@ -89,6 +91,24 @@ await 10 logged 'event=traps.news' || fail "a dead receiver is not logged"
 await 15 bash -c "ns() { '$bin/nightshift' \"\$@\"; }; ns status | grep -q '1/1'" || fail "no new receiver"
 snmpinform -v 2c -c public -r 5 -t 2 "127.0.0.1:$trap_port" '' 1.3.6.1.6.3.1.1.5.3 1.3.6.1.2.1.2.2.1.1.9 i 9 ||
     fail "the new receiver does not answer"
+
+# ---- whom an event is about: by what clouds, clusters and switches call it; what fits nobody is listed, never guessed
+about() { # ID IDENTITY
+    jq -cn --arg id "$1" --arg identity "$2" '{specversion: "1.0", id: $id, source: "test", type: "fan.failed", identity: $identity}' |
+        ns event send - >/dev/null || fail "event $1 is not taken"
+}
+about i1 instance=i-0abc
+about i2 node=worker-2
+about i3 port=sw1/7
+about i4 instance=i-gone
+about i5 instance=i-gone
+about i6 port=sw1/7,instance=i-other
+is "by instance, node and port" "$(ns event list --type fan.failed -o json | jq -r '[.items[] | .id + "=" + (.host // "")] | sort | join(" ")')" \
+    "i1=h1 i2=h2 i3=h1 i4= i5= i6=h1"
+is "who is not known is listed, once" "$(ns host unknown -o json | jq -c '[.items[] | select(.source == "test") | [.identity, .count]]')" \
+    '[["instance=i-gone",2]]'
+about i7 instance=i-0abc,node=worker-2
+await 10 logged 'event=identity.conflict' || fail "two hosts at once are not told"
 
 # ---- SIGTERM, restart
 before=$(events)

@@ -241,11 +241,14 @@ static int binary_read(const struct cloudevents_message *message, struct arena *
 static struct text hint_of(const struct event *event, struct arena *arena)
 {
     if (event->host.count > 0 || event->subject.count == 0 ||
-        event->subject.count + strlen("host=") > EVENT_TEXT_BYTES_MAX ||
+        event->hint.count + event->subject.count + strlen(",host=") > EVENT_TEXT_BYTES_MAX ||
         memchr(event->subject.at, ',', event->subject.count) != NULL) {
-        return (struct text){NULL, 0};
+        return event->hint;
     }
-    return text_of(arena_printf(arena, "host=%.*s", (int)event->subject.count, event->subject.at));
+    return text_of(arena_printf(arena, "%.*s%shost=%.*s", (int)event->hint.count,
+                                event->hint.count == 0 ? "" : event->hint.at,
+                                event->hint.count == 0 ? "" : ",", (int)event->subject.count,
+                                event->subject.at));
 }
 
 static int events_read(const struct nsh_value *items, size_t count, int64_t received_ms,

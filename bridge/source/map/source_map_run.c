@@ -326,6 +326,9 @@ static void take_identity(struct run *run, struct event *event)
     hint_add(&hint, "host", event->host);
     hint_add(&hint, "uuid", take_text(run, SOURCE_KEY_UUID));
     hint_add(&hint, "serial", take_text(run, SOURCE_KEY_SERIAL));
+    hint_add(&hint, "instance", take_text(run, SOURCE_KEY_INSTANCE));
+    hint_add(&hint, "node", take_text(run, SOURCE_KEY_NODE));
+    hint_add(&hint, "port", take_text(run, SOURCE_KEY_PORT));
     hint_add(&hint, "addr", take_text(run, SOURCE_KEY_ADDRESS));
     if (hint.count > 0) {
         event->hint = arena_text(run->arena, (struct text){hint.at, (uint32_t)hint.count});

@@ -109,6 +109,8 @@ static const char *const answers[] = {"good", "fail", "never", NULL};
 
 static const struct nsh_option options[] = {
     {.name = "address", .type = NSH_STRING, .flags = NSH_IDENTIFIES, .help = "Only for texts."},
+    {.name = "instance", .type = NSH_STRING, .help = "Only for identity."},
+    {.name = "node", .type = NSH_STRING, .help = "Only for identity."},
     {.name = "log", .type = NSH_STRING, .flags = NSH_REQUIRED, .help = "File of calls."},
     {.name = "answer", .type = NSH_STRING, .preset = "good", .choices = answers, .help = "How."},
     {.name = "delay", .type = NSH_DURATION, .preset = "1ms", .help = "Until the answer."},

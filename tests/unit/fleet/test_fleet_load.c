@@ -50,13 +50,16 @@ static const char good[] =
     "    uuid = \"{4C4C4544-0039-3510-8051-B7C04F4A4E31}\"; serial = \"S1\"; engine = "
     "\"0x80001F8803AABB\";\n"
     "    addresses = [\"10.1.1.1\", \"H1.example\"]; labels = { env = \"prod\"; };\n"
+    "    ports = [\"sw1/Ethernet1/7\", \"sw2/7\"]; instance = { driver = \"aws\"; instance = "
+    "\"i-0abc\"; };\n"
     "    bmc = { address = \"https://10.9.1.1:8443/redfish\"; port = 8443; };\n"
     "    outlet = ( { driver = \"pdu\"; address = \"10.8.1.1\"; outlet = 3; },\n"
     "               { driver = \"pdu\"; address = \"10.8.1.2\"; outlet = 3; } ); },\n"
-    "  { name = \"h2\"; pool = \"web\"; maintenance = true; quorum = \"etcd\";\n"
+    "  { name = \"h2\"; pool = \"web\"; maintenance = true; quorum = \"etcd\"; node = "
+    "{ driver = \"kubernetes\"; };\n"
     "    bmc = { driver = \"ipmi\"; address = \"::ffff:10.9.1.2\"; user = \"own\"; };\n"
     "    outlet = { driver = \"pdu\"; address = \"10.8.1.1\"; outlet = 4; }; },\n"
-    "  { name = \"h3\"; }\n"
+    "  { name = \"h3\"; node = { driver = \"kubernetes\"; node = \"worker-3\"; }; }\n"
     ");\n";
 
 static void test_hosts_as_written(void **state)
@@ -74,7 +77,7 @@ static void test_hosts_as_written(void **state)
     assert_int_equal(h1->domains_count, 4);
     assert_string_equal(nsh_get_text(&h1->labels, "env", ""), "prod");
     assert_string_equal(nsh_get_text(&h1->labels, "tier", ""), "1");
-    assert_int_equal(h1->bindings_count, 3);
+    assert_int_equal(h1->bindings_count, 4);
     const struct binding *bmc = host_binding(h1, BINDING_BMC);
     assert_string_equal(bmc->driver, "redfish");
     CLEANUP(textbuf_donep) struct textbuf json = {0};
@@ -98,7 +101,7 @@ static void test_hosts_as_written(void **state)
     assert_string_equal(bmc->driver, "ipmi");
     assert_string_equal(nsh_get_text(&bmc->settings, "user", ""), "own"); /* The host's own wins. */
     const struct host *h3 = inventory_host(inventory, TEXT("h3"));
-    assert_int_equal(h3->bindings_count, 0); /* The defaults give no binding to a host without. */
+    assert_int_equal(h3->bindings_count, 1); /* The defaults give none to a host without. */
     assert_null(h3->pool);
     assert_string_equal(nsh_get_text(&h3->labels, "env", ""), "lab");
     inventory_free(inventory);
@@ -139,6 +142,13 @@ static void test_resolve(void **state)
         {"", "serial=S1", "h1", false, "a serial"},
         {"", "engine=80001f8803aabb", "h1", false, "an SNMP engine"},
         {"", "engine=0x80001F8803AABB", "h1", false, "the same with 0x"},
+        {"", "instance=i-0abc", "h1", false, "what a cloud calls it"},
+        {"", "node=h2", "h2", false, "a node without a word is called as the host is"},
+        {"", "node=worker-3", "h3", false, "a node with a name of its own"},
+        {"", "node=h3", NULL, false, "then not by the host's"},
+        {"", "port=sw1/Ethernet1/7", "h1", false, "the port of a switch"},
+        {"", "port=sw1/Ethernet1/8", NULL, false, "the next port is nobody's"},
+        {"", "node=h2,port=sw1/Ethernet1/7", "h2", true, "a name against a place"},
         {"", "host=h3,addr=10.1.1.1", "h3", true, "two hints that differ: the stronger wins"},
         {"", "addr=10.9.1.2,serial=S1", "h1", true, "strength, not order"},
         {"h2", "addr=10.1.1.1", "h2", true, "the name against the address"},
@@ -189,6 +199,10 @@ static void test_mistakes(void **state)
          "uuid 4c4c4544-0039-3510-8051-b7c04f4a4e31 of host b is taken", NULL, 2,
          "a UUID twice, written in two ways"},
         {"hosts: ( { name = \"a\"; uuid = \"123\"; } );", "is no UUID", NULL, 1, "half a UUID"},
+        {"hosts: ( { name = \"a\"; ports = \"sw1\"; } );", "is no port of a switch",
+         "such as \"sw1/Ethernet1/7\"", 1, "a switch without a port"},
+        {"hosts: ( { name = \"a\"; ports = \"sw1/7\"; },\n { name = \"b\"; ports = \"sw1/7\"; } );",
+         "port sw1/7 of host b is taken by host a", NULL, 2, "two hosts on one port"},
         {"hosts: ( { name = \"a\"; bmc = { driver = \"x\"; address = \"10.0.0.9\"; }; },\n"
          "{ name = \"b\"; bmc = { driver = \"x\"; address = \"10.0.0.9\"; }; } );",
          "have the same bmc", NULL, 2, "two hosts, one controller"},
