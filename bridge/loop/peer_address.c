@@ -135,8 +135,8 @@ int peer_listen_parse(const char *listen, const char *const *schemes,
     if (count == 0 || count >= sizeof host || !text_to_int(text_of(colon + 1), &port) || port < 0 ||
         port > 65535) {
         return nsh_fail(err, NSH_INVALID,
-                        "listen is SCHEME:ADDRESS:PORT, such as %s0.0.0.0:162, got %s", schemes[0],
-                        listen);
+                        "listen is %sADDRESS:PORT, such as %s0.0.0.0:10162, got %s", schemes[0],
+                        schemes[0], listen);
     }
     memcpy(host, at, count);
     host[count] = '\0';

@@ -92,7 +92,7 @@ static void test_hosts_as_written(void **state)
                         "\"serial\":\"S1\",\"uuid\":\"4c4c4544-0039-3510-8051-b7c04f4a4e31\","
                         "\"maintenance\":false,\"quorum\":\"\",\"labels\":{\"env\":\"prod\","
                         "\"tier\":\"1\"},\"addresses\":[\"10.1.1.1\",\"h1.example\"],"
-                        "\"bindings\":[\"bmc\",\"outlet\"]}");
+                        "\"bindings\":[\"bmc\",\"outlet\",\"instance\"]}");
     const struct host *h2 = inventory_host(inventory, TEXT("h2"));
     assert_true(h2->maintenance);
     assert_string_equal(h2->quorum, "etcd");
