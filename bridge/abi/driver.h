@@ -197,6 +197,14 @@ struct nsh_spawn {
     uint64_t memory_bytes_max; /* RLIMIT_AS; 0: 512 MiB. */
     uint32_t cpu_s_max;        /* RLIMIT_CPU; 0: 60. */
     uint32_t timeout_ms;       /* Whole process group gets SIGTERM, 2 s later SIGKILL. 0: 60 s. */
+    /*
+     * Not NULL: a program that stays. Its standard input stays open for spawn_tell(); what it
+     * writes comes here in pieces that break anywhere (errors: on stderr), to be bounded by who
+     * takes it; it has neither a time-out nor a limit of processor time; `done` comes, without
+     * output, when it ended by itself. spawn_cancel() ends it like a time-out does, and nothing is
+     * called any more.
+     */
+    void (*said)(void *arg, bool errors, const char *bytes, size_t bytes_count);
 };
 
 struct nsh_exit {
@@ -278,7 +286,8 @@ struct nsh_services {
     void (*observe)(struct nsh_services *services, const char *host, const char *type,
                     const struct nsh_value *data);
 
-    /* A line for the run's evidence ("POST /redfish/v1/... -> 204"); never a secret. */
+    /* A line for the run's evidence ("POST /redfish/v1/... -> 204"); never a secret. op NULL: for
+     * the log alone. */
     void (*trace)(struct nsh_services *services, const struct nsh_op *op, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
@@ -302,6 +311,19 @@ struct nsh_services {
     ssize_t (*stream_write)(struct nsh_services *services, struct nsh_stream *stream,
                             const void *bytes, size_t bytes_count);
     void (*stream_close)(struct nsh_services *services, struct nsh_stream *stream);
+
+    /* More input for a program that stays. -NSH_BUSY: it did not start yet; -NSH_LIMIT: it does not
+     * read what it got. */
+    int (*spawn_tell)(struct nsh_services *services, struct nsh_process *process, const void *bytes,
+                      size_t bytes_count);
+
+    /*
+     * An event that the answer to op brought along, in the words of CloudEvents: type, and what
+     * else it says. Its source is this function, its id, when it has none, the op's token with
+     * number: a repeated answer raises nothing twice. Whoever takes it checks it.
+     */
+    void (*event)(struct nsh_services *services, const struct nsh_op *op,
+                  const struct nsh_value *event, unsigned number);
 };
 
 /* What a driver module exports: `extern const struct nsh_driver nsh_driver;` */

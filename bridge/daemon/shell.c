@@ -279,6 +279,7 @@ int shell_new(const struct shell_options *options, struct shell **ret_shell, str
     }
     if (result == 0) {
         drivers_observer(shell->drivers, shell_observed, shell);
+        drivers_listener(shell->drivers, shell_told, shell_said, shell);
         result = drivers_run(shell->drivers, shell->loop, shell_secret, shell, shell_call_done,
                              shell, err);
     }

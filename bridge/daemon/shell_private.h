@@ -84,7 +84,7 @@ struct shell_call {
 struct shell_figures {
     uint64_t commits, commit_us, commit_us_max, records, damaged, conflicts, calls_started,
         calls_refused, results, requests, requests_refused, reloads, reloads_refused, events_lost,
-        durable_us, durable_batches;
+        durable_us, durable_batches, events_told, events_told_refused;
 };
 
 struct shell {
@@ -207,6 +207,12 @@ int shell_secret(void *arg, const char *reference, struct arena *arena, const ch
                  struct nsh_error *err);
 const struct nsh_value *shell_device_settings(void *arg, const char *device);
 void shell_observed(void *arg, const char *host, const char *type, const struct nsh_value *data);
+
+/* ---- shell_functions.c ---- */
+
+struct drivers_event;
+void shell_told(void *arg, const struct drivers_event *told);
+void shell_said(void *arg, const char *line);
 
 /* ---- shell_doctor.c ---- */
 

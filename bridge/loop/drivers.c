@@ -49,6 +49,7 @@ struct host_call {
     struct nsh_timer timer;
     struct nsh_outcome outcome; /* Of a call that completed before start returned. */
     enum call_state state;
+    bool function;   /* Of the configuration. */
     int cancel_code; /* NSH_TIMEOUT or NSH_CANCELLED: why it is being cancelled. */
     bool completed;  /* complete() came while starting. */
 };
@@ -319,6 +320,13 @@ static void host_complete(void *arg, struct nsh_op *op, const struct nsh_outcome
 
 static void host_trace(void *arg, const struct nsh_op *op, const char *line)
 {
+    const struct drivers *drivers = arg;
+    if (op == NULL) {
+        if (drivers->said != NULL) {
+            drivers->said(drivers->listener_arg, line);
+        }
+        return;
+    }
     const struct host_call *const_call =
         (const void *)((const char *)op - offsetof(struct host_call, op));
     struct host_call *call = (struct host_call *)(uintptr_t)const_call;
@@ -383,6 +391,7 @@ static int call_new(const struct drivers_call *from, struct host_device *device,
             .timeout_ms = from->timeout_ms == 0 ? verb->timeout_ms_default : from->timeout_ms,
         };
         call->device = device;
+        call->function = from->function != NULL;
         if (args == NULL || call->action.at == NULL || call->op.host == NULL ||
             call->op.verb == NULL) {
             result = nsh_fail(err, NSH_NOMEM, "out of memory");
@@ -542,8 +551,35 @@ static void host_observe(void *arg, const char *host, const char *type,
     }
 }
 
+void drivers_listener(struct drivers *drivers,
+                      void (*told)(void *arg, const struct drivers_event *event),
+                      void (*said)(void *arg, const char *line), void *arg)
+{
+    drivers->told = told;
+    drivers->said = said;
+    drivers->listener_arg = arg;
+}
+
+static void host_event(void *arg, const struct nsh_op *op, const struct nsh_value *event,
+                       unsigned number)
+{
+    const struct drivers *drivers = arg;
+    const struct host_call *call =
+        (const void *)((const char *)op - offsetof(struct host_call, op));
+    char source[128], id[128];
+    snprintf(source, sizeof source, "%s/%s", call->function ? "function" : "driver",
+             call->function ? op->verb->name : call->device->driver->name);
+    snprintf(id, sizeof id, "%.100s/%u", op->token, number);
+    if (drivers->told != NULL) {
+        drivers->told(drivers->listener_arg, &(struct drivers_event){source, id, op->host, event});
+    }
+}
+
 struct loop_hooks drivers_hooks(struct drivers *drivers)
 {
-    return (struct loop_hooks){
-        .complete = host_complete, .observe = host_observe, .trace = host_trace, .arg = drivers};
+    return (struct loop_hooks){.complete = host_complete,
+                               .observe = host_observe,
+                               .trace = host_trace,
+                               .event = host_event,
+                               .arg = drivers};
 }

@@ -107,6 +107,19 @@ void drivers_observer(struct drivers *drivers,
                                       const struct nsh_value *data),
                       void *arg);
 
+/* An event that an answer brought. Borrowed. */
+struct drivers_event {
+    const char *source; /* "function/reseat_psu"; of a driver's verb "driver/exec". */
+    const char *id;     /* When it says none. */
+    const char *host;   /* Of the call; "" when none. */
+    const struct nsh_value *event;
+};
+
+/* Events of answers, and lines for the log that belong to no call; before drivers_run(). */
+void drivers_listener(struct drivers *drivers,
+                      void (*told)(void *arg, const struct drivers_event *event),
+                      void (*said)(void *arg, const char *line), void *arg);
+
 /* The hooks of loop_new() that belong to the driver host. */
 struct loop_hooks drivers_hooks(struct drivers *drivers);
 

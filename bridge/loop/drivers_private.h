@@ -25,6 +25,9 @@ struct drivers {
     void *done_arg;
     void (*observe)(void *arg, const char *host, const char *type, const struct nsh_value *data);
     void *observe_arg;
+    void (*told)(void *arg, const struct drivers_event *event);
+    void (*said)(void *arg, const char *line);
+    void *listener_arg;
     struct map devices;  /* key -> struct host_device */
     struct map calls;    /* action -> struct host_call; those not ended yet */
     size_t devices_open; /* Also the retired ones. */

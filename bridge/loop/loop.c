@@ -110,6 +110,15 @@ static void service_observe(struct nsh_services *services, const char *host, con
     }
 }
 
+static void service_event(struct nsh_services *services, const struct nsh_op *op,
+                          const struct nsh_value *event, unsigned number)
+{
+    struct loop *loop = loop_of(services);
+    if (loop->hooks.event != NULL) {
+        loop->hooks.event(loop->hooks.arg, op, event, number);
+    }
+}
+
 static void service_trace(struct nsh_services *services, const struct nsh_op *op,
                           const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -144,6 +153,8 @@ static const struct nsh_services services_table = {
     .flow_close = service_flow_close,
     .spawn = service_spawn,
     .spawn_cancel = service_spawn_cancel,
+    .spawn_tell = service_spawn_tell,
+    .event = service_event,
     .offload = service_offload,
     .complete = service_complete,
     .observe = service_observe,

@@ -25,7 +25,9 @@ struct loop_options {
 struct loop_hooks {
     void (*complete)(void *arg, struct nsh_op *op, const struct nsh_outcome *outcome);
     void (*observe)(void *arg, const char *host, const char *type, const struct nsh_value *data);
-    void (*trace)(void *arg, const struct nsh_op *op, const char *line);
+    void (*trace)(void *arg, const struct nsh_op *op, const char *line); /* op NULL: for the log. */
+    void (*event)(void *arg, const struct nsh_op *op, const struct nsh_value *event,
+                  unsigned number);
     void *arg;
 };
 

@@ -108,6 +108,8 @@ int service_spawn(struct nsh_services *services, const struct nsh_spawn *spawn,
                   void (*done)(void *arg, const struct nsh_exit *exit), void *arg,
                   struct nsh_process **ret_process, struct nsh_error *err);
 void service_spawn_cancel(struct nsh_services *services, struct nsh_process *process);
+int service_spawn_tell(struct nsh_services *services, struct nsh_process *process,
+                       const void *bytes, size_t bytes_count);
 
 /* ---- the loop ---- */
 

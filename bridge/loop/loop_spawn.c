@@ -25,6 +25,7 @@
 #define OUTPUT_BYTES_DEFAULT (64u << 10)
 #define OUTPUT_BYTES_MAX (16u << 20)
 #define MEMORY_BYTES_DEFAULT (512ull << 20)
+#define KEPT_OUTPUT_BYTES (256u << 10)
 #define CPU_S_DEFAULT 60
 #define TIMEOUT_MS_DEFAULT 60000
 #define RESTART_MS 1000
@@ -36,8 +37,10 @@ struct nsh_process {
     uint64_t id;
     char *frame; /* Until it is handed to the helper. */
     size_t frame_bytes;
-    void (*done)(void *arg, const struct nsh_exit *exit);
+    void (*done)(void *arg, const struct nsh_exit *exit); /* NULL: nobody waits for it any more. */
+    void (*said)(void *arg, bool errors, const char *bytes, size_t bytes_count);
     void *arg;
+    bool kept;
 };
 
 struct processes {
@@ -52,6 +55,7 @@ struct spawner {
     pid_t pid;
     int64_t started_ms;
     uint64_t id_last;
+    size_t kept_count; /* Queued, running, or on their way out. */
     struct processes queued, running,
         cancelled; /* cancelled: before they ran; told on the next turn. */
     struct nsh_timer timer;
@@ -97,9 +101,13 @@ static void process_free(struct nsh_process *process)
     free(process);
 }
 
-static void process_tell(struct nsh_process *process, const struct nsh_exit *end)
+static void process_tell(struct spawner *spawner, struct nsh_process *process,
+                         const struct nsh_exit *end)
 {
-    process->done(process->arg, end);
+    spawner->kept_count -= process->kept;
+    if (process->done != NULL) {
+        process->done(process->arg, end);
+    }
     process_free(process);
 }
 
@@ -181,7 +189,7 @@ static void helper_lost(struct spawner *spawner)
     turn_soon(spawner, soon ? 0 : RESTART_MS);
     for (struct nsh_process *process = lost.first, *next; process != NULL; process = next) {
         next = process->next;
-        process_tell(process,
+        process_tell(spawner, process,
                      &(struct nsh_exit){.code = NSH_DISCONNECTED,
                                         .started = true,
                                         .output = "",
@@ -256,17 +264,23 @@ static void queue_run(struct spawner *spawner)
     }
 }
 
-static void exit_take(struct spawner *spawner, const struct spawn_frame *frame, const char *bytes)
+/* What a program that stays wrote; it may be cancelled by who hears it, but not freed. */
+static void said_take(const struct nsh_process *process, const struct spawn_frame *frame,
+                      const char *bytes)
+{
+    NSH_ASSERT(process->kept);
+    if (process->said != NULL) {
+        process->said(process->arg, frame->type == SPAWN_ERRORS, bytes, frame->bytes_count);
+    }
+}
+
+static void exit_take(struct spawner *spawner, struct nsh_process *process, const char *bytes)
 {
     struct spawn_exit from;
-    struct nsh_process *process = spawner->running.first;
-    NSH_ASSERT(frame->type == SPAWN_EXIT && frame->bytes_count >= sizeof from);
+    bool running = processes_remove(&spawner->running, process);
+    NSH_ASSERT(running);
     memcpy(&from, bytes, sizeof from);
     bytes += sizeof from;
-    while (process != NULL && process->id != frame->id) {
-        process = process->next;
-    }
-    NSH_ASSERT(process != NULL && processes_remove(&spawner->running, process));
     char *texts = malloc((size_t)from.output_bytes + from.errors_bytes + 2);
     struct nsh_exit end = {.code = from.code,
                            .status = from.status,
@@ -291,8 +305,23 @@ static void exit_take(struct spawner *spawner, const struct spawn_frame *frame, 
         end.errors = texts + from.output_bytes + 1;
         end.errors_bytes = from.errors_bytes;
     }
-    process_tell(process, &end);
+    process_tell(spawner, process, &end);
     free(texts);
+}
+
+static void frame_take(struct spawner *spawner, const struct spawn_frame *frame, const char *bytes)
+{
+    struct nsh_process *process = spawner->running.first;
+    while (process != NULL && process->id != frame->id) {
+        process = process->next;
+    }
+    NSH_ASSERT(process != NULL);
+    if (frame->type == SPAWN_OUTPUT || frame->type == SPAWN_ERRORS) {
+        said_take(process, frame, bytes);
+        return;
+    }
+    NSH_ASSERT(frame->type == SPAWN_EXIT && frame->bytes_count >= sizeof(struct spawn_exit));
+    exit_take(spawner, process, bytes);
 }
 
 /* The frames that are complete. A callback may spawn and cancel, but cannot end the helper. */
@@ -305,7 +334,7 @@ static void frames_take(struct spawner *spawner)
         if (spawner->in_count - used < sizeof frame + frame.bytes_count) {
             break;
         }
-        exit_take(spawner, &frame, spawner->in + used + sizeof frame);
+        frame_take(spawner, &frame, spawner->in + used + sizeof frame);
         used += sizeof frame + frame.bytes_count;
     }
     memmove(spawner->in, spawner->in + used, spawner->in_count - used);
@@ -348,16 +377,17 @@ static void spawner_turn(void *arg)
     turn_soon(spawner, IDLE_MS);
     for (struct nsh_process *process; (process = spawner->cancelled.first) != NULL;) {
         processes_remove(&spawner->cancelled, process);
-        process_tell(process, &(struct nsh_exit){.code = NSH_CANCELLED,
-                                                 .output = "",
-                                                 .errors = "",
-                                                 .text = "cancelled before it ran"});
+        process_tell(spawner, process,
+                     &(struct nsh_exit){.code = NSH_CANCELLED,
+                                        .output = "",
+                                        .errors = "",
+                                        .text = "cancelled before it ran"});
     }
     if (spawner->poll == NULL && helper_start(spawner, &err) < 0) {
         for (struct nsh_process *process; (process = spawner->queued.first) != NULL;) {
             processes_remove(&spawner->queued, process);
             process_tell(
-                process,
+                spawner, process,
                 &(struct nsh_exit){.code = NSH_IO, .output = "", .errors = "", .text = err.text});
         }
         return;
@@ -440,7 +470,11 @@ static int frame_make(const struct nsh_spawn *spawn, struct nsh_process *process
         .cpu_s_max = (uint32_t)or_default(spawn->cpu_s_max, CPU_S_DEFAULT),
         .timeout_ms = (uint32_t)or_default(spawn->timeout_ms, TIMEOUT_MS_DEFAULT),
         .input_bytes = (uint32_t)spawn->input_bytes,
+        .kept = spawn->said != NULL,
     };
+    if (spawn->said != NULL) {
+        run.output_bytes_max = KEPT_OUTPUT_BYTES; /* Of one turn: it goes on at once. */
+    }
     size_t texts_bytes =
         texts_measure(spawn->argv, &run.argv_count) + texts_measure(spawn->env, &run.env_count);
     run.texts_bytes = (uint32_t)texts_bytes;
@@ -486,12 +520,17 @@ int service_spawn(struct nsh_services *services, const struct nsh_spawn *spawn,
     if (spawner->queued.count + spawner->running.count == PROCESSES_MAX) {
         return nsh_fail(err, NSH_LIMIT, "%d programs run or wait", PROCESSES_MAX);
     }
+    if (spawn->said != NULL && spawner->kept_count == SPAWN_KEPT_MAX) {
+        return nsh_fail(err, NSH_LIMIT, "%d programs are kept already", SPAWN_KEPT_MAX);
+    }
     struct nsh_process *process = calloc(1, sizeof *process);
     if (process == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     process->id = ++spawner->id_last;
     process->done = done;
+    process->said = spawn->said;
+    process->kept = spawn->said != NULL;
     process->arg = arg;
     int result = frame_make(spawn, process, err);
     if (result < 0) {
@@ -499,6 +538,7 @@ int service_spawn(struct nsh_services *services, const struct nsh_spawn *spawn,
         return result;
     }
     processes_add(&spawner->queued, process);
+    spawner->kept_count += process->kept;
     loop_of(services)->figures.programs++;
     queue_run(spawner);
     if (spawner->poll == NULL && loop_now_ms() - spawner->started_ms > RESTART_MS) {
@@ -514,6 +554,10 @@ void service_spawn_cancel(struct nsh_services *services, struct nsh_process *pro
     if (process == NULL) {
         return;
     }
+    if (process->kept) { /* It ends behind the back of who kept it. */
+        process->done = NULL;
+        process->said = NULL;
+    }
     if (processes_remove(&spawner->queued, process)) {
         processes_add(&spawner->cancelled, process);
         turn_soon(spawner, 0);
@@ -523,4 +567,25 @@ void service_spawn_cancel(struct nsh_services *services, struct nsh_process *pro
     if (spawner->poll != NULL && out_add(spawner, &frame, sizeof frame)) {
         helper_write(spawner);
     }
+}
+
+int service_spawn_tell(struct nsh_services *services, struct nsh_process *process,
+                       const void *bytes, size_t bytes_count)
+{
+    struct spawner *spawner = loop_of(services)->spawner;
+    struct spawn_frame frame = {
+        .bytes_count = (uint32_t)bytes_count, .type = SPAWN_INPUT, .id = process->id};
+    NSH_ASSERT(process->kept);
+    if (process->frame != NULL || spawner->poll == NULL) {
+        return -NSH_BUSY;
+    }
+    if (bytes_count > SPAWN_UNREAD_BYTES_MAX || spawner->out_count > INPUT_BYTES_MAX ||
+        !room_for(&spawner->out, &spawner->out_room,
+                  spawner->out_count + sizeof frame + bytes_count)) {
+        return -NSH_LIMIT;
+    }
+    bool added = out_add(spawner, &frame, sizeof frame) && out_add(spawner, bytes, bytes_count);
+    NSH_ASSERT(added); /* There was room. */
+    helper_write(spawner);
+    return 0;
 }

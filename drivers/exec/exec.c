@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const contracts[] = {"json", "fence", NULL};
+static const char *const contracts[] = {"json", "worker", "fence", NULL};
 
 static const struct nsh_option options[] = {
     {.name = "program",
@@ -24,7 +24,8 @@ static const struct nsh_option options[] = {
      .type = NSH_STRING,
      .preset = "json",
      .choices = contracts,
-     .help = "json: JSON in, JSON out. fence: a fence agent (key=value lines, its exit codes)."},
+     .help = "json: JSON in, JSON out. worker: the same by a program that stays, a line for each "
+             "call. fence: a fence agent (key=value lines, its exit codes)."},
     {.name = "parameters",
      .type = NSH_MAP,
      .help =
@@ -50,7 +51,19 @@ static const struct nsh_option options[] = {
      .preset = "64",
      .min = "1",
      .max = "4096",
-     .help = "Output, each stream."},
+     .help = "Output, each stream; of a worker each answer."},
+    {.name = "workers",
+     .type = NSH_INT,
+     .preset = "1",
+     .min = "1",
+     .max = "16",
+     .help = "worker: so many processes at most, each with one call at a time."},
+    {.name = "idle",
+     .type = NSH_DURATION,
+     .preset = "10m",
+     .min = "0s",
+     .max = "7d",
+     .help = "worker: one that had nothing to do for so long is ended; 0s: never."},
 };
 
 #define EXEC_VERB(verb_name, verb_effect, verb_flags, verb_verify, verb_proof, verb_timeout_ms,    \
@@ -100,6 +113,7 @@ static const struct nsh_verb verbs[] = {
 
 static void exec_close(struct nsh_device *device)
 {
+    exec_workers_end(device);
     for (size_t i = 0; i < device->parameters_count; i++) {
         free((char *)(uintptr_t)device->parameters[i].name);
         if (device->parameters[i].value.type == NSH_STRING) {
@@ -187,9 +201,12 @@ static int exec_open(struct nsh_services *services, const struct nsh_value *sett
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     device->services = services;
-    device->contract = strcmp(nsh_get_text(settings, "contract", "json"), "fence") == 0
-                           ? CONTRACT_FENCE
-                           : CONTRACT_JSON;
+    const char *contract = nsh_get_text(settings, "contract", "json");
+    device->contract = strcmp(contract, "fence") == 0    ? CONTRACT_FENCE
+                       : strcmp(contract, "worker") == 0 ? CONTRACT_WORKER
+                                                         : CONTRACT_JSON;
+    device->workers_max = (size_t)nsh_get_int(settings, "workers", 1);
+    device->idle_ms = (uint32_t)nsh_get_int(settings, "idle", 0);
     device->memory_bytes_max = (uint64_t)nsh_get_int(settings, "memory_mib", 512) << 20;
     device->cpu_s_max = (uint32_t)nsh_get_int(settings, "cpu_s", 60);
     device->output_bytes_max = (size_t)nsh_get_int(settings, "output_kib", 64) << 10;
@@ -297,7 +314,9 @@ static int exec_start(struct nsh_device *device, struct nsh_op *op, struct nsh_e
 static void exec_cancel(struct nsh_device *device, struct nsh_op *op)
 {
     struct exec_call *call = op->driver_data;
-    if (call != NULL && !call->cancelled) {
+    if (call != NULL && device->contract == CONTRACT_WORKER && call->process == NULL) {
+        exec_worker_cancel(call);
+    } else if (call != NULL && !call->cancelled) {
         call->cancelled = true;
         device->services->spawn_cancel(device->services, call->process); /* ended() follows. */
     }

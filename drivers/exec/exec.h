@@ -7,6 +7,7 @@
  *
  *   exec.c         the table of options and verbs, devices, where calls start and end
  *   exec_json.c    one program per call: JSON in, JSON out
+ *   exec_worker.c  programs that stay: the same, one line for each call
  *   exec_fence.c   fence agents
  */
 
@@ -15,7 +16,10 @@
 
 #define EXEC_PARAMETERS_COUNT_MAX 160
 
-enum exec_contract { CONTRACT_JSON, CONTRACT_FENCE };
+enum exec_contract { CONTRACT_JSON, CONTRACT_WORKER, CONTRACT_FENCE };
+
+struct worker;
+struct exec_call;
 
 struct nsh_device {
     struct nsh_services *services;
@@ -27,6 +31,15 @@ struct nsh_device {
     size_t output_bytes_max;
     uint32_t cpu_s_max;
     bool metadata_read; /* The fence agent's parameters were compared with ours. */
+    /* Kept workers. */
+    struct worker *workers;
+    size_t workers_count, workers_max;
+    uint32_t idle_ms;
+    uint64_t questions;        /* Their numbers. */
+    struct exec_call *waiting; /* For a worker that is free. */
+    size_t waiting_count;
+    unsigned failures;     /* Workers in a row that ended without an answer. */
+    int64_t not_before_ms; /* None is started before. */
 };
 
 /* A call is one program, or for a fence agent a row of them. */
@@ -39,6 +52,7 @@ enum exec_stage {
 };
 
 struct exec_call {
+    struct exec_call *next; /* That waits for a worker. */
     struct nsh_device *device;
     struct nsh_op *op;
     struct nsh_process *process;
@@ -65,6 +79,12 @@ int exec_run(struct exec_call *call, const char *const *argv, char *input, struc
 
 int exec_json_start(struct exec_call *call, struct nsh_error *err);
 void exec_json_ended(struct exec_call *call, const struct nsh_exit *end);
+/* What a program or worker answered; takes reply. line: as it was printed, for its events. */
+void exec_json_answered(struct exec_call *call, struct exec_reply *reply, const char *line,
+                        size_t line_bytes);
+int exec_worker_start(struct exec_call *call, struct nsh_error *err);
+void exec_worker_cancel(struct exec_call *call);
+void exec_workers_end(struct nsh_device *device); /* No call is running. */
 int exec_fence_start(struct exec_call *call, struct nsh_error *err);
 void exec_fence_ended(struct exec_call *call, const struct nsh_exit *end);
 

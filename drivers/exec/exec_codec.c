@@ -110,23 +110,26 @@ static void input_add_value(struct input *input, const struct nsh_value *value, 
     input_add_chars(input, "null");
 }
 
-int exec_json_request(const struct nsh_op *op, const struct nsh_value *parameters,
+int exec_json_request(const struct nsh_op *op, const struct nsh_value *parameters, uint64_t id,
                       char **ret_request, struct nsh_error *err)
 {
     static const struct nsh_value nothing = {.type = NSH_MAP};
     const struct nsh_member members[] = {
+        {"id", nsh_int((int64_t)id)},
         {"verb", nsh_text(op->verb->name)},
         {"host", nsh_text(op->host)},
         {"token", nsh_text(op->token)},
         {"args", op->args == NULL ? nothing : *op->args},
         {"settings", parameters == NULL ? nothing : *parameters},
     };
-    struct nsh_value request = nsh_map(members, sizeof members / sizeof members[0]);
+    size_t first = id == 0;
+    struct nsh_value request = nsh_map(members + first, sizeof members / sizeof members[0] - first);
     struct input input = {.at = malloc(EXEC_INPUT_BYTES_MAX)};
     if (input.at == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     input_add_value(&input, &request, 0);
+    input_add_chars(&input, id == 0 ? "" : "\n");
     if (input.full) {
         exec_request_free(input.at);
         return nsh_fail(err, NSH_LIMIT, "the request is larger than %d bytes",
@@ -262,7 +265,10 @@ static void json_refusal(struct json_object *object, bool effects, struct exec_r
 
 static void json_read(struct json_object *object, bool effects, struct exec_reply *reply)
 {
-    struct json_object *ok = NULL, *result = NULL;
+    struct json_object *ok = NULL, *result = NULL, *id = NULL;
+    if (json_object_object_get_ex(object, "id", &id) && json_object_is_type(id, json_type_int)) {
+        reply->id = json_object_get_int64(id);
+    }
     if (!json_object_is_type(object, json_type_object) ||
         !json_object_object_get_ex(object, "ok", &ok) ||
         !json_object_is_type(ok, json_type_boolean)) {
@@ -272,6 +278,7 @@ static void json_read(struct json_object *object, bool effects, struct exec_repl
                  "wanted one JSON object with \"ok\": true or false on stdout");
         return;
     }
+    reply->answered = true;
     if (!json_object_get_boolean(ok)) {
         json_refusal(object, effects, reply);
         return;
@@ -296,7 +303,7 @@ static void json_exit(const struct nsh_exit *end, bool effects, struct exec_repl
 
 void exec_json_reply(const struct nsh_exit *end, bool effects, struct exec_reply *ret_reply)
 {
-    *ret_reply = (struct exec_reply){.result = {.type = NSH_NULL}};
+    *ret_reply = (struct exec_reply){.result = {.type = NSH_NULL}, .id = -1};
     if (ended_badly(end, effects, ret_reply)) {
         return;
     }

@@ -22,6 +22,8 @@ struct exec_reply {
     int code; /* NSH_OK or what it ended as. */
     bool effect_possible;
     const char *power;       /* "on", "off", or NULL: from fence agents. */
+    bool answered;           /* It said yes or no, by the contract. */
+    int64_t id;              /* Of the question, as it says; -1: it does not. */
     struct nsh_value result; /* From json programs; valid until exec_reply_done(). */
     char words[EXEC_WORDS_BYTES_MAX];
     void *memory; /* Of result. */
@@ -29,8 +31,9 @@ struct exec_reply {
 
 void exec_reply_done(struct exec_reply *reply);
 
-/* The request of the json contract; ends in exec_request_free(). */
-int exec_json_request(const struct nsh_op *op, const struct nsh_value *parameters,
+/* The request of the json contract; ends in exec_request_free(). id: of a line to a worker; 0: to a
+ * program that answers once. */
+int exec_json_request(const struct nsh_op *op, const struct nsh_value *parameters, uint64_t id,
                       char **ret_request, struct nsh_error *err);
 void exec_request_free(char *request); /* It held a password: cleared. NULL is nothing. */
 

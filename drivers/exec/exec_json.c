@@ -6,6 +6,9 @@
 
 #include "exec.h"
 
+#include "abi/events.h"
+#include "abi/json_value.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,27 +51,47 @@ void exec_json_ended(struct exec_call *call, const struct nsh_exit *end)
     }
     struct exec_reply reply;
     exec_json_reply(end, call->op->verb->effect != NSH_READS, &reply);
-    if (reply.code == NSH_OK && strcmp(call->op->verb->name, "power.status") == 0) {
-        const char *power = nsh_get_text(&reply.result, "power", "");
+    exec_json_answered(call, &reply, end->output, end->output_bytes);
+}
+
+/* Of an answer that was understood; whether it says yes or no. */
+static void events_tell(const struct exec_call *call, const char *line, size_t line_bytes)
+{
+    struct nsh_pool pool = {0};
+    struct nsh_value answer;
+    if (memmem(line, line_bytes, "\"events\"", 8) != NULL &&
+        nsh_json_read(&pool, line, line_bytes, &answer, NULL) == 0) {
+        nsh_events_tell(call->device->services, call->op, &answer);
+    }
+    nsh_pool_done(&pool);
+}
+
+void exec_json_answered(struct exec_call *call, struct exec_reply *reply, const char *line,
+                        size_t line_bytes)
+{
+    if (reply->answered) {
+        events_tell(call, line, line_bytes);
+    }
+    if (reply->code == NSH_OK && strcmp(call->op->verb->name, "power.status") == 0) {
+        const char *power = nsh_get_text(&reply->result, "power", "");
         if (strcmp(power, "on") != 0 && strcmp(power, "off") != 0) {
-            reply.code = NSH_PROTOCOL;
-            snprintf(reply.words, sizeof reply.words,
+            reply->code = NSH_PROTOCOL;
+            snprintf(reply->words, sizeof reply->words,
                      "wanted \"power\": \"on\" or \"off\" in its result");
         }
     }
     char words[EXEC_WORDS_BYTES_MAX + 256];
     snprintf(words, sizeof words, "%.200s: %s", call->device->program,
-             reply.words[0] != 0 ? reply.words : nsh_code_word(reply.code));
+             reply->words[0] != 0 ? reply->words : nsh_code_word(reply->code));
     exec_redact(call->device, words);
-    void *memory = reply.memory;
     exec_end(call,
-             &(struct nsh_outcome){.code = reply.code,
-                                   .effect_possible = reply.effect_possible,
-                                   .result = reply.code == NSH_OK && reply.result.type == NSH_MAP
-                                                 ? &reply.result
+             &(struct nsh_outcome){.code = reply->code,
+                                   .effect_possible = reply->effect_possible,
+                                   .result = reply->code == NSH_OK && reply->result.type == NSH_MAP
+                                                 ? &reply->result
                                                  : NULL,
                                    .text = words});
-    free(memory);
+    exec_reply_done(reply);
 }
 
 int exec_json_start(struct exec_call *call, struct nsh_error *err)
@@ -80,8 +103,11 @@ int exec_json_start(struct exec_call *call, struct nsh_error *err)
                                     device->program, NULL};
         return exec_run(call, look, NULL, err);
     }
+    if (device->contract == CONTRACT_WORKER) {
+        return exec_worker_start(call, err);
+    }
     struct nsh_value parameters = nsh_map(device->parameters, device->parameters_count);
     const char *const argv[] = {device->program, NULL};
-    int result = exec_json_request(call->op, &parameters, &input, err);
+    int result = exec_json_request(call->op, &parameters, 0, &input, err);
     return result < 0 ? result : exec_run(call, argv, input, err);
 }

@@ -14,6 +14,7 @@
  */
 
 #include "abi/doctor.h"
+#include "abi/events.h"
 #include "abi/rest.h"
 
 enum function_kind {

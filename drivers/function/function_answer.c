@@ -9,25 +9,9 @@
 
 #include <string.h>
 
-#define EVENTS_COUNT_MAX 16
-
 static struct nsh_device *device_of(const struct nsh_rest_call *call)
 {
     return call->device;
-}
-
-static void events_tell(const struct nsh_rest_call *call, const struct nsh_value *answer)
-{
-    struct nsh_services *services = device_of(call)->services;
-    size_t count = nsh_at_count(answer, "events");
-    for (size_t i = 0; i < count && i < EVENTS_COUNT_MAX; i++) {
-        const struct nsh_value *event = nsh_at_item(answer, "events", i);
-        const struct nsh_value *data = nsh_get(event, "data");
-        const char *type = nsh_get_text(event, "type", "");
-        if (type[0] != '\0' && data != NULL && data->type == NSH_MAP) {
-            services->observe(services, nsh_get_text(event, "host", call->op->host), type, data);
-        }
-    }
 }
 
 static void refusal(struct nsh_rest_call *call, const struct nsh_value *answer)
@@ -49,7 +33,7 @@ static void contract_read(struct nsh_rest_call *call, const struct nsh_value *an
                       "wanted one JSON object with \"ok\": true or false as the answer");
         return;
     }
-    events_tell(call, answer);
+    nsh_events_tell(device_of(call)->services, call->op, answer);
     if (!ok->boolean) {
         refusal(call, answer);
         return;

@@ -667,6 +667,15 @@ static void fake_observe(struct nsh_services *services, const char *host, const 
     }
 }
 
+static void fake_event(struct nsh_services *services, const struct nsh_op *op,
+                       const struct nsh_value *event, unsigned number)
+{
+    (void)services;
+    (void)op;
+    (void)event;
+    (void)number;
+}
+
 static void fake_trace(struct nsh_services *services, const struct nsh_op *op, const char *format,
                        ...) __attribute__((format(printf, 3, 4)));
 static void fake_trace(struct nsh_services *services, const struct nsh_op *op, const char *format,
@@ -708,6 +717,7 @@ void world_init(struct world *world, const struct subject *subject)
                 .complete = fake_complete,
                 .observe = fake_observe,
                 .trace = fake_trace,
+                .event = fake_event,
             },
         .subject = subject,
         .now_ms = 1000000,

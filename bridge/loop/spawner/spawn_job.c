@@ -63,7 +63,9 @@ static int child_run(const struct launch *launch)
     limit_set(RLIMIT_CORE, 0);
     limit_set(RLIMIT_NOFILE, FILES_MAX);
     limit_set(RLIMIT_FSIZE, FILE_BYTES_MAX);
-    limit_set(RLIMIT_CPU, launch->run->cpu_s_max);
+    if (!launch->run->kept) {
+        limit_set(RLIMIT_CPU, launch->run->cpu_s_max);
+    }
     limit_set(RLIMIT_AS, launch->run->memory_bytes_max);
     execve(launch->argv[0], launch->argv, launch->env);
     return errno;
@@ -125,6 +127,7 @@ int job_start(struct spawn_job *job, const struct spawn_run *run, const char *te
     error = pipes_open(fds);
     if (error == 0 && run->input_bytes > 0) {
         job->input = malloc(run->input_bytes);
+        job->input_room = run->input_bytes;
         error = job->input == NULL ? ENOMEM : 0;
     }
     if (error == 0) {
@@ -143,6 +146,7 @@ int job_start(struct spawn_job *job, const struct spawn_run *run, const char *te
     }
     job->input_fd = ours[0];
     job->input_count = run->input_bytes;
+    job->kept = run->kept != 0;
     job->output = (struct spawn_stream){.fd = ours[1], .count_max = run->output_bytes_max};
     job->errors = (struct spawn_stream){.fd = ours[2], .count_max = run->output_bytes_max};
     return error;
@@ -249,9 +253,35 @@ void stream_read(struct spawn_stream *stream)
     }
 }
 
+bool job_tell(struct spawn_job *job, const char *bytes, size_t count)
+{
+    size_t unread = job->input_count - job->input_sent;
+    if (unread + count > SPAWN_UNREAD_BYTES_MAX) {
+        return false;
+    }
+    memmove(job->input, job->input + job->input_sent, unread);
+    job->input_count = unread;
+    job->input_sent = 0;
+    if (unread + count > job->input_room) {
+        size_t room = (unread + count) * 2;
+        char *grown = malloc(room);
+        if (grown == NULL) {
+            return false;
+        }
+        memcpy(grown, job->input, unread);
+        explicit_bzero(job->input, job->input_room); /* Passwords travel as input. */
+        free(job->input);
+        job->input = grown;
+        job->input_room = room;
+    }
+    memcpy(job->input + unread, bytes, count);
+    job->input_count += count;
+    return true;
+}
+
 void job_write(struct spawn_job *job)
 {
-    while (job->input_fd >= 0) {
+    while (job->input_fd >= 0 && !(job->kept && job->input_sent == job->input_count)) {
         ssize_t count = job->input_sent == job->input_count
                             ? 0
                             : write(job->input_fd, job->input + job->input_sent,
@@ -270,7 +300,7 @@ void job_write(struct spawn_job *job)
 void job_free(struct spawn_job *job)
 {
     if (job->input != NULL) {
-        explicit_bzero(job->input, job->input_count);
+        explicit_bzero(job->input, job->input_room);
     }
     if (job->input_fd >= 0) {
         close(job->input_fd);

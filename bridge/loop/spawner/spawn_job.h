@@ -23,7 +23,8 @@ struct spawn_job {
     pid_t pid; /* Also its process group and session. */
     int input_fd;
     char *input;
-    size_t input_count, input_sent;
+    size_t input_count, input_sent, input_room;
+    bool kept;
     struct spawn_stream output, errors;
     int64_t deadline_ms, kill_ms; /* kill_ms: 0 until SIGTERM was sent. */
     int code;                     /* NSH_TIMEOUT or NSH_CANCELLED once it is being ended. */
@@ -37,6 +38,8 @@ void job_end_group(struct spawn_job *job, int signal_number);
 void job_end_strays(const struct spawn_job *job);
 void stream_read(struct spawn_stream *stream); /* What is there now. */
 void job_write(struct spawn_job *job);
+/* More input of a job that stays. False: it does not read, or there is no memory. */
+bool job_tell(struct spawn_job *job, const char *bytes, size_t count);
 void job_free(struct spawn_job *job);
 
 #endif

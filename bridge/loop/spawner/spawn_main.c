@@ -86,6 +86,23 @@ static void exit_send(struct helper *helper, const struct spawn_job *job, struct
     send_all(helper, job->errors.bytes, end->errors_bytes);
 }
 
+/* What a program that stays wrote goes on at once. */
+static void said_send(struct helper *helper, const struct spawn_job *job,
+                      struct spawn_stream *stream)
+{
+    if (job->kept && stream->count > 0) {
+        struct spawn_frame frame = {
+            .bytes_count = (uint32_t)stream->count,
+            .type = stream == &job->output ? SPAWN_OUTPUT : SPAWN_ERRORS,
+            .id = job->id,
+        };
+        send_all(helper, &frame, sizeof frame);
+        send_all(helper, stream->bytes, stream->count);
+        stream->count = 0;
+        stream->cut = false;
+    }
+}
+
 static int code_of_errno(int error)
 {
     switch (error) {
@@ -128,7 +145,7 @@ static void run_take(struct helper *helper, uint64_t id, const char *bytes, size
         job_free(job);
         return;
     }
-    job->deadline_ms = now_ms + run.timeout_ms;
+    job->deadline_ms = job->kept ? INT64_MAX : now_ms + run.timeout_ms;
     job->next = helper->jobs;
     helper->jobs = job;
     helper->jobs_count++;
@@ -152,8 +169,12 @@ static void frame_take(struct helper *helper, const struct spawn_frame *frame, c
         return;
     }
     for (struct spawn_job *job = helper->jobs; job != NULL; job = job->next) {
-        if (job->id == frame->id) {
+        if (job->id == frame->id && frame->type == SPAWN_CANCEL) {
             job_stop(job, NSH_CANCELLED);
+        } else if (job->id == frame->id && !job_tell(job, bytes, frame->bytes_count)) {
+            job_stop(job, NSH_LIMIT);
+        } else if (job->id == frame->id) {
+            job_write(job);
         }
     }
 }
@@ -200,6 +221,8 @@ static void job_ended(struct helper *helper, struct spawn_job *job)
     waitpid(job->pid, &status, 0);
     stream_read(&job->output);
     stream_read(&job->errors);
+    said_send(helper, job, &job->output);
+    said_send(helper, job, &job->errors);
     struct spawn_exit end = {
         .code = job->code,
         .started = 1,
@@ -271,7 +294,8 @@ static void turn(struct helper *helper)
     polls[count++] = (struct pollfd){.fd = helper->signals, .events = POLLIN};
     for (struct spawn_job *job = helper->jobs; job != NULL && count + 3 <= POLLS_MAX;
          job = job->next) {
-        polls[count++] = (struct pollfd){.fd = job->input_fd, .events = POLLOUT};
+        bool nothing = job->kept && job->input_sent == job->input_count;
+        polls[count++] = (struct pollfd){.fd = nothing ? -1 : job->input_fd, .events = POLLOUT};
         polls[count++] = (struct pollfd){.fd = job->output.fd, .events = POLLIN};
         polls[count++] = (struct pollfd){.fd = job->errors.fd, .events = POLLIN};
     }
@@ -282,6 +306,8 @@ static void turn(struct helper *helper)
         job_write(job);
         stream_read(&job->output);
         stream_read(&job->errors);
+        said_send(helper, job, &job->output);
+        said_send(helper, job, &job->errors);
     }
     if ((polls[1].revents & POLLIN) != 0) {
         children_reap(helper);

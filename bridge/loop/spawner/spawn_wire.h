@@ -8,6 +8,8 @@
  *
  * RUN:    struct spawn_run, argv texts each with its NUL, env texts each with its NUL, the input.
  * CANCEL: nothing.
+ * INPUT:  more input of a program that stays.
+ * OUTPUT, ERRORS: what such a program wrote.
  * EXIT:   struct spawn_exit, the output, the errors.
  */
 
@@ -15,10 +17,19 @@
 
 #define SPAWN_FRAME_BYTES_MAX (64u << 20)
 #define SPAWN_TEXTS_MAX 256 /* argv and env together. */
-#define SPAWN_RUNNING_MAX 128
-#define SPAWN_SOCKET 3 /* The helper's end. */
+#define SPAWN_RUNNING_MAX 192
+#define SPAWN_KEPT_MAX 64                 /* Of these: programs that stay. */
+#define SPAWN_UNREAD_BYTES_MAX (1u << 20) /* Input that a program which stays has not read. */
+#define SPAWN_SOCKET 3                    /* The helper's end. */
 
-enum spawn_type { SPAWN_RUN = 1, SPAWN_CANCEL, SPAWN_EXIT };
+enum spawn_type {
+    SPAWN_RUN = 1,
+    SPAWN_CANCEL,
+    SPAWN_EXIT,
+    SPAWN_INPUT,
+    SPAWN_OUTPUT,
+    SPAWN_ERRORS
+};
 
 struct spawn_frame {
     uint32_t bytes_count;
@@ -32,6 +43,7 @@ struct spawn_run {
     uint32_t cpu_s_max, timeout_ms;
     uint32_t argv_count, env_count;
     uint32_t texts_bytes, input_bytes;
+    uint32_t kept; /* It stays: no time-out, no limit of processor time, output in pieces. */
 };
 
 struct spawn_exit {
