@@ -34,6 +34,7 @@ struct lab_ipmi;
 struct lab_tokens;
 struct lab_kube;
 struct lab_maas;
+struct lab_netbox;
 struct lab_conn;
 struct lab_request;
 struct lab_reply;
@@ -130,9 +131,9 @@ struct lab_options {
     const char *state, *control, *ledger, *script, *write_inventory, *user, *password;
     int64_t racks, hosts, systems, redfish_share, https_port, ipmi_port, sessions_max, retry_after;
     int64_t kube_port, kube_minor, kube_grace_ms, kube_bookmark_ms;
-    int64_t maas_port, maas_limit_ms;
+    int64_t maas_port, maas_limit_ms, netbox_port, netbox_page;
     int64_t latency_ms, off_ms, on_ms, cycle_ms, boot_ms, soft_ms, bmc_boot_ms;
-    bool informs, quiet, plain, tasks, action_info, etag_required, start_off, help, version;
+    bool informs, quiet, plain, tasks, action_info, etag_required, netbox_etags, start_off, help, version;
 };
 
 struct lab {
@@ -153,6 +154,7 @@ struct lab {
     struct lab_control *control;
     struct lab_kube *kube; /* NULL: none was asked for. */
     struct lab_maas *maas;
+    struct lab_netbox *netbox;
     struct lab_script *script;
     uint64_t connections, connections_peak;
     uint64_t refused; /* Connections, for want of file descriptors. */

@@ -84,6 +84,7 @@ static int main_open(struct lab *lab, struct nsh_error *err)
     result = result < 0 ? result : main_listen(lab, err);
     result = result < 0 ? result : lab_kube_open(lab, err);
     result = result < 0 ? result : lab_maas_open(lab, err);
+    result = result < 0 ? result : lab_netbox_open(lab, err);
     if (result == 0 && control.count > 0) {
         result = lab_control_open(lab, control.at, err);
     }
@@ -113,6 +114,7 @@ static void main_close(struct lab *lab)
     lab_trap_stop(lab);
     lab_kube_close(lab);
     lab_maas_close(lab);
+    lab_netbox_close(lab);
     for (size_t i = 0; i < lab->bmcs_count; i++) {
         closep(&lab->bmcs[i].fd);
         lab_ipmi_forget(&lab->bmcs[i]);

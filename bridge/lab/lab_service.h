@@ -37,4 +37,9 @@ void lab_reply_lose(struct lab_reply *reply);
 int lab_maas_open(struct lab *lab, struct nsh_error *err);
 void lab_maas_close(struct lab *lab);
 
+/* ---- lab_netbox.c ----------------------------------------------------------------------- */
+
+int lab_netbox_open(struct lab *lab, struct nsh_error *err);
+void lab_netbox_close(struct lab *lab);
+
 #endif
