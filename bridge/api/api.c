@@ -167,22 +167,27 @@ static size_t server_unescape(void *arg, struct MHD_Connection *connection, char
     return strlen(text);
 }
 
-static int server_start(struct api *api, int fd, bool tcp, const char *cert, const char *key,
+struct server_tls {
+    char *cert, *key, *clients; /* PEM; NULL: none. */
+};
+
+static int server_start(struct api *api, int fd, bool tcp, const struct server_tls *tls,
                         struct nsh_error *err)
 {
     struct api_server *server = &api->servers[api->servers_count];
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_TURBO;
     struct MHD_OptionItem options[8] = {0};
     size_t used = 0;
-    if (cert != NULL) {
+    if (tls->cert != NULL) {
         flags |= MHD_USE_TLS;
-        options[used++] =
-            (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert};
-        options[used++] =
-            (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key};
+        options[used++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, tls->cert};
+        options[used++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, tls->key};
         options[used++] = (struct MHD_OptionItem){
             MHD_OPTION_HTTPS_PRIORITIES, 0,
             (void *)(uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"};
+    }
+    if (tls->clients != NULL) {
+        options[used++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, tls->clients};
     }
     if (tcp && api->options.threads > 1) {
         options[used++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE,
@@ -200,9 +205,9 @@ static int server_start(struct api *api, int fd, bool tcp, const char *cert, con
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (server->daemon == NULL) {
         close(fd);
-        return nsh_fail(err, cert == NULL ? NSH_IO : NSH_INVALID,
+        return nsh_fail(err, tls->cert == NULL ? NSH_IO : NSH_INVALID,
                         "the HTTP server does not start%s",
-                        cert == NULL ? "" : ": certificate or key do not fit");
+                        tls->cert == NULL ? "" : ": certificate or key do not fit");
     }
     api->servers_count++;
     return 0;
@@ -224,13 +229,22 @@ static int start_unix(struct api *api, const struct api_options *options, struct
             api->unix_path = strdup(options->unix_path);
         }
     }
-    return result < 0 ? result : server_start(api, fd, false, NULL, NULL, err);
+    return result < 0 ? result : server_start(api, fd, false, &(struct server_tls){0}, err);
+}
+
+static void tls_done(struct server_tls *tls)
+{
+    if (tls->key != NULL) {
+        explicit_bzero(tls->key, strlen(tls->key)); /* GnuTLS has its own. */
+    }
+    free(tls->cert);
+    free(tls->key);
+    free(tls->clients);
 }
 
 static int start_tcp(struct api *api, const struct api_options *options, struct nsh_error *err)
 {
-    CLEANUP(freep) char *cert = NULL;
-    CLEANUP(freep) char *key = NULL;
+    CLEANUP(tls_done) struct server_tls pem = {0};
     bool tls = options->tls_cert_file != NULL, loopback = false;
     if (options->tcp_address == NULL) {
         return 0;
@@ -239,8 +253,12 @@ static int start_tcp(struct api *api, const struct api_options *options, struct 
         return nsh_fail(err, NSH_INVALID, "TLS wants a certificate and a key, not one of them");
     }
     int fd = -1;
-    int result = tls ? pem_read(options->tls_cert_file, &cert, err) : 0;
-    result = result == 0 && tls ? pem_read(options->tls_key_file, &key, err) : result;
+    int result = tls ? pem_read(options->tls_cert_file, &pem.cert, err) : 0;
+    result = result == 0 && tls ? pem_read(options->tls_key_file, &pem.key, err) : result;
+    if (result == 0 && options->tls_clients_file != NULL) {
+        result = tls ? pem_read(options->tls_clients_file, &pem.clients, err)
+                     : nsh_fail(err, NSH_INVALID, "client certificates want TLS");
+    }
     result =
         result == 0 ? listen_tcp(options->tcp_address, &fd, &api->port, &loopback, err) : result;
     if (result == 0 && !tls && !loopback) {
@@ -249,11 +267,7 @@ static int start_tcp(struct api *api, const struct api_options *options, struct 
                         "%s is reachable from other machines: tokens must not travel without TLS",
                         options->tcp_address);
     }
-    result = result == 0 ? server_start(api, fd, true, cert, key, err) : result;
-    if (key != NULL) {
-        explicit_bzero(key, strlen(key)); /* GnuTLS has its own. */
-    }
-    return result;
+    return result == 0 ? server_start(api, fd, true, &pem, err) : result;
 }
 
 static void api_defaults(struct api *api, const struct api_options *options)
@@ -266,8 +280,9 @@ static void api_defaults(struct api *api, const struct api_options *options)
     own->read_ms_max = own->read_ms_max == 0 ? API_READ_MS_MAX : own->read_ms_max;
     own->answer_ms_max = own->answer_ms_max == 0 ? API_ANSWER_MS_MAX : own->answer_ms_max;
     own->readers = own->readers == 0 ? 2 : own->readers;
-    const char **texts[] = {&own->unix_path,     &own->unix_group,   &own->tcp_address,
-                            &own->tls_cert_file, &own->tls_key_file, &own->store_path};
+    const char **texts[] = {&own->unix_path,       &own->unix_group,   &own->tcp_address,
+                            &own->tls_cert_file,   &own->tls_key_file, &own->store_path,
+                            &own->tls_clients_file};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i] = *texts[i] != NULL && (*texts[i])[0] == 0 ? NULL : *texts[i];
     }

@@ -34,7 +34,8 @@
 struct api;
 struct api_exchange;
 
-/* Rising. On the unix socket: operator when root, the daemon's own user, or in unix_group. */
+/* Rising; of a route, API_NOBODY leaves it to the handler who may. On the unix socket: operator
+ * when root, the daemon's own user, or in unix_group. */
 enum api_role { API_NOBODY, API_SENDER, API_VIEWER, API_OPERATOR };
 
 const char *api_role_word(enum api_role role);
@@ -51,7 +52,9 @@ struct api_options {
     const char *unix_group;  /* Its members are operators; NULL: none. */
     const char *tcp_address; /* "127.0.0.1:8640", "[::1]:0"; NULL: none */
     const char *tls_cert_file,
-        *tls_key_file; /* NULL: plain, only accepted on a loopback address. */
+        *tls_key_file;            /* NULL: plain, only accepted on a loopback address. */
+    const char *tls_clients_file; /* CAs of client certificates, which are then asked for, and not
+                                     demanded. NULL: none */
     const struct api_token *tokens;
     size_t tokens_count;
     bool open_reads;          /* Open routes need no token on TCP either. */
@@ -69,7 +72,10 @@ struct api_options {
 struct api_request {
     const char *method, *path; /* path: decoded, without the query. */
     const char *id;            /* What stands in the place of the route's {...}, decoded, or "". */
-    const char *actor;         /* "uid:1000(ops)", "token:grafana" */
+    const char *peer;          /* "10.0.0.1"; "" on the unix socket. */
+    const char *certificate; /* Names in a client certificate that was verified, one a line, common
+                                name first; NULL: none. */
+    const char *actor;       /* "uid:1000(ops)", "token:grafana" */
     enum api_role role;
     const char *body; /* NUL-terminated. */
     size_t body_bytes;

@@ -154,6 +154,13 @@ void auth_peer(const struct api *api, int fd, enum api_role *ret_role, char *act
 /* The secret that header ("Bearer ...") names, or NULL. Takes the same time for any wrong one. */
 const struct api_secret *auth_bearer(const struct api *api, const char *header);
 
+/* ---- api_peer.c ---------------------------------------------------------------------------- */
+
+/* Address of the other end, without the port; in arena. */
+const char *peer_address(struct MHD_Connection *connection, struct arena *arena);
+/* Names in its certificate, when one was shown and verified; NULL: none. */
+const char *peer_certificate(struct MHD_Connection *connection, struct arena *arena);
+
 /* ---- api_route.c --------------------------------------------------------------------------- */
 
 /* Percent-decoded into arena; NULL: a wrong escape, NUL or invalid UTF-8. */

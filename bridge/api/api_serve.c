@@ -75,7 +75,8 @@ static bool serve_authenticate(struct api_connection *from, struct api_request *
         const struct api_secret *secret = auth_bearer(api, header);
         request->role = secret == NULL ? API_NOBODY : secret->role;
         request->actor = secret == NULL ? "nobody" : secret->name;
-        if (secret == NULL && !(open && api->options.open_reads)) {
+        if (secret == NULL && !(open && api->options.open_reads) &&
+            (request->route == NULL || request->route->role != API_NOBODY)) {
             atomic_fetch_add(&api->counters.unauthorized, 1);
             api_answer_header(request->exchange, "WWW-Authenticate", "Bearer realm=\"nightshift\"");
             api_refuse(request->exchange, 401,
@@ -140,7 +141,12 @@ static void serve_head(struct api_connection *from, const char *url, const char 
         .content_type = type == NULL ? "" : type,
         .body = "",
         .id = "",
+        .peer = "",
     };
+    if (from->server->tcp) {
+        request->peer = peer_address(exchange->connection, &exchange->arena);
+        request->certificate = peer_certificate(exchange->connection, &exchange->arena);
+    }
     struct nsh_error err = {0};
     request->route =
         route_find(from->server->api, method, url, &exchange->arena, &raw_id, &allowed);

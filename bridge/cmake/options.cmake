@@ -54,7 +54,7 @@ endif()
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-foreach(library json-c libconfig libuv libcurl sqlite3 libmicrohttpd openssl libseccomp expat)
+foreach(library json-c libconfig libuv libcurl sqlite3 libmicrohttpd gnutls openssl libseccomp expat)
     pkg_check_modules(${library} REQUIRED IMPORTED_TARGET ${library})
 endforeach()
 pkg_check_modules(yaml-0.1 REQUIRED IMPORTED_TARGET yaml-0.1) # clouds.yaml

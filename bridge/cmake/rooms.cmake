@@ -34,23 +34,30 @@ function(room path)
 endfunction()
 
 # room_each(FOLDER USES ...): every folder below bridge/FOLDER is a room that uses the same; each may name further
-# libraries, rooms and folders of made headers in its own room.cmake. Adding one touches no list.
+# libraries, rooms (ROOM_ROOMS), folders of made headers and types of sources (ROOM_TYPES) in its own room.cmake. Adding one touches no list.
 function(room_each folder)
     file(GLOB children CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/bridge/${folder}
          ${CMAKE_SOURCE_DIR}/bridge/${folder}/*)
     set(all "")
+    set(types "")
     foreach(child ${children})
         if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/bridge/${folder}/${child})
             set(ROOM_LIBRARIES "")
             set(ROOM_ROOMS "")
             set(ROOM_INCLUDES "")
+            set(ROOM_TYPES "")
             include(${CMAKE_SOURCE_DIR}/bridge/${folder}/${child}/room.cmake OPTIONAL)
             room(${folder}/${child} ${ARGN} ${ROOM_ROOMS} LIBS ${ROOM_LIBRARIES})
             if(ROOM_INCLUDES)
                 target_include_directories(ns_${folder}_${child} PRIVATE ${ROOM_INCLUDES})
             endif()
             list(APPEND all ns_${folder}_${child})
+            foreach(type ${ROOM_TYPES})
+                string(APPEND types "SOURCE_TYPE(${type})\n")
+            endforeach()
         endif()
     endforeach()
     set(NS_ALL_${folder} ${all} PARENT_SCOPE)
+    # The types of sources that the rooms name, for whoever needs all of them.
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/${folder}_types.inc CONTENT "${types}" @ONLY)
 endfunction()

@@ -216,6 +216,9 @@ static void read_row(struct config_reader *reader, const struct config_row *row,
     case CONFIG_SIGNALS:
         *(struct signals *)field = signals_read(setting, &reader->config->arena, diags);
         break;
+    case CONFIG_SOURCES:
+        *(struct source_configs *)field = config_read_sources(reader, setting);
+        break;
     case CONFIG_POLICY:
     default:
         break;

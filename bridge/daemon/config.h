@@ -8,6 +8,7 @@
 #include "base/confscan.h"
 #include "policy/policy.h"
 #include "series/signals.h"
+#include "source/map/source_type.h"
 #include "source/trap/trap.h"
 
 #define MS_PER_S 1000
@@ -49,6 +50,7 @@ struct config_tokens {
 #define CONFIG_FIELD_USERS(field) struct config_users field;
 #define CONFIG_FIELD_TOKENS(field) struct config_tokens field;
 #define CONFIG_FIELD_SIGNALS(field) struct signals field;
+#define CONFIG_FIELD_SOURCES(field) struct source_configs field;
 #define CONFIG_FIELD_POLICY(field)
 
 /* Immutable once read; everything in it lives in its arena. */

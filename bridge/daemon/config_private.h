@@ -18,6 +18,7 @@ enum config_type {
     CONFIG_USERS,
     CONFIG_TOKENS,
     CONFIG_SIGNALS,
+    CONFIG_SOURCES,
     CONFIG_POLICY, /* Read by bridge/policy; the row is its documentation. */
 };
 
@@ -32,6 +33,7 @@ enum config_type {
 #define CONFIG_OFFSET_USERS(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_TOKENS(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_SIGNALS(field) offsetof(struct config, field)
+#define CONFIG_OFFSET_SOURCES(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_POLICY(field) 0
 
 struct config_row {
@@ -54,6 +56,7 @@ struct config_reader {
 };
 
 struct config_users config_read_users(struct config_reader *reader, struct conf *setting);
+struct source_configs config_read_sources(struct config_reader *reader, struct conf *setting);
 struct config_tokens config_read_tokens(struct config_reader *reader, struct conf *setting);
 
 #endif

@@ -270,6 +270,7 @@ static int api_begin(struct daemon *daemon, struct nsh_error *err)
         .tcp_address = or_none(config->api_listen),
         .tls_cert_file = or_none(config->api_tls_cert),
         .tls_key_file = or_none(config->api_tls_key),
+        .tls_clients_file = or_none(config->api_tls_clients),
         .tokens = tokens,
         .tokens_count = config->api_tokens.count,
         .open_reads = config->api_open_reads,
@@ -456,6 +457,9 @@ static int daemon_start(struct daemon *daemon, const char *file, struct diags *d
     }
     if (result == 0) {
         result = syslog_start(daemon, err);
+    }
+    if (result == 0) {
+        shell_sources_start(daemon->shell);
     }
     return result < 0 ? result : api_begin(daemon, err);
 }

@@ -50,6 +50,16 @@ void routes_driver(const struct api_request *request)
     post_id(request, "driver", "Driver");
 }
 
+void routes_sources(const struct api_request *request)
+{
+    routes_post(request, "sources", "SourceList", NOTHING);
+}
+
+void routes_source_doctor(const struct api_request *request)
+{
+    post_id(request, "source.doctor", "SourceDoctor");
+}
+
 void routes_doctor(const struct api_request *request)
 {
     const char *host = api_query(request, "host");

@@ -244,6 +244,7 @@ static void shell_release(struct shell *shell)
     }
     shell_retire(shell);
     engine_output_done(&shell->output);
+    shell_sources_end(shell);
     intake_free(shell->intake);
     shell_series_close(shell);
     shell_calls_done(shell);
@@ -265,6 +266,9 @@ int shell_new(const struct shell_options *options, struct shell **ret_shell, str
     }
     int result = intake_new((size_t)shell->generation->config->intake_bytes_max, wake_from_anywhere,
                             shell, &shell->intake, err);
+    if (result == 0) {
+        result = shell_sources_new(shell, err);
+    }
     if (result == 0) {
         result = engine_new(&shell->engine, err);
     }

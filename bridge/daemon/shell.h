@@ -44,6 +44,9 @@ int shell_post(struct shell *shell, const char *name, const struct nsh_value *ar
 
 struct intake *shell_intake(struct shell *shell); /* Any thread. */
 
+/* The sources of the configuration. Any thread; what may be called from where says sources.h. */
+struct sources *shell_sources(struct shell *shell);
+
 /* Prometheus text of all counters, made anew by the loop once a second at most; copied into arena.
  * Any thread. */
 struct text shell_metrics(struct shell *shell, struct arena *arena);

@@ -2,6 +2,7 @@
 /* Own health: is the store well, do we see? The engine is told whenever that changes. */
 
 #include "shell_private.h"
+#include "sources.h"
 
 #include <stdio.h>
 
@@ -154,6 +155,9 @@ void shell_health_second(struct shell *shell)
         return;
     }
     look_around(shell, reason, sizeof reason);
+    if (shell->sources_started) {
+        sources_second(shell->sources, shell_now(shell), reason, sizeof reason);
+    }
     watch_engine(shell);
     if (strcmp(reason, shell->blind) == 0) {
         return;

@@ -29,6 +29,9 @@ void shell_traps_set(struct shell *shell, struct trap_listen *traps);
 /* The same for syslog. */
 void shell_syslog_set(struct shell *shell, struct syslog_listen *syslog);
 
+/* Open the sources of the configuration; from then on reloads change them. */
+void shell_sources_start(struct shell *shell);
+
 /* Read the configuration anew, as SIGHUP asks; the outcome is logged. */
 void shell_reload(struct shell *shell);
 

@@ -2,6 +2,7 @@
 /* Prometheus text out of the tables: metrics.def, and the trap receivers' own counters. */
 
 #include "shell_private.h"
+#include "sources.h"
 
 #include "loop/drivers.h"
 #include "shell_series.h"
@@ -105,6 +106,7 @@ static void metrics_write(struct shell *shell, struct textbuf *out)
     }
     add_drivers(out, shell->drivers);
     shell_series_metrics(shell, out);
+    source_book_metrics(sources_book(shell->sources), out);
     figures_add(&shell->labelled, "store_commit_seconds",
                 "from handing a batch over until it is durable", out);
     figures_add(&shell->labelled, "decisions_total",

@@ -99,7 +99,9 @@ struct shell {
     struct trap_listen *traps;
     struct syslog_listen *syslog;
     struct shell_series *series; /* What signals watch: shell_series.h. */
-    struct arena scratch;        /* Of one step's calls. */
+    struct sources *sources;
+    bool sources_started;
+    struct arena scratch; /* Of one step's calls. */
     uv_async_t async;
     uv_timer_t timer, second;
     unsigned handles_count;
@@ -268,6 +270,13 @@ void shell_freezes(struct shell *shell, struct shell_request *request);
 void shell_status(struct shell *shell, struct shell_request *request);
 void shell_metrics_make(struct shell *shell);
 void shell_metrics_record(struct shell *shell, const struct record *record);
+
+/* ---- shell_sources.c ---- */
+
+int shell_sources_new(struct shell *shell, struct nsh_error *err);
+void shell_sources_end(struct shell *shell); /* Closes and frees them; the intake is still there. */
+void shell_sources_list(struct shell *shell, struct shell_request *request);
+void shell_source_doctor(struct shell *shell, struct shell_request *request);
 
 /* ---- shell_health.c ---- */
 

@@ -6,6 +6,7 @@
 
 #include "shell_private.h"
 #include "shell_series.h"
+#include "sources.h"
 
 #include "base/assert.h"
 #include "loop/drivers.h"
@@ -127,6 +128,9 @@ static int reload_apply(struct shell *shell, struct reload *reload, struct textb
     }
     if (shell->syslog != NULL && shell->generation->syslog_patterns != NULL) {
         syslog_listen_patterns(shell->syslog, TAKE(shell->generation->syslog_patterns));
+    }
+    if (shell->sources_started) {
+        sources_apply(shell->sources, shell->generation);
     }
     return 0;
 }

@@ -43,6 +43,8 @@ static const struct shell_command commands[] = {
     {"driver", shell_driver, false},
     {"driver.doctor", shell_doctor, false},
     {"freezes", shell_freezes, false},
+    {"sources", shell_sources_list, false},
+    {"source.doctor", shell_source_doctor, false},
     {"reload", shell_reload_request, false},
     {"policy.files", shell_policy_files, false},
     {"policies.apply", shell_policies_apply, true},

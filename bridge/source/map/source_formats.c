@@ -82,7 +82,8 @@ bool source_format_read(const char *name, const char *folder, struct nsh_place a
     struct source_format format = {.name = name,
                                    .summary = read_text(root, "summary", diags),
                                    .paste = read_text(root, "paste", diags),
-                                   .signature = conf_get(root, "signature")};
+                                   .signature = conf_get(root, "signature"),
+                                   .is_file = names_file(name)};
     struct conf *setting = conf_get(root, "map");
     conf_unknown(root, known, diags);
     if (setting == NULL) {

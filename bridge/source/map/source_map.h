@@ -96,6 +96,7 @@ struct source_format {
     const char *name, *summary, *paste; /* paste: NULL: it says nothing. */
     struct source_map *map;
     struct conf *signature; /* Or NULL. */
+    bool is_file;           /* Not built in: it may change. */
 };
 
 /*

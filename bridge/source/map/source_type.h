@@ -37,7 +37,9 @@ struct source_services {
     void *arg;
 };
 
-#define SOURCE_MAPS 0x1u    /* Its messages go through `format` or `map`: one of them must be. */
+#define SOURCE_MAPS 0x1u /* Its messages go through `format` or `map`: one of them must be. */
+#define SOURCE_RENEWS                                                                              \
+    0x4u /* Every reload opens it anew: it costs nothing, and reads its secrets. */
 #define SOURCE_MAY_MAP 0x2u /* They may; without, the type knows what its messages mean. */
 
 struct source_type {

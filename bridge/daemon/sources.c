@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The entries: one for each source of the newest generation, and those that end. An entry holds its
+ * generation, because its settings live there; it is freed on the loop thread when its source is
+ * closed and no request uses it.
+ */
+
+#include "sources_private.h"
+
+#include "base/assert.h"
+#include "loop/intake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SOURCE_TYPE(name) extern const struct source_type source_type_##name;
+#include "source_types.inc"
+#undef SOURCE_TYPE
+
+const struct source_type *const source_types[] = {
+#define SOURCE_TYPE(name) &source_type_##name,
+#include "source_types.inc"
+#undef SOURCE_TYPE
+    NULL};
+
+int sources_new(const struct sources_options *options, struct sources **ret_sources,
+                struct nsh_error *err)
+{
+    struct sources *sources = calloc(1, sizeof *sources);
+    if (sources == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    sources->options = *options;
+    pthread_mutex_init(&sources->lock, NULL);
+    int result = source_book_new(&sources->book, err);
+    if (result < 0) {
+        sources_free(sources);
+        return result;
+    }
+    *ret_sources = sources;
+    return 0;
+}
+
+struct source_book *sources_book(struct sources *sources)
+{
+    return sources->book;
+}
+
+/* ---- entries ------------------------------------------------------------------------------- */
+
+static void entry_free(struct source_entry *entry)
+{
+    generation_unref(entry->generation);
+    pthread_mutex_destroy(&entry->map_lock);
+    free(entry);
+}
+
+static void on_closed(void *arg)
+{
+    struct source_entry *entry = arg;
+    struct sources *sources = entry->sources;
+    entry->source = NULL;
+    entry->end = ENTRY_CLOSED;
+    sources->closing--;
+    if (sources->closing == 0 && sources->stop_done != NULL) {
+        void (*done)(void *arg) = sources->stop_done;
+        sources->stop_done = NULL;
+        done(sources->stop_arg);
+    }
+}
+
+/* An ended entry that nobody uses, in that state; NULL: none. */
+static struct source_entry *ended_in(struct sources *sources, enum entry_end end)
+{
+    pthread_mutex_lock(&sources->lock);
+    struct source_entry *entry = sources->ended;
+    while (entry != NULL && (entry->end != end || entry->users > 0)) {
+        entry = entry->next;
+    }
+    pthread_mutex_unlock(&sources->lock);
+    return entry;
+}
+
+static void unlink_from(struct sources *sources, struct source_entry **list,
+                        struct source_entry *entry)
+{
+    pthread_mutex_lock(&sources->lock);
+    while (*list != entry) {
+        list = &(*list)->next;
+    }
+    *list = entry->next;
+    entry->next = NULL;
+    pthread_mutex_unlock(&sources->lock);
+}
+
+/* Ended ones that no request uses any more are closed, closed ones freed. */
+static void entries_sweep(struct sources *sources)
+{
+    struct source_entry *entry;
+    while ((entry = ended_in(sources, ENTRY_ENDED)) != NULL) {
+        entry->end = ENTRY_CLOSING;
+        if (entry->source != NULL) {
+            entry->config->type->close(entry->source, on_closed, entry);
+        } else {
+            on_closed(entry);
+        }
+    }
+    while ((entry = ended_in(sources, ENTRY_CLOSED)) != NULL) {
+        unlink_from(sources, &sources->ended, entry);
+        entry_free(entry);
+    }
+}
+
+/* Out of the list of those that serve. */
+static void entry_end(struct sources *sources, struct source_entry *entry)
+{
+    unlink_from(sources, &sources->entries, entry);
+    pthread_mutex_lock(&sources->lock);
+    entry->end = ENTRY_ENDED;
+    entry->next = sources->ended;
+    sources->ended = entry;
+    pthread_mutex_unlock(&sources->lock);
+    sources->closing++;
+}
+
+static struct source_entry *entry_new(struct sources *sources, struct generation *generation,
+                                      const struct source_config *config)
+{
+    struct source_entry *entry = calloc(1, sizeof *entry);
+    if (entry == NULL) {
+        return NULL;
+    }
+    entry->sources = sources;
+    entry->config = config;
+    entry->generation = generation_ref(generation);
+    entry->row = source_book_row(sources->book, config->name, config->type->name);
+    entry->since_ms = intake_now_ms(sources->options.intake);
+    pthread_mutex_init(&entry->map_lock, NULL);
+    return entry;
+}
+
+static void entry_open(struct sources *sources, struct source_entry *entry)
+{
+    struct nsh_error err = {0};
+    const struct source_services services = {
+        .loop = loop_uv(sources->options.loop),
+        .intake = sources->options.intake,
+        .row = entry->row,
+        .secret = sources->options.secret,
+        .log = sources->options.log,
+        .arg = sources->options.arg,
+    };
+    entry->services = services;
+    if (entry->config->type->open != NULL &&
+        entry->config->type->open(&entry->services, entry->config, &entry->source, &err) < 0) {
+        snprintf(entry->failed, sizeof entry->failed, "%s", err.text);
+        source_complain(entry->row, entry->since_ms, err.text);
+        CLEANUP(textbuf_donep) struct textbuf text = {0};
+        textbuf_addf(&text, "source %s did not start: %s", entry->config->name, err.text);
+        sources->options.log(sources->options.arg, true, text.at);
+    }
+    pthread_mutex_lock(&sources->lock);
+    struct source_entry **at = &sources->entries;
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at = entry;
+    pthread_mutex_unlock(&sources->lock);
+}
+
+/* ---- generations --------------------------------------------------------------------------- */
+
+static struct source_entry *entry_find(struct sources *sources, const char *name)
+{
+    for (struct source_entry *entry = sources->entries; entry != NULL; entry = entry->next) {
+        if (strcmp(entry->config->name, name) == 0) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+/* A source that runs and is the same goes on. */
+static bool entry_stays(const struct source_entry *entry, const struct source_config *config)
+{
+    return config != NULL && entry->source != NULL && config->type == entry->config->type &&
+           (config->type->flags & SOURCE_RENEWS) == 0 && !config->format.is_file &&
+           nsh_equal(&config->given, &entry->config->given);
+}
+
+void sources_apply(struct sources *sources, struct generation *generation)
+{
+    const struct source_configs *configs = &generation->config->sources;
+    for (struct source_entry *entry = sources->entries, *next; entry != NULL; entry = next) {
+        const struct source_config *config = source_config_find(configs, entry->config->name);
+        next = entry->next;
+        if (entry->generation == generation || entry_stays(entry, config)) {
+            continue;
+        }
+        struct source_entry *fresh = config == NULL ? NULL : entry_new(sources, generation, config);
+        if (fresh != NULL) { /* What was heard and said of it goes on. */
+            fresh->since_ms = entry->since_ms;
+            fresh->silent = entry->silent;
+            fresh->told = entry->told;
+        }
+        entry_end(sources, entry);
+        if (fresh != NULL) {
+            entry_open(sources, fresh);
+        }
+    }
+    for (size_t i = 0; i < configs->count; i++) {
+        if (entry_find(sources, configs->items[i].name) == NULL) {
+            struct source_entry *entry = entry_new(sources, generation, &configs->items[i]);
+            if (entry != NULL) {
+                entry_open(sources, entry);
+            }
+        }
+    }
+    entries_sweep(sources);
+}
+
+void sources_stop(struct sources *sources, void (*done)(void *arg), void *arg)
+{
+    sources->closing++; /* Until all were asked. */
+    while (sources->entries != NULL) {
+        entry_end(sources, sources->entries);
+    }
+    entries_sweep(sources);
+    sources->closing--;
+    if (sources->closing == 0) {
+        done(arg);
+        return;
+    }
+    sources->stop_done = done;
+    sources->stop_arg = arg;
+}
+
+void sources_free(struct sources *sources)
+{
+    if (sources == NULL) {
+        return;
+    }
+    entries_sweep(sources);
+    NSH_ASSERT(sources->entries == NULL && sources->ended == NULL);
+    source_book_free(sources->book);
+    pthread_mutex_destroy(&sources->lock);
+    free(sources);
+}
+
+/* ---- use by requests: any thread ----------------------------------------------------------- */
+
+bool sources_take(struct sources *sources, const char *name, struct source_use *ret_use)
+{
+    pthread_mutex_lock(&sources->lock);
+    struct source_entry *entry = entry_find(sources, name);
+    if (entry != NULL) {
+        entry->users++;
+        *ret_use =
+            (struct source_use){entry->config, entry->source, entry->row, &entry->map_lock, entry};
+    }
+    pthread_mutex_unlock(&sources->lock);
+    return entry != NULL;
+}
+
+void sources_give(struct sources *sources, const struct source_use *use)
+{
+    pthread_mutex_lock(&sources->lock);
+    NSH_ASSERT(use->entry->users > 0);
+    use->entry->users--;
+    pthread_mutex_unlock(&sources->lock);
+}
+
+/* ---- silence ------------------------------------------------------------------------------- */
+
+static int64_t heard_ms(const struct source_entry *entry)
+{
+    struct source_figures figures;
+    if (!source_book_find(entry->sources->book, entry->config->name, &figures)) {
+        return entry->since_ms;
+    }
+    return figures.heard_ms > entry->since_ms ? figures.heard_ms : entry->since_ms;
+}
+
+int64_t source_silent_ms(const struct source_entry *entry, int64_t now_ms)
+{
+    int64_t silent_ms = now_ms - heard_ms(entry);
+    bool watched = entry->config->silence_ms > 0;
+    return watched && silent_ms > entry->config->silence_ms ? silent_ms : 0;
+}
+
+/* The alarm, or its end; false: the intake has no room, it is told later. */
+static bool silence_tell(struct source_entry *entry, bool silent, int64_t now_ms)
+{
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    CLEANUP(textbuf_donep) struct textbuf text = {0};
+    const char *name = entry->config->name;
+    textbuf_addf(&text, "source %s ", name);
+    textbuf_add_chars(&text, silent ? "is silent, at most " : "is heard, at most ");
+    textbuf_add_duration(&text, entry->config->silence_ms);
+    textbuf_add_chars(&text, " are allowed");
+    struct event event = {
+        .time_ms = now_ms,
+        .received_ms = now_ms,
+        .severity = SEVERITY_MAJOR,
+        .state = silent ? EVENT_RAISE : EVENT_CLEAR,
+        .source = TEXT("nightshift"),
+        .type = TEXT("source.silent"),
+        .subject = text_of(name),
+        .resource = text_of(name),
+        .message = {text.at, (uint32_t)text.count},
+    };
+    const struct source_events events = {.items = &event, .count = 1};
+    const uint8_t *bytes = NULL;
+    size_t bytes_count = 0;
+    struct intake_batch batch = {.events_count = 1, .received_ms = now_ms};
+    if (source_events_pack(&events, &arena, &bytes, &bytes_count, NULL) < 0) {
+        return false;
+    }
+    batch.bytes = bytes;
+    batch.bytes_count = bytes_count;
+    return intake_push(entry->sources->options.intake, &batch, NULL) == 0;
+}
+
+void sources_second(struct sources *sources, int64_t now_ms, char *reason, size_t reason_bytes)
+{
+    for (struct source_entry *entry = sources->entries; entry != NULL; entry = entry->next) {
+        int64_t silent_ms = source_silent_ms(entry, now_ms);
+        bool silent = silent_ms > 0;
+        if (entry->config->silence_ms > 0 && (silent != entry->silent || !entry->told) &&
+            silence_tell(entry, silent, now_ms)) { /* Also once at the start: of another life. */
+            entry->silent = silent;
+            entry->told = true;
+        }
+        if (silent && reason[0] == '\0') {
+            CLEANUP(textbuf_donep) struct textbuf allowed = {0};
+            textbuf_add_span(&allowed, entry->config->silence_ms);
+            snprintf(reason, reason_bytes, "source %s silent for %s", entry->config->name,
+                     allowed.at);
+        }
+    }
+    entries_sweep(sources);
+}
