@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "routes.h"
 #include "shell_series.h"
+#include "sources.h"
 
 #include <sys/eventfd.h>
 
@@ -213,6 +214,31 @@ int intake_push(struct intake *intake, const struct intake_batch *batch, struct 
     fake.pushed_bytes = batch->bytes_count;
     fake.pushed_count = batch->events_count;
     return fake_add(&(struct rig_job){.done = batch->done, .arg = batch->arg});
+}
+
+/* The sources: one webhook, when a test brings it. */
+
+static struct source_use fake_use;
+
+struct sources *shell_sources(struct shell *shell)
+{
+    return (struct sources *)(void *)shell;
+}
+
+bool sources_take(struct sources *sources, const char *name, struct source_use *ret_use)
+{
+    (void)sources;
+    bool there = fake_use.config != NULL && strcmp(fake_use.config->name, name) == 0;
+    if (there) {
+        *ret_use = fake_use;
+    }
+    return there;
+}
+
+void sources_give(struct sources *sources, const struct source_use *use)
+{
+    (void)sources;
+    (void)use;
 }
 
 /* ---- the rig --------------------------------------------------------------------------------- */
