@@ -251,10 +251,12 @@ bool conf_value(struct conf *setting, struct arena *arena, struct nsh_value *ret
     return true;
 }
 
+#define KNOWN_SHOWN_MAX 40 /* Of the keys of one group. */
+
 /* "known here: a, b, c", bounded. */
 static void list_known(const char *const *known, struct textbuf *out)
 {
-    for (size_t i = 0; i < 24 && known[i] != NULL; i++) {
+    for (size_t i = 0; i < KNOWN_SHOWN_MAX && known[i] != NULL; i++) {
         textbuf_addf(out, "%s%s", i == 0 ? "known here: " : ", ", known[i]);
     }
 }
