@@ -141,41 +141,6 @@ static struct config_texts read_texts(struct config_reader *reader, struct conf 
     return texts;
 }
 
-static struct config_service read_service(struct config_reader *reader, struct conf *setting)
-{
-    struct config_service service = {0};
-    if (setting == NULL) {
-        return service;
-    }
-    if (setting->type != CONF_GROUP) {
-        diag_add(reader->diags, DIAG_ERROR, setting->value_at, "write { driver = \"page\"; ... }",
-                 "'%s' must be a group", setting->name);
-        return service;
-    }
-    struct conf *driver = conf_get(setting, "driver");
-    if (driver == NULL) {
-        diag_add(reader->diags, DIAG_ERROR, setting->at, NULL, "'%s' names no driver",
-                 setting->name);
-        return service;
-    }
-    struct nsh_value all = {.type = NSH_MAP};
-    service.at = setting->at;
-    service.driver = conf_text(driver, NULL, reader->diags);
-    struct nsh_member *members =
-        arena_array(&reader->config->arena, setting->children_count + 1, sizeof *members);
-    if (!conf_value(setting, &reader->config->arena, &all) || members == NULL) {
-        return service;
-    }
-    size_t count = 0;
-    for (uint32_t i = 0; i < all.count; i++) {
-        if (strcmp(all.members[i].name, "driver") != 0) {
-            members[count++] = all.members[i];
-        }
-    }
-    service.settings = nsh_map(members, count);
-    return service;
-}
-
 static void read_row(struct config_reader *reader, const struct config_row *row,
                      struct conf *setting)
 {
@@ -205,7 +170,11 @@ static void read_row(struct config_reader *reader, const struct config_row *row,
         *(struct config_texts *)field = read_texts(reader, setting);
         break;
     case CONFIG_SERVICE:
-        *(struct config_service *)field = read_service(reader, setting);
+        *(struct config_service *)field =
+            config_read_service(reader, setting, (const char *const[]){"driver", NULL});
+        break;
+    case CONFIG_RECEIVERS:
+        *(struct config_receivers *)field = config_read_receivers(reader, setting);
         break;
     case CONFIG_USERS:
         *(struct config_users *)field = config_read_users(reader, setting);

@@ -28,6 +28,16 @@ struct config_service {
     struct nsh_place at;
 };
 
+/* Further ones, which a step names: with = { to = "NAME"; }. */
+struct config_receiver {
+    const char *name;
+    struct config_service service;
+};
+struct config_receivers {
+    const struct config_receiver *items;
+    size_t count;
+};
+
 struct config_users {
     const struct trap_user *items; /* Secrets are references. */
     const struct nsh_place *places;
@@ -47,6 +57,7 @@ struct config_tokens {
 #define CONFIG_FIELD_DURATION(field) int64_t field;
 #define CONFIG_FIELD_TEXTS(field) struct config_texts field;
 #define CONFIG_FIELD_SERVICE(field) struct config_service field;
+#define CONFIG_FIELD_RECEIVERS(field) struct config_receivers field;
 #define CONFIG_FIELD_USERS(field) struct config_users field;
 #define CONFIG_FIELD_TOKENS(field) struct config_tokens field;
 #define CONFIG_FIELD_SIGNALS(field) struct signals field;
@@ -74,6 +85,9 @@ void config_example(struct textbuf *out);
 /* Keys that a running daemon cannot change and whose values differ: "api.socket, store.path", or
  * empty. */
 void config_fixed_differ(const struct config *now, const struct config *then, struct textbuf *out);
+
+/* The receiver of that name, or NULL. */
+const struct config_receiver *config_receiver(const struct config *config, const char *name);
 
 /* A secret by its reference, as fleet_secret() with this configuration's folder. arg: the struct
  * config; fits drivers_secret_fn. */

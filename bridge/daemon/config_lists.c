@@ -167,6 +167,7 @@ static bool row_same(const struct config_row *row, const void *a, const void *b)
     case CONFIG_TEXTS:
         return texts_same(a, b);
     case CONFIG_SERVICE:
+    case CONFIG_RECEIVERS:
     case CONFIG_USERS:
     case CONFIG_TOKENS:
     case CONFIG_SIGNALS:

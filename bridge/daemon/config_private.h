@@ -15,6 +15,7 @@ enum config_type {
     CONFIG_DURATION,
     CONFIG_TEXTS,
     CONFIG_SERVICE,
+    CONFIG_RECEIVERS,
     CONFIG_USERS,
     CONFIG_TOKENS,
     CONFIG_SIGNALS,
@@ -30,6 +31,7 @@ enum config_type {
 #define CONFIG_OFFSET_DURATION(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_TEXTS(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_SERVICE(field) offsetof(struct config, field)
+#define CONFIG_OFFSET_RECEIVERS(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_USERS(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_TOKENS(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_SIGNALS(field) offsetof(struct config, field)
@@ -55,6 +57,10 @@ struct config_reader {
     struct diags *diags;
 };
 
+/* A group with `driver` and its settings; those of `but`, NULL-terminated, are none. */
+struct config_service config_read_service(struct config_reader *reader, struct conf *setting,
+                                          const char *const *but);
+struct config_receivers config_read_receivers(struct config_reader *reader, struct conf *setting);
 struct config_users config_read_users(struct config_reader *reader, struct conf *setting);
 struct source_configs config_read_sources(struct config_reader *reader, struct conf *setting);
 struct config_tokens config_read_tokens(struct config_reader *reader, struct conf *setting);

@@ -52,6 +52,9 @@ static void check_services(const struct config *config, const struct drivers *dr
     check_service(config, drivers, "page", &config->pager, diags);
     check_service(config, drivers, "notify", &config->notify, diags);
     check_service(config, drivers, "ticket", &config->ticket, diags);
+    for (size_t i = 0; i < config->receivers.count; i++) {
+        check_service(config, drivers, "notify", &config->receivers.items[i].service, diags);
+    }
     if (config->pager.driver == NULL) {
         diag_add(diags, DIAG_WARNING, (struct nsh_place){.file = config->file},
                  "pager = { driver = \"page\"; url = \"https://...\"; };",
@@ -92,6 +95,55 @@ static void check_functions(const struct config *config, const struct drivers *d
         if (function_check(drivers, function, &arena, &err) < 0) {
             diag_add(diags, DIAG_ERROR, function->at, NULL, "%s", err.text);
         }
+    }
+}
+
+/* Whom a step tells, when that is known now: "" for the service of its verb, NULL for nobody. */
+static const char *addressee(const struct policy_step *step)
+{
+    if (step->verb == NULL || step->verb->binding != BINDING_NONE) {
+        return NULL;
+    }
+    for (size_t i = 0; i < step->with_count; i++) {
+        const struct policy_template *with = &step->with[i];
+        if (strcmp(with->name, "to") == 0) {
+            bool known = with->pieces_count == 0 && with->literal.type == NSH_STRING;
+            return known ? with->literal.text : NULL;
+        }
+    }
+    return "";
+}
+
+/* A step that tells somebody who is not there, or cannot hear it, would fail in the night. */
+static void check_addressees(const struct config *config, const struct drivers *drivers,
+                             const struct policy_step *steps, size_t count, struct diags *diags)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *to = addressee(&steps[i]);
+        bool resolves = to != NULL && strcmp(steps[i].verb->name, "resolve") == 0;
+        const struct config_receiver *receiver = to == NULL ? NULL : config_receiver(config, to);
+        const char *name = receiver == NULL ? config->pager.driver : receiver->service.driver;
+        const struct nsh_driver *driver =
+            !resolves || name == NULL ? NULL : drivers_learn(drivers, name);
+        if (to != NULL && to[0] != '\0' && receiver == NULL) {
+            diag_add(diags, DIAG_ERROR, steps[i].at, NULL,
+                     "no receiver '%.64s': see `receivers` in %s", to, config->file);
+        } else if (driver != NULL && driver_verb(driver, "resolve") == NULL) {
+            diag_add(diags, DIAG_ERROR, steps[i].at, "to = \"NAME\", or a pager that has it",
+                     "%s, which is told here, cannot close anything: driver %s has no verb "
+                     "'resolve'",
+                     to[0] == '\0' ? "the pager" : to, driver->name);
+        }
+    }
+}
+
+static void check_receivers_named(const struct config *config, const struct drivers *drivers,
+                                  const struct policy_set *set, struct diags *diags)
+{
+    for (size_t i = 0; set != NULL && i < set->policies_count; i++) {
+        const struct policy *policy = &set->policies[i];
+        check_addressees(config, drivers, policy->steps, policy->steps_count, diags);
+        check_addressees(config, drivers, policy->otherwise, policy->otherwise_count, diags);
     }
 }
 
@@ -209,6 +261,7 @@ struct generation *generation_load(struct config *config, const struct drivers *
         policy_load(config->policies, &config->policy, verbs, verbs_count, diags);
     check_services(config, drivers, diags);
     check_functions(config, drivers, diags);
+    check_receivers_named(config, drivers, generation->policies, diags);
     check_traps(config, diags);
     generation_read_syslog(generation, diags);
     if (generation->inventory != NULL) {

@@ -17,6 +17,7 @@
 
 #define DEVICE_BYTES_MAX 320
 #define SERVICE_PREFIX "service/"
+#define RECEIVER_PREFIX "service/to/"
 #define FUNCTION_PREFIX SERVICE_PREFIX "function/"
 #define LABELS_BYTES_MAX 320
 
@@ -165,13 +166,72 @@ static const struct config_service *service_of(const struct config *config, cons
     return strcmp(verb, "ticket") == 0 ? &config->ticket : &config->pager;
 }
 
+/* For a verb of one driver: the first service that it is. */
+static const char *verb_served(const struct config *config, const char *verb, const char *driver)
+{
+    static const char *const served[] = {"page", "notify", "ticket"};
+    for (size_t i = 0; driver[0] != '\0' && i < sizeof served / sizeof served[0]; i++) {
+        const struct config_service *service = service_of(config, served[i]);
+        if (strcmp(verb, served[i]) != 0 && service->driver != NULL &&
+            strcmp(service->driver, driver) == 0) {
+            return served[i];
+        }
+    }
+    return verb;
+}
+
+/* The receiver that the step names: its settings, and arguments without its name. False: the step
+ * names none. */
+static bool call_receiver(struct shell *shell, struct drivers_call *call, char *device,
+                          struct nsh_error *err)
+{
+    const struct config *config = shell->generation->config;
+    const char *to = nsh_get_text(call->args, "to", "");
+    const struct config_receiver *receiver = config_receiver(config, to);
+    if (to[0] == '\0') {
+        return false;
+    }
+    if (receiver == NULL || receiver->service.driver == NULL) {
+        nsh_fail(err, NSH_INVALID, "no receiver '%.64s': see `receivers` in %s", to, config->file);
+        return true;
+    }
+    if (call->driver[0] != '\0' && strcmp(call->driver, receiver->service.driver) != 0) {
+        nsh_fail(err, NSH_INVALID, "receiver %s is driven by %s, which has no %s", to,
+                 receiver->service.driver, call->verb);
+        return true;
+    }
+    struct nsh_member *members = arena_array(&shell->scratch, call->args->count, sizeof *members);
+    struct nsh_value *args = arena_alloc(&shell->scratch, sizeof *args);
+    if (members == NULL || args == NULL) {
+        nsh_fail(err, NSH_NOMEM, "out of memory");
+        return true;
+    }
+    size_t count = 0;
+    for (uint32_t i = 0; i < call->args->count; i++) {
+        if (strcmp(call->args->members[i].name, "to") != 0) {
+            members[count++] = call->args->members[i];
+        }
+    }
+    *args = nsh_map(members, count);
+    call->args = args;
+    call->driver = receiver->service.driver;
+    call->settings = &receiver->service.settings;
+    snprintf(device, DEVICE_BYTES_MAX, RECEIVER_PREFIX "%s", receiver->name);
+    return true;
+}
+
 /* For verbs without a host: the service of that verb; verbs of one driver take its settings when it
  * serves at all. */
 static int call_service(struct shell *shell, struct drivers_call *call, char *device,
                         struct nsh_error *err)
 {
     const struct config *config = shell->generation->config;
-    const struct config_service *service = service_of(config, call->verb);
+    err->code = NSH_OK;
+    if (call_receiver(shell, call, device, err)) {
+        return -err->code;
+    }
+    const struct config_service *service =
+        service_of(config, verb_served(config, call->verb, call->driver));
     if (service->driver == NULL) {
         return nsh_fail(err, NSH_UNSUPPORTED, "nothing is configured for %s: see `%s` in %s",
                         call->verb, service == &config->pager ? "pager" : call->verb, config->file);
@@ -303,6 +363,11 @@ const struct nsh_value *shell_device_settings(void *arg, const char *device)
         const struct policy_declared *function =
             policy_function_find(&shell->generation->config->policy, text_of(slash + 1));
         return function == NULL ? NULL : &function->settings;
+    }
+    if (strncmp(device, RECEIVER_PREFIX, strlen(RECEIVER_PREFIX)) == 0) {
+        const struct config_receiver *receiver =
+            config_receiver(shell->generation->config, slash + 1);
+        return receiver == NULL ? NULL : service_settings(&receiver->service);
     }
     if (strncmp(device, SERVICE_PREFIX, strlen(SERVICE_PREFIX)) == 0) {
         return service_settings(service_of(shell->generation->config, slash + 1));

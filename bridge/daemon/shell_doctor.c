@@ -267,6 +267,16 @@ static void doctor_fill_services(struct shell *shell, struct doctor *doctor, con
                         services[i]->driver);
         }
     }
+    for (size_t i = 0; i < config->receivers.count; i++) {
+        const struct config_receiver *receiver = &config->receivers.items[i];
+        if (receiver->service.driver != NULL) {
+            doctor_take(shell, doctor, id,
+                        (struct patient){.host = "",
+                                         .place = receiver->name,
+                                         .settings = &receiver->service.settings},
+                        receiver->service.driver);
+        }
+    }
 }
 
 /* Each function by its driver's doctor: which driver that is, or that it is a function, names it.
@@ -332,6 +342,7 @@ void shell_doctor(struct shell *shell, struct shell_request *request)
     struct patient *patients = doctor == NULL
                                    ? NULL
                                    : calloc(hosts * HOST_BINDINGS_MAX + SERVICES_COUNT_MAX +
+                                                shell->generation->config->receivers.count +
                                                 shell->generation->config->policy.functions_count,
                                             sizeof *patients);
     if (patients == NULL) {

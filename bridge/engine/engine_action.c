@@ -476,6 +476,7 @@ static bool words_again(struct engine *engine, struct action *action)
     }
     action_move(engine, action, ACTION_INTENDED);
     int64_t delay_ms = (int64_t)PAGE_RETRY_MS << (action->attempt - 1);
+    delay_ms = action->retry_after_ms > delay_ms ? action->retry_after_ms : delay_ms;
     action->attempt++;
     action->intended_ms = engine->now_ms;
     engine_timer_set(engine, &action->timer, engine->now_ms + delay_ms,

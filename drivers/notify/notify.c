@@ -153,7 +153,7 @@ static const struct nsh_verb verbs[] = {
     TELL_VERB("page", "Tell the receiver: wakes a person where the receiver does."),
     TELL_VERB("notify", "The same: the receiver decides how loud it is, by severity."),
     TELL_VERB("ticket", "The same: servicenow and jira open a ticket."),
-    TELL_VERB("notify.resolve", "It is over: close what was told with the same key."),
+    TELL_VERB("resolve", "It is over: close what was told with the same key."),
     {.name = "notify.doctor",
      .effect = NSH_READS,
      .flags = NSH_IDEMPOTENT,
@@ -163,7 +163,7 @@ static const struct nsh_verb verbs[] = {
 
 enum notify_verb notify_verb_of(const struct nsh_op *op)
 {
-    return strcmp(op->verb->name, "notify.resolve") == 0  ? VERB_RESOLVE
+    return strcmp(op->verb->name, "resolve") == 0         ? VERB_RESOLVE
            : strcmp(op->verb->name, "notify.doctor") == 0 ? VERB_DOCTOR
                                                           : VERB_TELL;
 }

@@ -80,6 +80,7 @@ static const struct nsh_option page_args[] = {
     {.name = "severity", .type = NSH_STRING, .help = "info to fatal."},
     {.name = "team", .type = NSH_STRING, .help = "Whom it is for."},
     {.name = "urgency", .type = NSH_STRING, .help = "Free text."},
+    {.name = "key", .type = NSH_STRING, .help = "What belongs together."},
     {.name = "host", .type = NSH_STRING, .help = "The host, if one."},
     {.name = "policy", .type = NSH_STRING, .help = "The policy that asks."},
     {.name = "run", .type = NSH_STRING, .help = "The run."},
