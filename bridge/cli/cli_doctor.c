@@ -8,13 +8,10 @@
 static void print_checks(struct cli *cli, const struct nsh_value *items)
 {
     static const struct cli_column columns[] = {
-        {"CHECK", "check", CLI_PLAIN, 0},
-        {"STATE", "state", CLI_STATE, 0},
-        {"DRIVER", "driver", CLI_PLAIN, 0},
-        {"HOST", "host", CLI_PLAIN, 0},
-        {"WHAT", "text", CLI_PLAIN, 70},
-        {"HINT", "hint", CLI_PLAIN, 100},
-        {0},
+        {"CHECK", "check", CLI_PLAIN, 0},     {"STATE", "state", CLI_STATE, 0},
+        {"DRIVER", "driver", CLI_PLAIN, 0},   {"HOST", "host", CLI_PLAIN, 0},
+        {"BINDING", "binding", CLI_PLAIN, 0}, {"WHAT", "text", CLI_PLAIN, 70},
+        {"HINT", "hint", CLI_PLAIN, 100},     {0},
     };
     size_t room = 0, count = 0;
     for (uint32_t i = 0; i < items->count; i++) {
@@ -26,7 +23,7 @@ static void print_checks(struct cli *cli, const struct nsh_value *items)
         const struct nsh_value *item = &items->items[i], *checks = nsh_get(item, "checks");
         for (uint32_t c = 0; checks != NULL && checks->type == NSH_LIST && c < checks->count; c++) {
             const struct nsh_value *check = &checks->items[c];
-            struct nsh_member *members = arena_array(&cli->arena, 6, sizeof *members);
+            struct nsh_member *members = arena_array(&cli->arena, 7, sizeof *members);
             if (members == NULL ||
                 (items->count > 1 && strcmp(nsh_get_text(check, "state", ""), "ok") == 0)) {
                 continue;
@@ -37,7 +34,9 @@ static void print_checks(struct cli *cli, const struct nsh_value *items)
             }
             members[4] = (struct nsh_member){"driver", nsh_text(nsh_get_text(item, "driver", ""))};
             members[5] = (struct nsh_member){"host", nsh_text(nsh_get_text(item, "host", ""))};
-            rows[count++] = nsh_map(members, 6);
+            members[6] =
+                (struct nsh_member){"binding", nsh_text(nsh_get_text(item, "binding", ""))};
+            rows[count++] = nsh_map(members, 7);
         }
     }
     if (count > 0) {
@@ -51,9 +50,13 @@ static void print_checks(struct cli *cli, const struct nsh_value *items)
 enum cli_exit cli_driver_doctor(struct cli *cli)
 {
     static const struct cli_column columns[] = {
-        {"DRIVER", "driver", CLI_PLAIN, 0}, {"HOST", "host", CLI_PLAIN, 0},
-        {"STATE", "state", CLI_STATE, 0},   {"TIME", "elapsed_ms", CLI_LENGTH, 0},
-        {"WHAT", "text", CLI_PLAIN, 90},    {0},
+        {"DRIVER", "driver", CLI_PLAIN, 0},
+        {"HOST", "host", CLI_PLAIN, 0},
+        {"STATE", "state", CLI_STATE, 0},
+        {"TIME", "elapsed_ms", CLI_LENGTH, 0},
+        {"BINDING", "binding", CLI_PLAIN, 0},
+        {"WHAT", "text", CLI_PLAIN, 90},
+        {0},
     };
     const char *name = cli->args_count > 0 ? cli_escape(cli, cli->args[0]) : "all";
     const char *host = cli->flags.host == NULL ? ""

@@ -31,6 +31,7 @@ struct config_service {
 /* Further ones, which a step names: with = { to = "NAME"; }. */
 struct config_receiver {
     const char *name;
+    const char *place; /* "to/NAME": its part of a device's name. */
     struct config_service service;
 };
 struct config_receivers {

@@ -31,7 +31,7 @@ struct config_service config_read_service(struct config_reader *reader, struct c
     struct conf *driver = conf_get(setting, "driver");
     if (driver == NULL) {
         diag_add(reader->diags, DIAG_ERROR, setting->at, NULL, "'%s' names no driver",
-                 setting->name);
+                 setting->name == NULL ? "this receiver" : setting->name);
         return service;
     }
     struct nsh_value all = {.type = NSH_MAP};
@@ -112,8 +112,11 @@ struct config_receivers config_read_receivers(struct config_reader *reader, stru
             break;
         }
         if (name != NULL) {
-            items[receivers.count++] = (struct config_receiver){
-                .name = name, .service = config_read_service(reader, item, but)};
+            const char *place = arena_printf(&reader->config->arena, "to/%s", name);
+            items[receivers.count++] =
+                (struct config_receiver){.name = name,
+                                         .place = place == NULL ? "to/" : place,
+                                         .service = config_read_service(reader, item, but)};
         }
     }
     if (!list) {

@@ -216,7 +216,7 @@ static bool call_receiver(struct shell *shell, struct drivers_call *call, char *
     call->args = args;
     call->driver = receiver->service.driver;
     call->settings = &receiver->service.settings;
-    snprintf(device, DEVICE_BYTES_MAX, RECEIVER_PREFIX "%s", receiver->name);
+    snprintf(device, DEVICE_BYTES_MAX, SERVICE_PREFIX "%s", receiver->place);
     return true;
 }
 

@@ -112,7 +112,13 @@ static void patient_end(struct shell *shell, struct doctor *doctor, struct patie
                         const struct nsh_outcome *outcome)
 {
     struct nsh_checks checks = {0};
-    if (patient->verb != NULL) {
+    const char *verb = patient->verb == NULL ? "" : patient->verb->name;
+    const char *dot = strrchr(verb, '.');
+    bool examines = dot != NULL && strcmp(dot, ".doctor") == 0;
+    if (examines && outcome->code == NSH_UNSUPPORTED) { /* Its own driver cannot look. */
+        nsh_check_add(&checks, "answer", NSH_CHECK_SKIPPED, NULL, "%s",
+                      outcome->text == NULL ? "" : outcome->text);
+    } else if (patient->verb != NULL) {
         doctor_checks_outcome(outcome, patient->elapsed_ms, &checks);
     }
     patient_settings(shell, patient, &checks);
@@ -272,7 +278,7 @@ static void doctor_fill_services(struct shell *shell, struct doctor *doctor, con
         if (receiver->service.driver != NULL) {
             doctor_take(shell, doctor, id,
                         (struct patient){.host = "",
-                                         .place = receiver->name,
+                                         .place = receiver->place,
                                          .settings = &receiver->service.settings},
                         receiver->service.driver);
         }

@@ -285,7 +285,12 @@ bool notify_wire_discovers(const struct notify_wire *wire)
 
 void notify_wire_forget(struct notify_wire *wire)
 {
-    wire->discovered = !wire->v3 || !wire->informs;
+    if (wire->v3 && wire->informs) {
+        free(wire->session.securityEngineID);
+        wire->session.securityEngineID = NULL;
+        wire->session.securityEngineIDLen = 0;
+        wire->discovered = false;
+    }
 }
 
 /* ---- building ---- */

@@ -86,6 +86,7 @@ static void values_arrive(void **state)
         "  users = ( { name = \"bmc\"; auth = \"SHA-256\"; auth_secret = \"file:a\"; } ); };\n"
         "api = { tokens = ( { name = \"g\"; secret = \"file:g\"; role = \"viewer\"; } ); };\n"
         "pager = { driver = \"exec\"; program = \"/bin/true\"; };\n"
+        "receivers = ( { name = \"noc\"; driver = \"notify\"; kind = \"mail\"; } );\n"
         "defaults = { mode = \"enforce\"; settle = \"2s\"; };\n");
     assert_string_equal(config->store_path, "/srv/n.db");
     assert_int_equal(config->store_bytes_max, 2LL << 30);
@@ -96,10 +97,38 @@ static void values_arrive(void **state)
     assert_int_equal(config->api_tokens.items[0].role, API_VIEWER);
     assert_string_equal(config->pager.driver, "exec");
     assert_null(nsh_get(&config->pager.settings, "driver")); /* It is no setting of the driver. */
+    assert_int_equal(config->receivers.count, 1);
+    assert_null(config_receiver(config, "chat"));
+    const struct config_receiver *noc = config_receiver(config, "noc");
+    assert_string_equal(noc->place, "to/noc");
+    assert_string_equal(nsh_get_text(&noc->service.settings, "kind", ""), "mail");
+    assert_int_equal(noc->service.settings.count, 1); /* Nor is its name. */
     assert_string_equal(nsh_get_text(&config->pager.settings, "program", ""), "/bin/true");
     assert_int_equal(config->policy.mode, POLICY_ENFORCE);
     assert_int_equal(config->policy.settle_ms, 2000);
     config_free(config);
+}
+
+static void receivers_are_told_apart(void **state)
+{
+    static const struct {
+        const char *text, *words;
+    } rows[] = {
+        {"receivers = ( { name = \"a\"; driver = \"page\"; }, { name = \"a\"; driver = \"page\"; } "
+         ");",
+         "two receivers 'a'"},
+        {"receivers = ( 7 );", "must be a list ( ) of groups"},
+        {"receivers = { name = \"a\"; };", "must be a list ( ) of groups"},
+        {"receivers = ( { name = \"to/b\"; driver = \"page\"; } );", "letters, digits"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct diags diags = {0};
+        CLEANUP(textbuf_donep) struct textbuf out = {0};
+        assert_null(config_load_text("n.conf", rows[i].text, &diags));
+        diags_print(&diags, rows[i].text, false, &out);
+        diags_done(&diags);
+        assert_non_null(strstr(out.at, rows[i].words));
+    }
 }
 
 static void what_needs_a_restart(void **state)
@@ -177,9 +206,13 @@ static void the_example_is_valid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_mistakes_at_once), cmocka_unit_test(an_empty_file_is_all_defaults),
-        cmocka_unit_test(values_arrive),        cmocka_unit_test(what_needs_a_restart),
-        cmocka_unit_test(engine_ids),           cmocka_unit_test(the_example_is_the_table),
+        cmocka_unit_test(all_mistakes_at_once),
+        cmocka_unit_test(an_empty_file_is_all_defaults),
+        cmocka_unit_test(values_arrive),
+        cmocka_unit_test(receivers_are_told_apart),
+        cmocka_unit_test(what_needs_a_restart),
+        cmocka_unit_test(engine_ids),
+        cmocka_unit_test(the_example_is_the_table),
         cmocka_unit_test(the_example_is_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
