@@ -317,7 +317,8 @@ static bool call_out(struct engine *engine, struct action *action)
     };
     const struct verb *reads = action->reading ? verb_find(text_of(name)) : NULL;
     if (verb->binding == BINDING_FUNCTION && reads != NULL) {
-        call.binding = reads->binding; /* A function may be proven by what the host itself says. */
+        call.binding = reach_path(
+            action->run->host, reads); /* A function may be proven by what the host itself says. */
         call.driver = TEXT("");
     }
     if (call.action.at == NULL || call.host.at == NULL || call.driver.at == NULL ||
