@@ -239,15 +239,8 @@ static void test_document(const struct source_config *config, const struct sourc
     }
     textbuf_add_chars(out, ",\"items\":[");
     for (uint32_t i = 0; i < events->count; i++) {
-        struct event event = events->items[i];
         textbuf_add_chars(out, i == 0 ? "" : ",");
-        event_to_json(&event, out);
-        if (event.hint.count > 0) { /* What the inventory will look for. */
-            out->count--;
-            textbuf_add_chars(out, ",\"hint\":");
-            textbuf_add_json(out, event.hint);
-            textbuf_add_char(out, '}');
-        }
+        event_to_json(&events->items[i], out);
     }
     textbuf_add_chars(out, "]}");
 }

@@ -384,7 +384,13 @@ static int add_item(struct run *run, const struct nsh_value *item, struct nsh_er
     struct event event = {.received_ms = run->message->received_ms};
     const char *why = NULL;
     run->values[SOURCE_VAR_ITEM] = item;
-    if (!take_bool(run, SOURCE_KEY_WHERE)) {
+    bool wanted = take_bool(run, SOURCE_KEY_WHERE);
+    if (!wanted && run->failed[SOURCE_KEY_WHERE] != NULL) {
+        why = arena_printf(run->arena, "`where` fails: %.*s", WHY_BYTES_MAX,
+                           run->failed[SOURCE_KEY_WHERE]);
+        return run->steps <= 0 ? 0 : add_unmatched(run, item, why, err);
+    }
+    if (!wanted) {
         run->out->ignored++;
         why_keep(run, "`where` leaves it out");
         return 0;
