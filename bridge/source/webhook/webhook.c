@@ -65,7 +65,7 @@ static void webhook_doctor(void *source, const struct source_config *config,
                   secret ? NULL : "tokens = [\"file:NAME.token\"], when the sender can",
                   "%zu tokens, %zu logins, %zu keys, %zu networks, %zu client names%s",
                   webhook->tokens.count, webhook->logins.count, webhook->keys.count,
-                  webhook->networks_count, webhook->names_count,
+                  webhook->networks.count, webhook->names_count,
                   webhook->sns == NULL ? "" : ", signed by SNS");
     if (config->format.signature != NULL && webhook->signature.scheme == WEBHOOK_UNSIGNED) {
         nsh_check_add(checks, "signature", NSH_CHECK_WARNING, "keys = [\"file:NAME.key\"]",
@@ -136,8 +136,8 @@ int webhook_admit(struct webhook *webhook, const struct webhook_request *request
                   struct webhook_ticket *ret_ticket, struct nsh_error *err)
 {
     *ret_ticket = (struct webhook_ticket){.signed_by_key = false};
-    if (webhook->networks_count > 0 && !request->local &&
-        !webhook_network_holds(webhook->networks, webhook->networks_count, request->peer)) {
+    if (webhook->networks.count > 0 && !request->local &&
+        !webhook_network_holds(&webhook->networks, request->peer)) {
         return nsh_fail(err, NSH_DENIED, "%.60s may not send here", request->peer);
     }
     if (webhook->names_count > 0 && !certificate_fits(webhook, request->certificate)) {

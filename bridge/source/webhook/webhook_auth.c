@@ -24,66 +24,19 @@ bool webhook_digest(const void *bytes, size_t count, uint8_t digest[WEBHOOK_DIGE
 
 /* ---- networks ------------------------------------------------------------------------------ */
 
-/* An address as 16 bytes; *ret_v4: it was an IPv4 one. */
-static bool address_read(const char *text, uint8_t bytes[16], bool *ret_v4)
+bool webhook_network_holds(const struct peer_networks *networks, const char *peer)
 {
-    struct in_addr v4;
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    if (inet_pton(AF_INET, text, &v4) == 1) {
-        memcpy(bytes, mapped, sizeof mapped);
-        memcpy(bytes + 12, &v4, 4);
-        *ret_v4 = true;
-        return true;
-    }
-    *ret_v4 = false;
-    return inet_pton(AF_INET6, text, bytes) == 1;
-}
-
-bool webhook_network_read(const char *text, struct webhook_network *ret_network)
-{
-    char address[INET6_ADDRSTRLEN + 1];
-    struct webhook_network network = {.bits = 128};
-    bool v4 = false;
-    int64_t bits = 0;
-    size_t count = strcspn(text, "/");
-    if (count >= sizeof address) {
+    struct sockaddr_storage from = {0};
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    if (inet_pton(AF_INET, peer, &v4.sin_addr) == 1) {
+        memcpy(&from, &v4, sizeof v4);
+    } else if (inet_pton(AF_INET6, peer, &v6.sin6_addr) == 1) {
+        memcpy(&from, &v6, sizeof v6);
+    } else {
         return false;
     }
-    memcpy(address, text, count);
-    address[count] = '\0';
-    if (!address_read(address, network.bytes, &v4)) {
-        return false;
-    }
-    if (text[count] == '/') {
-        if (!text_to_int(text_of(text + count + 1), &bits) || bits < 0 || bits > (v4 ? 32 : 128)) {
-            return false;
-        }
-        network.bits = (unsigned)bits + (v4 ? 96 : 0);
-    }
-    *ret_network = network;
-    return true;
-}
-
-static bool bits_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-    unsigned whole = bits / 8, rest = bits % 8;
-    uint8_t mask = (uint8_t)(0xff00u >> rest);
-    return memcmp(a, b, whole) == 0 && (rest == 0 || ((a[whole] ^ b[whole]) & mask) == 0);
-}
-
-bool webhook_network_holds(const struct webhook_network *networks, size_t count, const char *peer)
-{
-    uint8_t bytes[16];
-    bool v4 = false;
-    if (!address_read(peer, bytes, &v4)) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (bits_equal(bytes, networks[i].bytes, networks[i].bits)) {
-            return true;
-        }
-    }
-    return false;
+    return peer_networks_have(networks, &from);
 }
 
 /* ---- tokens and passwords ------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 
 /* What the webhook's files share. */
 
+#include "loop/peer_address.h"
 #include "source/webhook/webhook.h"
 
 #include <pthread.h>
@@ -34,11 +35,6 @@ struct webhook_secrets {
     size_t count;
 };
 
-struct webhook_network {
-    uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
-    unsigned bits;
-};
-
 struct webhook_seen_slot {
     int64_t until_ms;
     uint8_t digest[WEBHOOK_DIGEST_BYTES];
@@ -51,8 +47,7 @@ struct webhook {
     const struct source_services *services;
     struct webhook_secrets tokens, logins, keys;
     struct webhook_signature signature;
-    struct webhook_network networks[WEBHOOK_NETWORKS_MAX];
-    size_t networks_count;
+    struct peer_networks networks;
     const char *names[WEBHOOK_NAMES_MAX];
     size_t names_count;
     int64_t replay_ms;
@@ -74,8 +69,7 @@ int webhook_read(struct webhook *webhook, const struct source_config *config,
 
 /* ---- webhook_auth.c: pure ---- */
 
-bool webhook_network_read(const char *text, struct webhook_network *ret_network);
-bool webhook_network_holds(const struct webhook_network *networks, size_t count, const char *peer);
+bool webhook_network_holds(const struct peer_networks *networks, const char *peer);
 bool webhook_digest(const void *bytes, size_t count, uint8_t digest[WEBHOOK_DIGEST_BYTES]);
 /* Does the request carry a signature by one of keys? NSH_AUTH, NSH_STALE. */
 int webhook_signed(const struct webhook_signature *signature, const struct webhook_secrets *keys,

@@ -167,7 +167,7 @@ void webhook_check(const struct source_config *config, struct diags *diags)
     static const char *const guards[] = {"tokens", "logins", "keys", "networks", "clients"};
     CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
     struct webhook_signature signature = {0};
-    struct webhook_network network;
+    struct peer_networks networks = {.count = 0};
     struct nsh_error err = {0};
     size_t before = diags->errors_count;
     bool guarded = nsh_get_bool(&config->settings, "anyone", false);
@@ -184,10 +184,8 @@ void webhook_check(const struct source_config *config, struct diags *diags)
         return;
     }
     for (size_t i = 0; i < list_count(config, "networks"); i++) {
-        if (!webhook_network_read(list_text(config, "networks", i), &network)) {
-            diag_add(diags, DIAG_ERROR, source_key_place(config, "networks"),
-                     "\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"", "'%.60s' is no network",
-                     list_text(config, "networks", i));
+        if (peer_networks_add(&networks, list_text(config, "networks", i), &err) < 0) {
+            diag_add(diags, DIAG_ERROR, source_key_place(config, "networks"), NULL, "%s", err.text);
         }
     }
     if (signature_read(config, &arena, &signature, &err) < 0) {
@@ -262,9 +260,11 @@ int webhook_read(struct webhook *webhook, const struct source_config *config, st
     if (result < 0) {
         return result;
     }
-    for (size_t i = 0; i < list_count(config, "networks"); i++) {
-        webhook_network_read(list_text(config, "networks", i),
-                             &webhook->networks[webhook->networks_count++]);
+    for (size_t i = 0; result == 0 && i < list_count(config, "networks"); i++) {
+        result = peer_networks_add(&webhook->networks, list_text(config, "networks", i), err);
+    }
+    if (result < 0) {
+        return result;
     }
     for (size_t i = 0; i < list_count(config, "clients"); i++) {
         webhook->names[webhook->names_count++] = list_text(config, "clients", i);
