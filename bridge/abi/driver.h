@@ -135,6 +135,7 @@ struct nsh_http;
 struct nsh_flow;
 struct nsh_process;
 struct nsh_stream;
+struct nsh_callback;
 
 #define NSH_HTTP_HEADERS_MAX 24
 
@@ -324,6 +325,19 @@ struct nsh_services {
      */
     void (*event)(struct nsh_services *services, const struct nsh_op *op,
                   const struct nsh_value *event, unsigned number);
+
+    /*
+     * A place where the peer may answer later, by HTTP: a URL that nobody can guess, good once.
+     * called() comes at most once, with what was posted as a reply (its status is that of
+     * X-Function-Status, its headers are x-call-id alone); it may close the place.
+     * -NSH_UNSUPPORTED: the daemon has no face that peers reach.
+     */
+    int (*callback)(struct nsh_services *services,
+                    void (*called)(void *arg, const struct nsh_http_reply *posted), void *arg,
+                    struct nsh_callback **ret_callback, struct nsh_error *err);
+    const char *(*callback_url)(struct nsh_services *services, const struct nsh_callback *callback);
+    /* What comes after is refused. NULL is nothing. */
+    void (*callback_close)(struct nsh_services *services, struct nsh_callback *callback);
 };
 
 /* What a driver module exports: `extern const struct nsh_driver nsh_driver;` */

@@ -207,6 +207,8 @@ void nsh_rest_wait(struct nsh_rest_call *call, void (*then)(struct nsh_rest_call
 /* Go on after exactly delay_ms. */
 void nsh_rest_sleep(struct nsh_rest_call *call, uint32_t delay_ms,
                     void (*then)(struct nsh_rest_call *call));
+/* Go on at once with what was to come later; nothing when the call does not wait. */
+void nsh_rest_wake(struct nsh_rest_call *call);
 int64_t nsh_rest_left_ms(const struct nsh_rest_call *call); /* Until its time-out. */
 
 /* Ends; the call is gone after each. The result (a map, or NULL) may lie in call->pool. */

@@ -184,6 +184,15 @@ void nsh_rest_sleep(struct nsh_rest_call *call, uint32_t delay_ms,
     }
 }
 
+void nsh_rest_wake(struct nsh_rest_call *call)
+{
+    struct nsh_services *services = call->rest->services;
+    if (call->flight->timer != NULL) {
+        services->timer_cancel(services, call->flight->timer);
+        nsh_rest_sleep(call, 0, call->flight->then);
+    }
+}
+
 void nsh_rest_wait(struct nsh_rest_call *call, void (*then)(struct nsh_rest_call *call),
                    const char *format, ...)
 {

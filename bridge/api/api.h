@@ -66,6 +66,9 @@ struct api_options {
     uint32_t read_ms_max;     /* 0: API_READ_MS_MAX */
     uint32_t answer_ms_max;   /* 0: API_ANSWER_MS_MAX */
     void *arg;                /* Handed to the handlers. */
+    /* Of routes with the role API_NOBODY: whether this path leads somewhere, asked before anything
+     * of the body is read; else 404. NULL: all do. */
+    bool (*admit)(void *arg, const struct api_route *route, const char *id);
 };
 
 /* What a handler sees. It lives, with its arena, until the exchange was answered. */
@@ -89,9 +92,9 @@ struct api_request {
 };
 
 struct api_route {
-    const char *method; /* HEAD is answered by GET, OPTIONS by the server unless there is a row. */
-    const char *path;   /* A segment "{name}" matches any one that is not empty. */
-    enum api_role role;
+    const char *method;  /* HEAD is answered by GET, OPTIONS by the server unless there is a row. */
+    const char *path;    /* A segment "{name}" matches any one that is not empty. */
+    enum api_role role;  /* API_NOBODY: no token is asked for; see admit. */
     bool reads;          /* Run on a reader thread, with a reader. */
     bool open;           /* May need no token: see open_reads. */
     const char *queries; /* Names of its query parameters, apart by a space; NULL: none. */

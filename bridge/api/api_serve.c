@@ -65,9 +65,12 @@ static const char *serve_header(struct MHD_Connection *connection, const char *n
 }
 
 /* Who asks. False: it was answered. */
-static bool serve_authenticate(struct api_connection *from, struct api_request *request, bool open)
+static bool serve_authenticate(struct api_connection *from, struct api_request *request)
 {
     struct api *api = from->server->api;
+    const struct api_route *route = request->route;
+    bool open =
+        route != NULL && ((route->open && api->options.open_reads) || route->role == API_NOBODY);
     request->role = from->role;
     request->actor = from->actor;
     if (from->server->tcp) {
@@ -75,8 +78,7 @@ static bool serve_authenticate(struct api_connection *from, struct api_request *
         const struct api_secret *secret = auth_bearer(api, header);
         request->role = secret == NULL ? API_NOBODY : secret->role;
         request->actor = secret == NULL ? "nobody" : secret->name;
-        if (secret == NULL && !(open && api->options.open_reads) &&
-            (request->route == NULL || request->route->role != API_NOBODY)) {
+        if (secret == NULL && !open) {
             atomic_fetch_add(&api->counters.unauthorized, 1);
             api_answer_header(request->exchange, "WWW-Authenticate", "Bearer realm=\"nightshift\"");
             api_refuse(request->exchange, 401,
@@ -150,8 +152,7 @@ static void serve_head(struct api_connection *from, const char *url, const char 
     struct nsh_error err = {0};
     request->route =
         route_find(from->server->api, method, url, &exchange->arena, &raw_id, &allowed);
-    bool open = request->route != NULL && request->route->open;
-    if (!serve_authenticate(from, request, open)) {
+    if (!serve_authenticate(from, request)) {
         return;
     }
     if (request->path == NULL || request->method == NULL) {
@@ -160,8 +161,12 @@ static void serve_head(struct api_connection *from, const char *url, const char 
     } else if (request->route == NULL) {
         serve_not_found(exchange, allowed);
     } else if (serve_permitted(from, request)) {
+        const struct api_options *options = &from->server->api->options;
         request->id = route_decode(&exchange->arena, raw_id);
-        if (route_queries(request, &err) < 0) {
+        if (request->route->role == API_NOBODY && request->id != NULL && options->admit != NULL &&
+            !options->admit(options->arg, request->route, request->id)) {
+            api_refuse(exchange, 404, "nothing waits here, or not any more", NULL);
+        } else if (route_queries(request, &err) < 0) {
             api_problem(exchange, &err, NULL);
         }
     }

@@ -114,8 +114,9 @@ static int read_all(struct daemon *daemon, const char *file, struct diags *diags
         char helper[HELPER_BYTES_MAX];
         helper_path(config, "nightshift-spawn", helper);
         struct loop_hooks hooks = drivers_hooks(daemon->drivers);
-        result =
-            loop_new(&(struct loop_options){.spawn_helper = helper}, &hooks, &daemon->loop, err);
+        result = loop_new(&(struct loop_options){.spawn_helper = helper,
+                                                 .callback_url = config->api_callback_url},
+                          &hooks, &daemon->loop, err);
     }
     if (result < 0) {
         config_free(config);
@@ -278,6 +279,7 @@ static int api_begin(struct daemon *daemon, struct nsh_error *err)
         .threads = (unsigned)config->api_threads,
         .body_bytes_max = (uint32_t)config->api_body_bytes_max,
         .arg = daemon->shell,
+        .admit = routes_admit,
     };
     const struct api_route *routes = routes_table(&routes_count);
     result = api_start(&options, routes, routes_count, &daemon->api, err);

@@ -11,6 +11,9 @@
 #include "api/api.h"
 #include "shell.h"
 
+/* api_options.admit: a callback that nothing waits for leads nowhere. */
+bool routes_admit(void *arg, const struct api_route *route, const char *id);
+
 const struct api_route *routes_table(size_t *ret_count);
 
 #endif

@@ -83,7 +83,8 @@ static void operation_add(struct textbuf *out, const struct api_route *route)
     textbuf_add_chars(out, "\",\"summary\":");
     textbuf_add_json(out, text_of(route->help));
     textbuf_addf(out, ",\"x-role\":\"%s\"", api_role_word(route->role));
-    textbuf_addf(out, ",\"security\":[%s{\"token\":[]}]", route->open ? "{}," : "");
+    textbuf_addf(out, ",\"security\":[%s{\"token\":[]}]",
+                 route->open || route->role == API_NOBODY ? "{}," : "");
     parameters_add(out, route);
     if (strcmp(route->method, "POST") == 0 || strcmp(route->method, "DELETE") == 0) {
         textbuf_add_chars(out, ",\"requestBody\":{\"content\":{\"application/json\":{\"schema\":"

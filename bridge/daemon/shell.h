@@ -46,6 +46,8 @@ struct intake *shell_intake(struct shell *shell); /* Any thread. */
 
 /* The sources of the configuration. Any thread; what may be called from where says sources.h. */
 struct sources *shell_sources(struct shell *shell);
+/* Whether a call waits for an answer of that token. Any thread. */
+bool shell_callback_waits(struct shell *shell, const char *token);
 
 /* Prometheus text of all counters, made anew by the loop once a second at most; copied into arena.
  * Any thread. */

@@ -85,3 +85,34 @@ void shell_told(void *arg, const struct drivers_event *told)
             {"text", nsh_text(err.text)});
     }
 }
+
+bool shell_callback_waits(struct shell *shell, const char *token)
+{
+    return loop_callback_waits(shell->loop, token);
+}
+
+void shell_callback(struct shell *shell, struct shell_request *request)
+{
+    const char *body = nsh_get_text(&request->args, "body", "");
+    const char *call =
+        arena_printf(&request->arena, "x-call-id: %s", nsh_get_text(&request->args, "call", ""));
+    const char *const headers[] = {call, NULL};
+    struct nsh_error err = {0};
+    bool taken = call != NULL &&
+                 loop_callback_take(shell->loop, nsh_get_text(&request->args, "token", ""),
+                                    &(struct nsh_http_reply){
+                                        .code = NSH_OK,
+                                        .sent = true,
+                                        .status = (int)nsh_get_int(&request->args, "status", 200),
+                                        .headers = headers,
+                                        .body = body,
+                                        .body_bytes = strlen(body),
+                                        .text = "",
+                                    });
+    if (!taken) {
+        nsh_fail(&err, NSH_NOT_FOUND, "nothing waits for this, or not any more");
+        shell_answer_error(shell, request, &err);
+        return;
+    }
+    shell_answer(shell, request, TEXT("{\"taken\":true}"));
+}

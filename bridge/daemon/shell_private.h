@@ -215,6 +215,7 @@ void shell_observed(void *arg, const char *host, const char *type, const struct 
 struct drivers_event;
 void shell_told(void *arg, const struct drivers_event *told);
 void shell_said(void *arg, const char *line);
+void shell_callback(struct shell *shell, struct shell_request *request);
 
 /* ---- shell_doctor.c ---- */
 

@@ -46,6 +46,7 @@ static const struct shell_command commands[] = {
     {"sources", shell_sources_list, false},
     {"source.doctor", shell_source_doctor, false},
     {"reload", shell_reload_request, false},
+    {"callback", shell_callback, false},
     {"policy.files", shell_policy_files, false},
     {"policies.apply", shell_policies_apply, true},
     {"policies.confirm", shell_policies_confirm, true},

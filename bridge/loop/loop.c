@@ -164,7 +164,31 @@ static const struct nsh_services services_table = {
     .stream_read = service_stream_read,
     .stream_write = service_stream_write,
     .stream_close = service_stream_close,
+    .callback = service_callback,
+    .callback_url = service_callback_url,
+    .callback_close = service_callback_close,
 };
+
+/* Whoever says them may be gone when they are needed again. */
+static int options_keep(struct loop *loop, const struct loop_options *options,
+                        struct nsh_error *err)
+{
+    const char *helper = options->spawn_helper, *url = options->callback_url;
+    loop->options = *options;
+    loop->options.spawn_helper = helper == NULL ? NULL : strdup(helper);
+    loop->options.callback_url = url == NULL || url[0] == 0 ? NULL : strdup(url);
+    bool kept = (helper == NULL || loop->options.spawn_helper != NULL) &&
+                (url == NULL || url[0] == 0 || loop->options.callback_url != NULL);
+    return kept ? 0 : nsh_fail(err, NSH_NOMEM, "out of memory");
+}
+
+static void options_drop(struct loop *loop)
+{
+    free((char *)(uintptr_t)loop->options.spawn_helper);
+    free((char *)(uintptr_t)loop->options.callback_url);
+    callbacks_done(loop);
+    free(loop);
+}
 
 int loop_new(const struct loop_options *options, const struct loop_hooks *hooks,
              struct loop **ret_loop, struct nsh_error *err)
@@ -174,12 +198,17 @@ int loop_new(const struct loop_options *options, const struct loop_hooks *hooks,
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     loop->services = services_table;
-    loop->options = *options;
     loop->hooks = *hooks;
+    callbacks_init(loop);
     signal(SIGPIPE, SIG_IGN);
-    int result = uv_loop_init(&loop->uv);
+    int result = options_keep(loop, options, err);
     if (result < 0) {
-        free(loop);
+        options_drop(loop);
+        return result;
+    }
+    result = uv_loop_init(&loop->uv);
+    if (result < 0) {
+        options_drop(loop);
         return nsh_fail(err, NSH_IO, "event loop: %s", uv_strerror(result));
     }
     timers_init(loop);
@@ -222,7 +251,7 @@ void loop_free(struct loop *loop)
     while (uv_loop_close(&loop->uv) == UV_EBUSY) {
         uv_run(&loop->uv, UV_RUN_ONCE);
     }
-    free(loop);
+    options_drop(loop);
 }
 
 uv_loop_t *loop_uv(struct loop *loop)
@@ -238,4 +267,6 @@ struct nsh_services *loop_services(struct loop *loop)
 void loop_count(const struct loop *loop, struct loop_figures *ret_figures)
 {
     *ret_figures = loop->figures;
+    ret_figures->callbacks_refused =
+        atomic_load_explicit(&loop->callbacks.refused, memory_order_relaxed);
 }

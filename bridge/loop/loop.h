@@ -17,6 +17,7 @@ struct loop;
 
 struct loop_options {
     const char *spawn_helper;      /* Path of nightshift-spawn; NULL: programs cannot be run. */
+    const char *callback_url;      /* Where peers reach our HTTP face; NULL: nowhere. */
     unsigned http_shards;          /* 0: 64 */
     unsigned http_connections_max; /* Kept, all shards together; 0: 20000 */
 };
@@ -42,8 +43,17 @@ struct nsh_services *loop_services(struct loop *loop);
 struct loop_figures {
     uint64_t http_requests, http_connections, flows, datagrams_sent, datagrams_received,
         datagrams_unknown, programs, streams, stream_bytes;
-    uint64_t spawn_helper_restarts;
+    uint64_t spawn_helper_restarts, callbacks, callbacks_refused;
 };
 void loop_count(const struct loop *loop, struct loop_figures *ret_figures);
+
+/* ---- callbacks of peers ---- */
+
+#define LOOP_CALLBACK_PATH "/v1/callbacks/"
+#define LOOP_CALLBACK_TOKEN_CHARS 64
+/* Whether a call waits for an answer there; false is counted as refused. Any thread. */
+bool loop_callback_waits(struct loop *loop, const char *token);
+/* Hand it over; false: nothing waits any more. */
+bool loop_callback_take(struct loop *loop, const char *token, const struct nsh_http_reply *posted);
 
 #endif

@@ -8,6 +8,9 @@
 #include "base/map.h"
 #include "loop/loop.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 /* ---- timers: one libuv timer, a heap below it ---- */
@@ -120,6 +123,23 @@ struct loop_shared {
     void *place;
 };
 
+/* ---- callbacks (loop_callbacks.c) ---- */
+
+struct callbacks {
+    pthread_mutex_t mutex; /* Of places. */
+    struct map places;     /* Token -> struct nsh_callback */
+    atomic_ullong refused;
+};
+
+void callbacks_init(struct loop *loop);
+void callbacks_done(struct loop *loop);
+int service_callback(struct nsh_services *services,
+                     void (*called)(void *arg, const struct nsh_http_reply *posted), void *arg,
+                     struct nsh_callback **ret_callback, struct nsh_error *err);
+const char *service_callback_url(struct nsh_services *services,
+                                 const struct nsh_callback *callback);
+void service_callback_close(struct nsh_services *services, struct nsh_callback *callback);
+
 struct loop {
     uv_loop_t uv;
     struct nsh_services services;
@@ -131,6 +151,7 @@ struct loop {
     struct streams streams;
     struct http *http;
     struct spawner *spawner;
+    struct callbacks callbacks;
     size_t offloads;
     struct loop_shared shared[LOOP_SHARED_MAX];
     bool closing;

@@ -40,8 +40,9 @@ static const struct nsh_option options[] = {
      .type = NSH_STRING,
      .preset = "sync",
      .choices = modes,
-     .help = "async: the platform queues it. openwhisk is then asked until it is done; of fission, "
-             "openfaas and lambda (Event) it counts as accepted, and verifying shows the rest."},
+     .help = "async: the platform queues it. openwhisk is then asked until it is done; of fission "
+             "and lambda (Event) it counts as accepted, and verifying shows the rest; of openfaas "
+             "too, unless api.callback_url says where its answer may be brought."},
     {.name = "format",
      .type = NSH_STRING,
      .preset = "binary",

@@ -40,6 +40,8 @@ struct nsh_device {
 struct function_call {
     struct nsh_rest_call rest; /* First: the kit's. */
     const char *poll_path;     /* Where the answer will be. */
+    struct nsh_callback *callback;
+    struct nsh_http_reply *posted; /* What came there; in the call's pool. */
 };
 
 const char *function_setting(const struct nsh_rest_call *call, const char *name);
@@ -47,6 +49,9 @@ bool function_doctor(const struct nsh_rest_call *call); /* The op is `function.d
 
 void function_ask(struct nsh_rest_call *call);
 int function_sign(struct nsh_rest *rest, struct nsh_rest_message *message, struct nsh_error *err);
+
+/* The URL where this call may be answered later; NULL: nowhere. */
+const char *function_callback(struct nsh_rest_call *call);
 
 void function_answered(struct nsh_rest_call *call, const struct nsh_rest_reply *reply);
 void function_examined(struct nsh_rest_call *call, const struct nsh_rest_reply *reply);

@@ -141,11 +141,82 @@ static bool poll_begin(struct nsh_rest_call *call, const struct nsh_rest_reply *
     return true;
 }
 
+/* ---- answers that are brought: OpenFaaS ---- */
+
+static void callback_done(struct nsh_rest_call *call)
+{
+    struct function_call *own = (struct function_call *)(void *)call;
+    struct nsh_services *services = device_of(call)->services;
+    services->callback_close(services, own->callback);
+    own->callback = NULL;
+}
+
+static void callback_read(struct nsh_rest_call *call)
+{
+    const struct function_call *own = (const struct function_call *)(const void *)call;
+    const struct nsh_http_reply *posted = own->posted;
+    struct nsh_value answer = nsh_null();
+    if (posted == NULL) {
+        nsh_rest_fail(call, NSH_TIMEOUT, "the function was queued, and its answer did not come");
+        return;
+    }
+    const char *id = nsh_http_header(posted, "x-call-id");
+    if (id != NULL && id[0] != '\0' && strcmp(id, call->op->token) != 0) {
+        nsh_rest_fail(call, NSH_PROTOCOL, "the answer is one to another call (X-Call-Id %.64s)",
+                      id);
+    } else if (posted->status < 200 || posted->status > 299) {
+        nsh_rest_fail(call, NSH_FAILED, "the function failed (X-Function-Status %d): %.200s",
+                      posted->status, posted->body);
+    } else {
+        nsh_json_read(&call->pool, posted->body, posted->body_bytes, &answer, NULL);
+        contract_read(call, &answer);
+    }
+}
+
+/* It may come before the queue's "accepted". */
+static void callback_called(void *arg, const struct nsh_http_reply *posted)
+{
+    struct nsh_rest_call *call = arg;
+    struct function_call *own = arg;
+    struct nsh_http_reply *kept = nsh_pool_alloc(&call->pool, sizeof *kept);
+    const char **headers = nsh_pool_alloc(&call->pool, 2 * sizeof *headers);
+    char *body = nsh_pool_copy(&call->pool, posted->body, posted->body_bytes);
+    if (kept != NULL && headers != NULL && body != NULL) {
+        *kept = *posted;
+        headers[0] = nsh_pool_text(&call->pool, posted->headers[0]);
+        headers[1] = NULL;
+        kept->headers = headers;
+        kept->body = body;
+        own->posted = kept;
+    }
+    nsh_rest_wake(call);
+}
+
+const char *function_callback(struct nsh_rest_call *call)
+{
+    struct function_call *own = (struct function_call *)(void *)call;
+    struct nsh_services *services = device_of(call)->services;
+    if (services->callback == NULL ||
+        services->callback(services, callback_called, call, &own->callback, NULL) < 0) {
+        return NULL; /* It counts as accepted, and its verify shows the rest. */
+    }
+    call->done = callback_done;
+    return services->callback_url(services, own->callback);
+}
+
+static void callback_await(struct nsh_rest_call *call)
+{
+    const struct function_call *own = (const struct function_call *)(const void *)call;
+    int64_t left_ms = nsh_rest_left_ms(call);
+    nsh_rest_sleep(call, own->posted != NULL || left_ms < 0 ? 0 : (uint32_t)left_ms, callback_read);
+}
+
 /* ---- the first answer ---- */
 
 void function_answered(struct nsh_rest_call *call, const struct nsh_rest_reply *reply)
 {
     const struct nsh_device *device = device_of(call);
+    const struct function_call *own = (const struct function_call *)(const void *)call;
     const char *error = reply->http == NULL || device->kind != KIND_LAMBDA
                             ? NULL
                             : nsh_http_header(reply->http, "x-amz-function-error");
@@ -159,6 +230,8 @@ void function_answered(struct nsh_rest_call *call, const struct nsh_rest_reply *
         nsh_rest_fail_reply(call, reply);
     } else if (reply->status == 202 && poll_begin(call, reply)) {
         return;
+    } else if (reply->status == 202 && own->callback != NULL) {
+        callback_await(call);
     } else if (reply->status == 202 || reply->status == 204) {
         accepted(call);
     } else if (device->kind == KIND_OPENWHISK) {

@@ -84,6 +84,17 @@ static const char *path_of(struct ask *ask)
     return path;
 }
 
+/* The queue's worker posts the function's answer there. */
+static void callback_header(struct ask *ask)
+{
+    const char *url = device_of(ask->call)->async ? function_callback(ask->call) : NULL;
+    const char *line = url == NULL ? NULL : nsh_pool_printf(ask->pool, "X-Callback-Url: %s", url);
+    ask->failed = ask->failed || (url != NULL && line == NULL);
+    if (line != NULL && ask->headers_count < HEADERS_MAX) {
+        ask->headers[ask->headers_count++] = line;
+    }
+}
+
 static void headers_of(struct ask *ask)
 {
     const struct nsh_device *device = device_of(ask->call);
@@ -103,6 +114,7 @@ static void headers_of(struct ask *ask)
         break;
     case KIND_OPENFAAS:
         header(ask, "X-Call-Id", token);
+        callback_header(ask);
         break;
     case KIND_LAMBDA:
         header(ask, "X-Amz-Invocation-Type", device->async ? "Event" : "RequestResponse");

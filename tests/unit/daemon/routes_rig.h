@@ -194,6 +194,12 @@ bool shell_series_show(struct shell *shell, const struct series_filter *filter, 
     return text_is(filter->signal, "inlet-hot");
 }
 
+bool shell_callback_waits(struct shell *shell, const char *token)
+{
+    (void)shell;
+    return strcmp(token, "waits") == 0;
+}
+
 int64_t intake_now_ms(struct intake *intake)
 {
     (void)intake;
@@ -270,6 +276,7 @@ static inline void routes_open(struct routes_rig *routes)
         .path = routes->path, .wake = routes_wake, .wake_arg = &routes->wake};
     assert_int_equal(store_open(&options, &routes->store, &err), 0);
     routes->rig.options.store_path = routes->path;
+    routes->rig.options.admit = routes_admit;
     fake.stop = false;
     fake.now_ms = NOW_MS;
     fake.seq = 0;

@@ -77,6 +77,12 @@ static void test_commands(void **state)
         {"DELETE", "/v1/holds/hld-1", NULL, 400, "reason", ""},
         {"POST", "/v1/inventory/confirm", "{\"reason\":\"sold\"}", 200, "Inventory",
          "inventory.confirm {\"owner\":\"uid:"},
+        {"POST", "/v1/callbacks/waits", "{\"ok\":true}", 200, "Callback",
+         "callback "
+         "{\"token\":\"waits\",\"status\":200,\"call\":\"\",\"body\":\"{\\\"ok\\\":true}\"}"},
+        {"POST", "/v1/callbacks/waits", "\xff", 400, "text in UTF-8", NULL},
+        {"POST", "/v1/callbacks/other", "{\"ok\":true}", 404, "nothing waits here", NULL},
+        {"POST", "/v1/callbacks/waits%2F", "{\"ok\":true}", 404, "nothing waits here", NULL},
         {"GET", "/healthz", NULL, 200, "ok\n", ""},
         {"GET", "/readyz", NULL, 200, "ready\n", ""},
         {"GET", "/metrics", NULL, 200, "nightshift_events_total 7\n", ""},
