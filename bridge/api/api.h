@@ -33,6 +33,7 @@
 
 struct api;
 struct api_exchange;
+struct api_route;
 
 /* Rising; of a route, API_NOBODY leaves it to the handler who may. On the unix socket: operator
  * when root, the daemon's own user, or in unix_group. */
