@@ -66,6 +66,13 @@ static const struct nsh_option options[] = {
      .min = "0s",
      .max = "1h",
      .help = "How long a session is kept for the next call; 0s: not."},
+    {.name = "keep_alive",
+     .type = NSH_DURATION,
+     .preset = "15s",
+     .min = "0s",
+     .max = "5m",
+     .help = "How often a host is asked whether it is there, while a command runs or a session is "
+             "kept; silent through a whole one of these, it is given up. 0s: never."},
     {.name = "poll",
      .type = NSH_DURATION,
      .preset = "3s",
@@ -140,6 +147,12 @@ static const struct nsh_verb verbs[] = {
      .args_count = 1,
      .timeout_ms_default = 30000,
      .help = "Whether a file is there."},
+    {.name = "ssh.doctor",
+     .effect = NSH_READS,
+     .flags = NSH_IDEMPOTENT,
+     .timeout_ms_default = 60000,
+     .help = "For `driver doctor`: the account, who may write known_hosts, the boot id, and "
+             "whether each command of the settings is there and permitted (sudo -l); none is run."},
 };
 
 /* ---- devices ---- */
@@ -277,6 +290,7 @@ static int account_take(struct ssh_account *account, const struct nsh_value *set
     }
     account->connect_timeout_ms = (uint32_t)nsh_get_int(settings, "connect_timeout", 10000);
     account->login_timeout_ms = (uint32_t)nsh_get_int(settings, "login_timeout", 20000);
+    account->alive_ms = (uint32_t)nsh_get_int(settings, "keep_alive", 15000);
     account->keep_ms = (uint32_t)nsh_get_int(settings, "keep", 60000);
     if (account->private_key == NULL && account->password == NULL) {
         return nsh_fail(err, NSH_INVALID, "ssh wants a private_key or a password");

@@ -16,20 +16,6 @@
 #define WORDS_MAX 200
 #define EXIT_NOT_FOUND 127
 
-struct ssh_call {
-    struct nsh_device *device;
-    struct nsh_op *op;
-    struct ssh_link *link;
-    struct nsh_timer *deadline, *wait;
-    const char *command;
-    void (*after)(struct ssh_call *call, const struct ssh_result *result);
-    char before[SSH_BOOT_ID_MAX]; /* Boot id; "" when the host has none. */
-    char last[SSH_TEXT_MAX];      /* What the last look at the host gave. */
-    unsigned down_count;
-    bool changes; /* The command at hand has an effect ... */
-    bool acted;   /* ... and one that has may have reached the host. */
-};
-
 /* ---- endings ---- */
 
 static void kept_gone(void *arg)
@@ -58,7 +44,8 @@ static void link_drop(struct ssh_call *call)
     call->link = NULL;
 }
 
-static void call_end(struct ssh_call *call, const struct nsh_outcome *outcome)
+/* What was borrowed for the call, before its op is completed: completing may close the device. */
+static struct nsh_op *call_leave(struct ssh_call *call)
 {
     struct nsh_services *services = call->device->services;
     struct nsh_op *op = call->op;
@@ -66,11 +53,30 @@ static void call_end(struct ssh_call *call, const struct nsh_outcome *outcome)
     services->timer_cancel(services, call->wait);
     link_return(call);
     op->driver_data = NULL;
-    services->complete(services, op, outcome); /* The outcome may lie in the call. */
+    return op;
+}
+
+static void call_free(struct ssh_call *call)
+{
+    free(call->checks);
     free(call);
 }
 
-static void call_fail(struct ssh_call *call, int code, const char *text)
+static void call_end(struct ssh_call *call, const struct nsh_outcome *outcome)
+{
+    struct nsh_services *services = call->device->services;
+    services->complete(services, call_leave(call), outcome); /* The outcome may lie in the call. */
+    call_free(call);
+}
+
+void ssh_call_checked(struct ssh_call *call)
+{
+    struct nsh_services *services = call->device->services;
+    nsh_checks_complete(services, call_leave(call), call->checks);
+    call_free(call);
+}
+
+void ssh_call_fail(struct ssh_call *call, int code, const char *text)
 {
     char copy[SSH_TEXT_MAX]; /* It may be the call's. */
     snprintf(copy, sizeof copy, "%s", text);
@@ -101,7 +107,7 @@ static void call_late(void *arg)
     snprintf(text, sizeof text, "%.200s: not done within %u s%s%.240s",
              call->device->account.address, (unsigned)(call->op->timeout_ms / 1000),
              call->last[0] == '\0' ? "" : "; last: ", call->last);
-    call_fail(call, NSH_TIMEOUT, text);
+    ssh_call_fail(call, NSH_TIMEOUT, text);
 }
 
 void ssh_cancel(struct nsh_device *device, struct nsh_op *op)
@@ -109,7 +115,7 @@ void ssh_cancel(struct nsh_device *device, struct nsh_op *op)
     struct ssh_call *call = op->driver_data;
     acted_note(call);
     link_drop(call);
-    call_fail(call, NSH_CANCELLED, "cancelled");
+    ssh_call_fail(call, NSH_CANCELLED, "cancelled");
 }
 
 /* ---- commands ---- */
@@ -143,13 +149,12 @@ static int call_run(struct ssh_call *call, const char *command, bool changes,
     return ssh_link_run(call->link, command, command_ended, call, err);
 }
 
-/* The same in the middle of a walk. */
-static void call_next(struct ssh_call *call, const char *command, bool changes,
-                      void (*after)(struct ssh_call *call, const struct ssh_result *result))
+void ssh_call_next(struct ssh_call *call, const char *command, bool changes,
+                   void (*after)(struct ssh_call *call, const struct ssh_result *result))
 {
     struct nsh_error err = {0};
     if (call_run(call, command, changes, after, &err) < 0) {
-        call_fail(call, err.code, err.text);
+        ssh_call_fail(call, err.code, err.text);
     }
 }
 
@@ -158,7 +163,7 @@ static void call_wait(struct ssh_call *call, void (*fire)(void *arg))
     struct nsh_services *services = call->device->services;
     call->wait = services->timer(services, call->device->poll_ms, fire, call);
     if (call->wait == NULL) {
-        call_fail(call, NSH_NOMEM, "no memory for a timer");
+        ssh_call_fail(call, NSH_NOMEM, "no memory for a timer");
     }
 }
 
@@ -180,13 +185,13 @@ static void status_fail(struct ssh_call *call, const struct ssh_result *result)
         const char *hint = " (is it installed, and in the user's PATH?)";
         ssh_words_add(text, sizeof text, hint, strlen(hint));
     }
-    call_fail(call, NSH_FAILED, text);
+    ssh_call_fail(call, NSH_FAILED, text);
 }
 
 static void simple_ended(struct ssh_call *call, const struct ssh_result *result)
 {
     if (result->code != NSH_OK) {
-        call_fail(call, result->code, result->text);
+        ssh_call_fail(call, result->code, result->text);
         return;
     }
     if (result->status != 0 && call->changes) {
@@ -206,7 +211,7 @@ static void probe_ended(struct ssh_call *call, const struct ssh_result *result)
 {
     char boot_id[SSH_BOOT_ID_MAX];
     if (result->code != NSH_OK) {
-        call_fail(call, result->code, result->text);
+        ssh_call_fail(call, result->code, result->text);
         return;
     }
     bool known = result->status == 0 && ssh_boot_id_read(result->output, boot_id);
@@ -221,7 +226,7 @@ static void probe_ended(struct ssh_call *call, const struct ssh_result *result)
 static void file_ended(struct ssh_call *call, const struct ssh_result *result)
 {
     if (result->code != NSH_OK) {
-        call_fail(call, result->code, result->text);
+        ssh_call_fail(call, result->code, result->text);
     } else if (result->status != 0 && (result->status != 1 || said(result)[0] != '\0')) {
         status_fail(call, result);
     } else {
@@ -251,7 +256,7 @@ static void reboot_looked(struct ssh_call *call, const struct ssh_result *result
         result->code == NSH_OK && result->status == 0 && ssh_boot_id_read(result->output, boot_id);
     link_drop(call);
     if (result->code == NSH_MISMATCH) { /* Another machine, or the same reinstalled: a person. */
-        call_fail(call, result->code, result->text);
+        ssh_call_fail(call, result->code, result->text);
         return;
     }
     if (known && strcmp(boot_id, call->before) != 0) {
@@ -274,7 +279,7 @@ static void reboot_look(void *arg)
         link_drop(call); /* No route at the moment: it is on its way down. */
         snprintf(call->last, sizeof call->last, "%.240s", err.text);
         if (err.code == NSH_NOMEM) {
-            call_fail(call, err.code, err.text);
+            ssh_call_fail(call, err.code, err.text);
             return;
         }
         call_wait(call, reboot_look);
@@ -285,7 +290,7 @@ static void reboot_look(void *arg)
 static void reboot_told(struct ssh_call *call, const struct ssh_result *result)
 {
     if (result->code != NSH_OK && !result->sent) {
-        call_fail(call, result->code, result->text);
+        ssh_call_fail(call, result->code, result->text);
     } else if (result->code == NSH_OK && result->status != 0) {
         status_fail(call, result);
     } else {
@@ -298,17 +303,17 @@ static void reboot_known(struct ssh_call *call, const struct ssh_result *result)
 {
     char text[SSH_TEXT_MAX];
     if (result->code != NSH_OK) {
-        call_fail(call, result->code, result->text);
+        ssh_call_fail(call, result->code, result->text);
         return;
     }
     if (result->status != 0 || !ssh_boot_id_read(result->output, call->before)) {
         snprintf(text, sizeof text,
                  "%.160s: no boot id from '%.120s' (status %d), so a restart could not be proven",
                  call->device->account.address, call->device->boot_id, result->status);
-        call_fail(call, NSH_UNSUPPORTED, text);
+        ssh_call_fail(call, NSH_UNSUPPORTED, text);
         return;
     }
-    call_next(call, call->command, true, reboot_told);
+    ssh_call_next(call, call->command, true, reboot_told);
 }
 
 /* ---- shutdown: it answers no more ---- */
@@ -324,7 +329,7 @@ static void down_looked(struct ssh_call *call, const struct ssh_result *result)
                      strcmp(boot_id, call->before) != 0;
     link_drop(call);
     if (restarted) {
-        call_fail(call, NSH_FAILED, "the host restarted instead of staying down");
+        ssh_call_fail(call, NSH_FAILED, "the host restarted instead of staying down");
         return;
     }
     bool down = result->code == NSH_UNREACHABLE || result->code == NSH_TIMEOUT;
@@ -346,7 +351,7 @@ static void down_look(void *arg)
     call->wait = NULL;
     if (call_run(call, call->device->boot_id, false, down_looked, &err) < 0) {
         if (err.code != NSH_UNREACHABLE) {
-            call_fail(call, err.code, err.text);
+            ssh_call_fail(call, err.code, err.text);
             return;
         }
         down_looked(call, &(struct ssh_result){
@@ -357,7 +362,7 @@ static void down_look(void *arg)
 static void down_told(struct ssh_call *call, const struct ssh_result *result)
 {
     if (result->code != NSH_OK && !result->sent) {
-        call_fail(call, result->code, result->text);
+        ssh_call_fail(call, result->code, result->text);
     } else if (result->code == NSH_OK && result->status != 0) {
         status_fail(call, result);
     } else {
@@ -369,13 +374,13 @@ static void down_told(struct ssh_call *call, const struct ssh_result *result)
 static void down_known(struct ssh_call *call, const struct ssh_result *result)
 {
     if (result->code != NSH_OK) {
-        call_fail(call, result->code, result->text);
+        ssh_call_fail(call, result->code, result->text);
         return;
     }
     if (result->status != 0 || !ssh_boot_id_read(result->output, call->before)) {
         call->before[0] = '\0';
     }
-    call_next(call, call->command, true, down_told);
+    ssh_call_next(call, call->command, true, down_told);
 }
 
 /* ---- starting ---- */
@@ -447,6 +452,11 @@ static int verb_start(struct ssh_call *call, struct nsh_error *err)
     if (strcmp(verb, "ssh.file") == 0) {
         return file_start(call, err);
     }
+    if (strcmp(verb, "ssh.doctor") == 0) {
+        call->checks = calloc(1, sizeof *call->checks);
+        return call->checks == NULL ? nsh_fail(err, NSH_NOMEM, "out of memory")
+                                    : call_run(call, device->boot_id, false, ssh_doctor_known, err);
+    }
     bool reads = strcmp(verb, "ssh.read") == 0;
     result = named_find(device, call->op, reads, &command, err);
     call->command = command;
@@ -470,7 +480,7 @@ int ssh_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *er
     if (result < 0) {
         services->timer_cancel(services, call->deadline);
         ssh_link_free(call->link);
-        free(call);
+        call_free(call);
         return result;
     }
     op->driver_data = call;

@@ -148,6 +148,49 @@ int ssh_command_build(const struct nsh_value *words, char command[SSH_COMMAND_MA
                : 0;
 }
 
+/* The bytes of the first word, as it was quoted. */
+static size_t word_bytes(const char *command)
+{
+    bool quoted = false;
+    size_t at = 0;
+    for (; command[at] != '\0' && (quoted || command[at] != ' '); at++) {
+        if (!quoted && command[at] == '\\' && command[at + 1] != '\0') {
+            at++;
+        } else if (command[at] == '\'') {
+            quoted = !quoted;
+        }
+    }
+    return at;
+}
+
+static bool word_is(const char *command, const char *word)
+{
+    size_t count = word_bytes(command);
+    return count == strlen(word) && strncmp(command, word, count) == 0;
+}
+
+int ssh_command_look(const char *command, char look[SSH_COMMAND_MAX], bool *ret_sudo,
+                     struct nsh_error *err)
+{
+    struct command built = {.at = look};
+    bool sudo = word_is(command, "sudo") || word_is(command, "/usr/bin/sudo");
+    size_t count = word_bytes(command);
+    if (sudo) {
+        const char *rest = command + count;
+        while (rest[0] == ' ' && word_is(rest + 1, "-n")) {
+            rest += 3;
+        }
+        command_add(&built, command, count);
+        command_add(&built, " -n -l", 6);
+        command_add(&built, rest, strlen(rest));
+    } else {
+        command_add(&built, "command -v ", 11);
+        command_add(&built, command, count);
+    }
+    *ret_sudo = sudo;
+    return built.full ? nsh_fail(err, NSH_LIMIT, "more than %d bytes", SSH_COMMAND_MAX - 1) : 0;
+}
+
 /* ---- what hosts print ---- */
 
 bool ssh_boot_id_read(const char *output, char boot_id[SSH_BOOT_ID_MAX])

@@ -28,6 +28,13 @@ int ssh_address_read(const char *text, char host[SSH_HOST_MAX], uint16_t *ret_po
 int ssh_command_build(const struct nsh_value *words, char command[SSH_COMMAND_MAX],
                       struct nsh_error *err);
 
+/*
+ * For a command that ssh_command_build() made: the one that tells whether it is there and
+ * permitted, and runs nothing of it. ret_sudo: it goes through sudo. NSH_LIMIT: it does not fit.
+ */
+int ssh_command_look(const char *command, char look[SSH_COMMAND_MAX], bool *ret_sudo,
+                     struct nsh_error *err);
+
 /* Kinds of host keys that libssh2 can check; bits, for the order of preference. */
 enum ssh_key_kind {
     SSH_ED25519 = 1,

@@ -81,6 +81,10 @@ static size_t base64_read(struct span text, uint8_t *bytes, size_t room)
     if (text.count == 0 || text.count % 4 != 0 || text.count / 4 * 3 > room) {
         return 0;
     }
+    const char *pad = memchr(text.at, '=', text.count);
+    if (pad != NULL && pad < text.at + text.count - 2) {
+        return 0; /* The library takes it anywhere. */
+    }
     int count = EVP_DecodeBlock(bytes, (const uint8_t *)text.at, (int)text.count);
     if (count <= 0) {
         return 0;

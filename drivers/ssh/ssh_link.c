@@ -3,30 +3,26 @@
  * The session of one host: a table of steps, each one libssh2 call that is made again whenever the
  * stream can be used. The time to log in is bounded here; the time of a command is its caller's.
  *
- * Bounds: STEPS_PER_TURN steps before the loop has its turn; KNOWN_HOSTS_MAX bytes of known_hosts,
- * which is read at each connection, so that a key added takes effect; output as in the header.
+ * Bounds: STEPS_PER_TURN steps and TURN_BYTES_MAX bytes before the loop has its turn; memory as in
+ * ssh_memory.h, output as in the header.
  */
 
 #include "ssh_link.h"
 
 #include "ssh_guard.h"
 #include "ssh_memory.h"
+#include "ssh_trust.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libssh2.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define STEPS_PER_TURN 64
 #define READ_BYTES 8192
 #define TURN_BYTES_MAX ((size_t)128 << 10) /* Less than the steps of a turn can take away. */
-#define KEPT_ANSWER_MS 5000 /* A kept session that stays silent longer is made anew. */
-#define KNOWN_HOSTS_MAX (8 << 20)
 #define PREFERENCE_MAX 160
 #define NO_SOCKET INT_MAX /* libssh2 wants one to hand to its callbacks; none is there. */
 
@@ -79,6 +75,7 @@ struct ssh_link {
     struct ssh_debts debts;   /* The session's. */
     size_t turn_bytes;        /* Read since the loop gave it the turn. */
     struct nsh_timer *timer;  /* Of the login, or of keeping. */
+    struct nsh_timer *alive;  /* Until the host is asked whether it is there. */
     char *command;
     void (*done)(void *arg, const struct ssh_result *result);
     void (*gone)(void *arg);
@@ -87,7 +84,8 @@ struct ssh_link {
     char methods[128];
     unsigned kinds; /* Of host keys that are known. */
     bool reused, sent;
-    bool exchanging; /* In the middle of the exchange of keys, and it has not failed. */
+    bool heard, wrote, asked; /* Since the host was asked last; whether it was. */
+    bool exchanging;          /* In the middle of the exchange of keys, and it has not failed. */
 };
 
 static void link_turn(struct ssh_link *link);
@@ -130,6 +128,7 @@ static LIBSSH2_RECV_FUNC(session_receive)
     }
     ssize_t got = link->services->stream_read(link->services, link->stream, buffer, length);
     link->turn_bytes += got > 0 ? (size_t)got : 0;
+    link->heard = link->heard || got > 0;
     return stream_io(link, got);
 }
 
@@ -141,16 +140,17 @@ static LIBSSH2_SEND_FUNC(session_send)
     }
     ssize_t done = link->services->stream_write(link->services, link->stream, buffer, length);
     link->sent = link->sent || (done > 0 && link->state == LINK_EXEC);
+    link->wrote = link->wrote || done > 0;
     return stream_io(link, done);
 }
 
 /* ---- ends ---- */
 
-static void timer_stop(struct ssh_link *link)
+static void timer_stop(struct ssh_link *link, struct nsh_timer **timer)
 {
-    if (link->timer != NULL) {
-        link->services->timer_cancel(link->services, link->timer);
-        link->timer = NULL;
+    if (*timer != NULL) {
+        link->services->timer_cancel(link->services, *timer);
+        *timer = NULL;
     }
 }
 
@@ -173,7 +173,8 @@ static int session_free(struct ssh_link *link)
 /* The stream goes first: what libssh2 then wants to say is not waited for. */
 static void session_drop(struct ssh_link *link)
 {
-    timer_stop(link);
+    timer_stop(link, &link->timer);
+    timer_stop(link, &link->alive);
     if (link->stream != NULL) {
         link->services->stream_close(link->services, link->stream);
         link->stream = NULL;
@@ -284,103 +285,67 @@ static void login_late(void *arg)
 
 /* ---- the host's key ---- */
 
-static char *known_hosts_read(const struct ssh_account *account, size_t *ret_count,
-                              struct nsh_error *err)
-{
-    struct stat status;
-    int fd = open(account->known_hosts, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
-        status.st_size > KNOWN_HOSTS_MAX) {
-        nsh_fail(err, NSH_IO, "known_hosts %.200s: %s", account->known_hosts,
-                 fd < 0 ? strerror(errno) : "no regular file, or larger than 8 MiB");
-        if (fd >= 0) {
-            close(fd);
-        }
-        return NULL;
-    }
-    size_t room = (size_t)status.st_size, count = 0;
-    char *text = malloc(room + 1);
-    for (ssize_t got = 1; text != NULL && got > 0 && count < room; count += (size_t)got) {
-        got = read(fd, text + count, room - count);
-        got = got < 0 ? 0 : got;
-    }
-    close(fd);
-    if (text == NULL) {
-        nsh_fail(err, NSH_NOMEM, "out of memory");
-    }
-    *ret_count = count;
-    return text;
-}
-
-/* What known_hosts says, and which kinds of keys to ask the host for. */
-static int host_look(struct ssh_link *link, const struct ssh_host_key *key,
-                     enum ssh_known *ret_known, struct nsh_error *err)
-{
-    size_t count = 0;
-    char *text = known_hosts_read(link->account, &count, err);
-    if (text == NULL) {
-        return -err->code;
-    }
-    *ret_known =
-        ssh_known_host(text, count, link->account->host, link->account->port, key, &link->kinds);
-    free(text);
-    return 0;
-}
-
-static void host_key_words(const struct ssh_host_key *key, int type, char words[128])
-{
-    static const char *const types[] = {"?", "RSA", "DSA", "ECDSA", "ECDSA", "ECDSA", "ED25519"};
-    char fingerprint[SSH_FINGERPRINT_MAX];
-    ssh_fingerprint(key, fingerprint);
-    snprintf(words, 128, "%s key %s", type > 0 && type < 7 ? types[type] : types[0], fingerprint);
-}
-
 /* Whether it is the host that is meant; else the call has ended. */
 static bool host_key_trusted(struct ssh_link *link)
 {
-    const struct ssh_account *account = link->account;
     int type = 0;
     size_t count = 0;
     const char *bytes = libssh2_session_hostkey(link->session, &count, &type);
     struct ssh_host_key key = {(const uint8_t *)bytes, count};
     struct nsh_error err = {0};
-    enum ssh_known known = SSH_UNKNOWN;
-    char words[128], fingerprint[SSH_FINGERPRINT_MAX], text[SSH_TEXT_MAX];
     if (bytes == NULL || count == 0) {
         link_fail(link, NSH_PROTOCOL, "the host shows no key");
         return false;
     }
-    host_key_words(&key, type, words);
-    ssh_fingerprint(&key, fingerprint);
-    if (account->host_key != NULL) {
-        known = strcmp(account->host_key, fingerprint) == 0 ? SSH_KNOWN : SSH_CHANGED;
-    } else if (host_look(link, &key, &known, &err) < 0) {
+    if (ssh_trust_check(link->account, &key, type, &err) < 0) {
+        link->reused = false;
         link_fail(link, err.code, err.text);
         return false;
     }
-    const char *where = account->host_key != NULL ? "the setting host_key" : account->known_hosts;
-    switch (known) {
-    case SSH_KNOWN:
-        return true;
-    case SSH_UNKNOWN:
-        snprintf(text, sizeof text,
-                 "unknown host: its %s is not in %.160s; compare it on the host's console "
-                 "(ssh-keygen -lf), then add the line of ssh-keyscan -p %u %.80s",
-                 words, where, (unsigned)account->port, account->host);
-        break;
-    case SSH_CHANGED:
-        snprintf(text, sizeof text,
-                 "the host's key has changed: its %s is not the one in %.160s; reinstalled, or "
-                 "somebody in between: compare, then ssh-keygen -R and add the new one",
-                 words, where);
-        break;
-    case SSH_REVOKED:
-        snprintf(text, sizeof text, "the host's %s is revoked in %.160s", words, where);
-        break;
+    return true;
+}
+
+/* ---- whether it is still there ---- */
+
+static bool alive_later(struct ssh_link *link);
+
+/* Refused while another packet is half on its way: then it is asked the next time. */
+static int alive_ask(struct ssh_link *link)
+{
+    int next_s = 0;
+    return libssh2_keepalive_send(link->session, &next_s);
+}
+
+/* Silent through a whole interval although it was asked: it is gone, or what lies between is. */
+static void alive_due(void *arg)
+{
+    struct ssh_link *link = arg;
+    int result = 0;
+    link->alive = NULL;
+    if (link->asked && !link->heard) {
+        if (link->state == LINK_READY) {
+            link->gone(link->arg);
+        } else {
+            link_fail(link, NSH_DISCONNECTED, "the host has fallen silent");
+        }
+        return;
     }
-    link->reused = false;
-    link_fail(link, NSH_MISMATCH, text);
-    return false;
+    link->heard = link->wrote = false;
+    link->asked = ssh_guard_run(&link->debts, alive_ask, link, &result) && link->wrote;
+    if (!alive_later(link) && link->state != LINK_READY) {
+        link_fail(link, NSH_NOMEM, "no memory for a timer");
+    }
+}
+
+static bool alive_later(struct ssh_link *link)
+{
+    uint32_t interval_ms = link->account->alive_ms;
+    timer_stop(link, &link->alive);
+    if (interval_ms == 0) {
+        return true;
+    }
+    link->alive = link->services->timer(link->services, interval_ms, alive_due, link);
+    return link->alive != NULL;
 }
 
 /* ---- the steps ---- */
@@ -409,6 +374,11 @@ static int session_begin(struct ssh_link *link)
     if (preference[0] != '\0' &&
         libssh2_session_method_pref(link->session, LIBSSH2_METHOD_HOSTKEY, preference) < 0) {
         return -NSH_NOMEM;
+    }
+    if (link->account->alive_ms > 0) {
+        /* When is told by our own timer: the library, which has its own clock, shall ask whenever
+         * it is called. */
+        libssh2_keepalive_config(link->session, 1, UINT_MAX);
     }
     return 0;
 }
@@ -505,8 +475,13 @@ static int step_password(struct ssh_link *link)
     return result;
 }
 
+/* The channel of the last command has stayed: only over one does libssh2 read what comes in. */
 static int step_channel(struct ssh_link *link)
 {
+    int result = link->channel == NULL ? 0 : libssh2_channel_free(link->channel);
+    if (result == LIBSSH2_ERROR_EAGAIN) {
+        return result;
+    }
     link->channel = libssh2_channel_open_session(link->session);
     if (link->channel == NULL) {
         return libssh2_session_last_errno(link->session);
@@ -519,8 +494,10 @@ static int step_exec(struct ssh_link *link)
 {
     int result = libssh2_channel_exec(link->channel, link->command);
     if (result == 0) {
-        timer_stop(link); /* From here it is the caller's time. */
+        timer_stop(link, &link->timer); /* From here it is the caller's time. */
         link->state = LINK_EOF;
+        link->heard = link->asked = false;
+        return alive_later(link) ? 0 : LIBSSH2_ERROR_ALLOC;
     }
     return result;
 }
@@ -608,14 +585,18 @@ static int step_ended(struct ssh_link *link)
     if (signal != NULL) {
         libssh2_free(link->session, signal);
     }
-    result = libssh2_channel_free(link->channel);
-    if (result == LIBSSH2_ERROR_EAGAIN) {
-        return result;
-    }
-    link->channel = NULL;
+    timer_stop(link, &link->alive);
     link->state = LINK_READY;
     run_end(link, &ended);
     return LINK_GONE;
+}
+
+/* Kept: what the host says (its own question whether we are there) is read and answered. */
+static int step_ready(struct ssh_link *link)
+{
+    char byte;
+    ssize_t got = libssh2_channel_read(link->channel, &byte, 1);
+    return got < 0 ? (int)got : LIBSSH2_ERROR_EAGAIN;
 }
 
 static int (*const steps[])(struct ssh_link *link) = {
@@ -629,7 +610,7 @@ static int (*const steps[])(struct ssh_link *link) = {
     [LINK_READ] = step_read,
     [LINK_SHUT] = step_shut,
     [LINK_ENDED] = step_ended,
-    [LINK_READY] = NULL,
+    [LINK_READY] = step_ready,
 };
 
 static void link_wait(struct ssh_link *link, bool go_on)
@@ -668,12 +649,23 @@ static void link_turn(struct ssh_link *link)
     link_wait(link, true);
 }
 
+/* A kept session: its end is all that matters. */
+static void ready_turn(struct ssh_link *link)
+{
+    int result = 0;
+    link->turn_bytes = 0;
+    if (!ssh_guard_run(&link->debts, step_ready, link, &result) || result != LIBSSH2_ERROR_EAGAIN) {
+        link->gone(link->arg);
+        return;
+    }
+    link_wait(link, false);
+}
+
 static void stream_ready(void *arg, int code, const char *text)
 {
     struct ssh_link *link = arg;
-    if (link->state == LINK_READY) { /* Kept, and the host has something to say: its end. */
-        void (*gone)(void *) = link->gone;
-        gone(link->arg);
+    if (link->state == LINK_READY) {
+        ready_turn(link);
         return;
     }
     if (link->state == LINK_CONNECTING) {
@@ -703,7 +695,7 @@ struct ssh_link *ssh_link_new(struct nsh_services *services, const struct ssh_ac
 
 static int login_timed(struct ssh_link *link, struct nsh_error *err)
 {
-    timer_stop(link);
+    timer_stop(link, &link->timer);
     link->timer =
         link->services->timer(link->services, link->account->login_timeout_ms, login_late, link);
     return link->timer == NULL ? nsh_fail(err, NSH_NOMEM, "out of memory") : 0;
@@ -714,9 +706,7 @@ static int connect_begin(struct ssh_link *link, struct nsh_error *err)
     const struct ssh_account *account = link->account;
     struct nsh_error own = {0};
     err = err == NULL ? &own : err;
-    enum ssh_known known;
-    link->kinds = 0;
-    int result = account->host_key != NULL ? 0 : host_look(link, NULL, &known, err);
+    int result = ssh_trust_kinds(account, &link->kinds, err);
     result = result < 0 ? result : login_timed(link, err);
     if (result < 0) {
         return result;
@@ -727,7 +717,7 @@ static int connect_begin(struct ssh_link *link, struct nsh_error *err)
     result =
         link->services->stream_open(link->services, &peer, stream_ready, link, &link->stream, err);
     if (result < 0) {
-        timer_stop(link);
+        timer_stop(link, &link->timer);
         nsh_wrap(err, "%s", account->address);
         return result;
     }
@@ -755,6 +745,7 @@ int ssh_link_run(struct ssh_link *link, const char *command,
     link->command = copy;
     link->done = done;
     link->arg = arg;
+    timer_stop(link, &link->alive);
     if (link->reused) {
         link->state = LINK_CHANNEL;
         link->services->stream_want(link->services, link->stream,
@@ -780,9 +771,10 @@ bool ssh_link_keep(struct ssh_link *link, void (*gone)(void *arg), void *arg)
     if (link->state != LINK_READY || link->account->keep_ms == 0) {
         return false;
     }
-    timer_stop(link);
+    timer_stop(link, &link->timer);
     link->timer = link->services->timer(link->services, link->account->keep_ms, keep_over, link);
-    if (link->timer == NULL) {
+    link->heard = link->asked = false;
+    if (link->timer == NULL || !alive_later(link)) {
         return false;
     }
     link->gone = gone;

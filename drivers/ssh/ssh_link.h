@@ -20,7 +20,7 @@ struct ssh_account {
     uint16_t port;
     char *address; /* As configured, for texts. */
     char *user, *private_key, *passphrase, *certificate, *password, *known_hosts, *host_key;
-    uint32_t connect_timeout_ms, login_timeout_ms, keep_ms;
+    uint32_t connect_timeout_ms, login_timeout_ms, keep_ms, alive_ms;
 };
 
 /* How a command ended. Borrowed during done(). */
@@ -48,7 +48,8 @@ int ssh_link_run(struct ssh_link *link, const char *command,
                  struct nsh_error *err);
 bool ssh_link_sent(const struct ssh_link *link); /* The running command may have reached it. */
 
-/* Nothing runs: watch the session; gone() is called when the host ends it or keep_ms are over. */
+/* Nothing runs: watch the session; gone() is called when the host ends it, falls silent, or keep_ms
+ * are over. */
 bool ssh_link_keep(struct ssh_link *link, void (*gone)(void *arg), void *arg);
 
 #endif

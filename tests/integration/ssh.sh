@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# timeout: 300
 # The ssh driver against OpenSSH's sshd: logins, hosts' keys, words and bounds of commands, a restart. The servers run as
 # the user of the test, on a loopback address of its own. What they saw stands in their logs.
 . "$(dirname "$0")/common.sh"
 PATH=$PATH:/usr/sbin
-needs jq sshd ssh ssh-keygen
+needs jq sshd ssh ssh-keygen python3
 [ "$(id -u)" != 0 ] || mkdir -p /run/sshd 2>/dev/null || skip "sshd wants /run/sshd, and it cannot be made"
 user=$(id -un)
 address=${base%.0}.1
@@ -32,6 +33,9 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
+ClientAliveInterval 1
+ClientAliveCountMax 100
+${extra-}
 PermitRootLogin prohibit-password
 CONF
         "$(command -v sshd)" -D -f "$dir/$name.config" -E "$dir/$name.log" &
@@ -90,7 +94,7 @@ hosts: (
 CONF
 sed "s,DIR,$dir," >>"$dir/ssh.conf" <<'CONF'
       commands = { literal = ["/usr/bin/printf", "[%s]", "$HOME", "`id`", "$(id)", "*", "a  b", "it's", ";id", "&& id", "~", "\"q\"", "back\\slash", "", "-n", "!!"];
-                   slow = ["sh", "-c", "echo $$ >$1; exec sleep 20", "sh", "DIR/slow"]; big = ["seq", "1", "50000"]; fails = ["sh", "-c", "echo why >&2; exit 3"]; none = ["/nonexistent/program"]; };
+                   slow = ["sh", "-c", "echo $$ >$1; exec sleep 20", "sh", "DIR/slow"]; big = ["seq", "1", "50000"]; quiet = ["sleep", "2.5"]; fails = ["sh", "-c", "echo why >&2; exit 3"]; none = ["/nonexistent/program"]; };
       checks = { slow = ["sh", "-c", "echo $$ >$1; exec sleep 20", "sh", "DIR/slow"]; fails = ["sh", "-c", "echo out; exit 3"]; }; }; },
 CONF
 cat >>"$dir/ssh.conf" <<CONF
@@ -126,6 +130,10 @@ before=$(grep -c 'Accepted publickey' "$dir/plain.log")
 printf 'plain probe\nplain probe\nplain probe\n' | drive >"$dir/three"
 is "three calls" "$(jq -r .code "$dir/three" | paste -sd' ')" "ok ok ok"
 is "three calls: one login" "$(($(grep -c 'Accepted publickey' "$dir/plain.log") - before))" 1
+before=$(grep -c 'Accepted publickey' "$dir/plain.log")
+{ echo plain probe; sleep 2.5; echo plain probe; } | drive >"$dir/two"
+is "the server asks whether a kept session is there" "$(jq -r .code "$dir/two" | paste -sd' ')" "ok ok"
+is "and it was: one login" "$(($(grep -c 'Accepted publickey' "$dir/plain.log") - before))" 1
 
 # ---- the host's key ---------------------------------------------------------------------------------------------------
 before=$(grep -c 'Accepted publickey' "$dir/plain.log")
@@ -176,6 +184,66 @@ call plain ssh.file "path=$dir/it's\$HOME"
 told "file" '"\(.code) \(.result.present)"' "ok true"
 call plain ssh.file path=/nonexistent/file
 told "no file" '"\(.code) \(.result.present)"' "ok false"
+
+# ---- a host that says nothing -----------------------------------------------------------------------------------------
+call plain ssh.run name=quiet set.keep_alive=500ms
+told "a long command without output: it is asked, and there" '"\(.code) \(.result.status)"' "ok 0"
+freeze() { # The server of the command that runs stops, as a machine that hangs.
+    await 20 test -s "$dir/slow" || return 1
+    ps -o ppid= -p "$(cat "$dir/slow")" | tr -d ' ' >"$dir/frozen"
+    kill -STOP "$(cat "$dir/frozen")"
+}
+freeze &
+pids+=($!)
+call plain ssh.run name=slow set.keep_alive=2s timeout=60000
+kill -CONT "$(cat "$dir/frozen")" || fail "nothing was stopped"
+slow_end "a host that hangs"
+told "a host that hangs is given up before the time is over" \
+    '"\(.code) \(.effect_possible) \(.ms < 30000) \(.text | test("fallen silent"))"' "disconnected true true true"
+
+# In the middle of the exchange of keys, where libssh2 holds numbers that only it can free: a sanitizer's build sees it.
+cat >"$dir/cut.py" <<'CUT'
+import socket, sys, threading
+listener = socket.create_server((sys.argv[1], 0))
+print(listener.getsockname()[1], flush=True)
+def carry(a, b, left):
+    while left > 0 and (data := a.recv(min(left, 65536))):
+        b.sendall(data)
+        left -= len(data)
+    threading.Event().wait()
+while True:
+    client = listener.accept()[0]
+    server = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+    for args in ((client, server, 1 << 30), (server, client, int(sys.argv[3]))):
+        threading.Thread(target=carry, args=args, daemon=True).start()
+CUT
+port=$((model + 1))
+extra="KexAlgorithms diffie-hellman-group14-sha256"
+serve groups
+unset extra
+groups=$port
+known "$groups" host_ed25519 >>"$dir/known"
+for bytes in 30 1100; do
+    python3 "$dir/cut.py" "$address" "$groups" "$bytes" >"$dir/cut.$bytes" &
+    pids+=($!)
+    await 20 test -s "$dir/cut.$bytes" || fail "the cut does not listen"
+    call plain probe "set.address=$address:$(cat "$dir/cut.$bytes")" "set.host_key=$fingerprint" set.known_hosts= timeout=2500
+    told "silent after $bytes bytes" '"\(.code) \(.effect_possible)"' "timeout false"
+done
+
+# ---- the doctor -------------------------------------------------------------------------------------------------------
+check() { jq -r --arg name "$1" '.result.checks[] | select(.check == $name) | .state' <<<"$answer"; }
+call plain ssh.doctor
+told "doctor" .code ok
+for row in "login ok" "host-key ok" "boot-id ok" "literal ok" "none failed"; do
+    read -r name state <<<"$row"
+    is "doctor: $name" "$(check "$name")" "$state"
+done
+is "doctor: none of the commands ran" "$(ls "$dir/slow" 2>/dev/null)" ""
+chmod o+w "$dir/known"
+call plain ssh.doctor
+is "doctor: others may write known_hosts" "$(check host-key)" failed
+chmod o-w "$dir/known"
 
 # ---- a restart --------------------------------------------------------------------------------------------------------
 restart() { # What the machine does once it is told: it is gone with its sessions, then there with another boot id.
