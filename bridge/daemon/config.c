@@ -182,6 +182,9 @@ static void read_row(struct config_reader *reader, const struct config_row *row,
     case CONFIG_TOKENS:
         *(struct config_tokens *)field = config_read_tokens(reader, setting);
         break;
+    case CONFIG_SCRAPE:
+        *(struct scrape_jobs *)field = scrape_read(setting, &reader->config->arena, diags);
+        break;
     case CONFIG_SIGNALS:
         *(struct signals *)field = signals_read(setting, &reader->config->arena, diags);
         break;

@@ -9,6 +9,7 @@
 #include "policy/policy.h"
 #include "series/signals.h"
 #include "source/map/source_type.h"
+#include "source/metrics/scrape.h"
 #include "source/trap/trap.h"
 
 #define MS_PER_S 1000
@@ -61,6 +62,7 @@ struct config_tokens {
 #define CONFIG_FIELD_RECEIVERS(field) struct config_receivers field;
 #define CONFIG_FIELD_USERS(field) struct config_users field;
 #define CONFIG_FIELD_TOKENS(field) struct config_tokens field;
+#define CONFIG_FIELD_SCRAPE(field) struct scrape_jobs field;
 #define CONFIG_FIELD_SIGNALS(field) struct signals field;
 #define CONFIG_FIELD_SOURCES(field) struct source_configs field;
 #define CONFIG_FIELD_POLICY(field)

@@ -170,6 +170,7 @@ static bool row_same(const struct config_row *row, const void *a, const void *b)
     case CONFIG_RECEIVERS:
     case CONFIG_USERS:
     case CONFIG_TOKENS:
+    case CONFIG_SCRAPE:
     case CONFIG_SIGNALS:
     case CONFIG_SOURCES:
     case CONFIG_POLICY:

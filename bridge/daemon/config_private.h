@@ -20,6 +20,7 @@ enum config_type {
     CONFIG_TOKENS,
     CONFIG_SIGNALS,
     CONFIG_SOURCES,
+    CONFIG_SCRAPE,
     CONFIG_POLICY, /* Read by bridge/policy; the row is its documentation. */
 };
 
@@ -34,6 +35,7 @@ enum config_type {
 #define CONFIG_OFFSET_RECEIVERS(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_USERS(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_TOKENS(field) offsetof(struct config, field)
+#define CONFIG_OFFSET_SCRAPE(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_SIGNALS(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_SOURCES(field) offsetof(struct config, field)
 #define CONFIG_OFFSET_POLICY(field) 0

@@ -4,6 +4,8 @@
 #include "routes_private.h"
 
 #include "shell_series.h"
+#include "source/metrics/gzip.h"
+#include "source/metrics/otlp.h"
 #include "source/metrics/remote_write.h"
 
 #include <string.h>
@@ -15,16 +17,29 @@
 struct metrics_post {
     struct api_exchange *exchange;
     struct arena *arena;
+    bool json, gzip, otlp;
     const char *body;
     size_t body_bytes;
 };
+
+/* What says "taken" to this sender. */
+static void metrics_taken(const struct metrics_post *post)
+{
+    if (!post->otlp) {
+        api_reply(post->exchange, 204, NULL, "", 0);
+    } else if (post->json) {
+        api_reply(post->exchange, 200, "application/json", "{}", 2);
+    } else { /* An empty ExportMetricsServiceResponse. */
+        api_reply(post->exchange, 200, "application/x-protobuf", "", 0);
+    }
+}
 
 /* On the loop thread. */
 static void metrics_durable(void *arg, bool durable)
 {
     struct metrics_post *post = arg;
     if (durable) {
-        api_reply(post->exchange, 204, NULL, "", 0);
+        metrics_taken(post);
         return;
     }
     struct nsh_error err = {0};
@@ -32,7 +47,8 @@ static void metrics_durable(void *arg, bool durable)
     api_problem(post->exchange, &err, "send them again: a repeat does no harm");
 }
 
-static void metrics_put(const struct api_request *request, enum shell_series_door door,
+static void metrics_put(const struct api_request *request, const struct metrics_post *how,
+                        enum shell_series_door door,
                         int (*decode)(void *arg, const struct sample_sink *sink,
                                       struct nsh_error *err))
 {
@@ -43,8 +59,11 @@ static void metrics_put(const struct api_request *request, enum shell_series_doo
         api_problem(request->exchange, &err, NULL);
         return;
     }
-    *post = (struct metrics_post){request->exchange, request->arena, request->body,
-                                  request->body_bytes};
+    *post = *how;
+    post->exchange = request->exchange;
+    post->arena = request->arena;
+    post->body = request->body;
+    post->body_bytes = request->body_bytes;
     const struct shell_series_put put = {.door = door,
                                          .decode = decode,
                                          .done = metrics_durable,
@@ -53,7 +72,7 @@ static void metrics_put(const struct api_request *request, enum shell_series_doo
     api_suspend(post->exchange);
     int result = shell_series_put(request->arg, &put, &err);
     if (result == 0) {
-        api_reply(post->exchange, 204, NULL, "", 0);
+        metrics_taken(post);
     } else if (result < 0) {
         api_problem(post->exchange, &err, NULL);
     }
@@ -75,8 +94,49 @@ void routes_metrics_write(const struct api_request *request)
     } else if (version != NULL && strncmp(version, "0.1.", 4) != 0) {
         api_refuse(request->exchange, 415, "remote-write 1.0 (0.1.0) is spoken here", NULL);
     } else {
-        metrics_put(request, SHELL_SERIES_REMOTE_WRITE, decode_remote_write);
+        static const struct metrics_post how = {.otlp = false};
+        metrics_put(request, &how, SHELL_SERIES_REMOTE_WRITE, decode_remote_write);
     }
+}
+
+static int decode_otlp(void *arg, const struct sample_sink *sink, struct nsh_error *err)
+{
+    struct metrics_post *post = arg;
+    struct text body = {post->body, (uint32_t)post->body_bytes};
+    int result = post->gzip ? gzip_read(post->body, post->body_bytes, OTLP_BYTES_MAX, post->arena,
+                                        &body, err)
+                            : 0;
+    return result < 0   ? result
+           : post->json ? otlp_read_json(body, post->arena, sink, err)
+                        : otlp_read_protobuf(body, post->arena, sink, err);
+}
+
+static bool media_is(const char *content_type, const char *media)
+{
+    size_t count = strlen(media);
+    return strncasecmp(content_type, media, count) == 0 &&
+           strchr("; \t", content_type[count]) != NULL;
+}
+
+void routes_metrics_otlp(const struct api_request *request)
+{
+    const char *encoding = api_header(request, "Content-Encoding");
+    struct metrics_post how = {.otlp = true};
+    how.json = media_is(request->content_type, "application/json");
+    how.gzip = encoding != NULL && strcasecmp(encoding, "gzip") == 0;
+    if (!how.json && !media_is(request->content_type, "application/x-protobuf")) {
+        api_refuse(request->exchange, 415,
+                   "OTLP comes as application/x-protobuf or application/json", NULL);
+    } else if (encoding != NULL && !how.gzip && strcasecmp(encoding, "identity") != 0) {
+        api_refuse(request->exchange, 415, "the body may be compressed by gzip", NULL);
+    } else {
+        metrics_put(request, &how, SHELL_SERIES_OTLP, decode_otlp);
+    }
+}
+
+void routes_scrapes(const struct api_request *request)
+{
+    routes_post(request, "scrapes", "ScrapeList", NULL);
 }
 
 /* ---- signals ---- */

@@ -11,6 +11,7 @@
 #include "shell_private.h"
 
 #include "base/assert.h"
+#include "shell_scrape.h"
 #include "shell_series.h"
 
 #include <stdio.h>
@@ -296,6 +297,7 @@ int shell_new(const struct shell_options *options, struct shell **ret_shell, str
     uv_timer_start(&shell->second, on_second, SHELL_SECOND_MS, SHELL_SECOND_MS);
     shell_health_ready(shell);
     shell_apply_begin(shell, options->undone);
+    shell_scrape_begin(shell);
     shell_wake(shell);
     *ret_shell = shell;
     return 0;
@@ -321,6 +323,7 @@ void shell_stop(struct shell *shell, void (*done)(void *arg), void *arg)
     shell->stop_arg = arg;
     shell->stop_until_ms = shell_now(shell) + SHELL_STOP_MS;
     intake_gate_set(shell->intake, INTAKE_STOPPING);
+    shell_scrape_stop(shell);
     pthread_mutex_lock(&shell->shared.mutex);
     shell->shared.closed = true;
     shell->shared.ready = false;

@@ -5,6 +5,7 @@
 #include "sources.h"
 
 #include "loop/drivers.h"
+#include "shell_scrape.h"
 #include "shell_series.h"
 
 #include <stdio.h>
@@ -107,6 +108,7 @@ static void metrics_write(struct shell *shell, struct textbuf *out)
     add_drivers(out, shell->drivers);
     shell_series_metrics(shell, out);
     source_book_metrics(sources_book(shell->sources), out);
+    shell_scrape_metrics(shell, out);
     figures_add(&shell->labelled, "store_commit_seconds",
                 "from handing a batch over until it is durable", out);
     figures_add(&shell->labelled, "decisions_total",

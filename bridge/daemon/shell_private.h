@@ -98,6 +98,7 @@ struct shell {
     struct intake *intake;
     struct trap_listen *traps;
     struct syslog_listen *syslog;
+    struct scrape *scrape;       /* NULL: no exporter is scraped. */
     struct shell_series *series; /* What signals watch: shell_series.h. */
     struct sources *sources;
     bool sources_started;

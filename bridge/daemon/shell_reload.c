@@ -5,6 +5,7 @@
  */
 
 #include "shell_private.h"
+#include "shell_scrape.h"
 #include "shell_series.h"
 #include "sources.h"
 
@@ -122,6 +123,7 @@ static int reload_apply(struct shell *shell, struct reload *reload, struct textb
     before->retired_next = shell->retired;
     shell->retired = before;
     shell_retire(shell);
+    shell_scrape_begin(shell);
     drivers_refresh(shell->drivers, shell_device_settings, shell);
     if (shell->traps != NULL) {
         trap_listen_reload(shell->traps);

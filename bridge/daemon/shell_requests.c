@@ -5,6 +5,7 @@
  */
 
 #include "shell_private.h"
+#include "shell_scrape.h"
 
 #include "base/assert.h"
 
@@ -45,6 +46,7 @@ static const struct shell_command commands[] = {
     {"freezes", shell_freezes, false},
     {"sources", shell_sources_list, false},
     {"source.doctor", shell_source_doctor, false},
+    {"scrapes", shell_scrapes, false},
     {"reload", shell_reload_request, false},
     {"callback", shell_callback, false},
     {"policy.files", shell_policy_files, false},

@@ -142,8 +142,20 @@ static int put_decode(struct shell *shell, const struct shell_series_put *put,
     return result;
 }
 
+/* Nobody waits: what turned is told at once, or later. */
+static int put_unasked(struct shell *shell, const struct shell_series_put *put,
+                       struct nsh_error *err)
+{
+    int result = put_decode(shell, put, err);
+    turns_flush(shell);
+    return result;
+}
+
 int shell_series_put(struct shell *shell, const struct shell_series_put *put, struct nsh_error *err)
 {
+    if (put->done == NULL) {
+        return put_unasked(shell, put, err);
+    }
     struct shell_series *series = shell->series;
     struct batch *batch = arena_alloc(put->arena, sizeof *batch);
     if (batch == NULL) {

@@ -34,7 +34,7 @@ struct shell_series_put {
      */
     int (*decode)(void *arg, const struct sample_sink *sink, struct nsh_error *err);
     /* On the loop thread, once, after the turns of these samples are durable; false: they are not.
-     */
+     * NULL: nobody waits, arena is not needed. */
     void (*done)(void *arg, bool durable);
     void *arg;
     struct arena *arena; /* Lives until done. */

@@ -67,9 +67,11 @@ static const struct series_name *name_get(struct series *series, struct text met
 
 /* ---- host and resource by the usual labels ---- */
 
-static const char *const host_labels[] = {"host", "hostname", "node", "nodename", "instance"};
-static const char *const not_resource[] = {SAMPLE_METRIC, "job",      "host",    "hostname",
-                                           "node",        "nodename", "instance"};
+static const char *const host_labels[] = {"host",      "hostname",      "node",    "nodename",
+                                          "host.name", "k8s.node.name", "instance"};
+static const char *const not_resource[] = {SAMPLE_METRIC,   "job",      "host",      "hostname",
+                                           "node",          "nodename", "host.name", "host.id",
+                                           "k8s.node.name", "instance"};
 
 static struct text label_of(const struct sample_label *labels, size_t count, const char *name)
 {
