@@ -99,6 +99,7 @@ def queue(name, call_id, url, call):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # Head and body in one packet: else the second waits for an acknowledgement.
 
     def log_message(self, *_):
         pass
