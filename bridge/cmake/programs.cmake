@@ -68,7 +68,7 @@ add_compile_definitions(NS_DRIVER_DIR="${NS_DRIVER_DIR}" NS_LIBEXEC_DIR="${NS_LI
 program(nightshiftd FOLDER daemon LIBRARY ns_daemon USES ns_engine ns_series ns_cel ns_api ${NS_ALL_source} LIBS libseccomp netsnmp)
 program(nightshift-trap HELPER FOLDER source/trap/receiver USES ns_source_trap LIBS libseccomp netsnmp)
 program(nightshift-spawn HELPER FOLDER loop/spawner USES ns_base LIBS libseccomp)
-program(nightshift FOLDER cli USES ns_signal ns_mib ns_sim ns_rehearse ns_engine ns_cel ns_store ns_fleet ${NS_ALL_source} LIBS libcurl openssl netsnmp)
+program(nightshift FOLDER cli USES ns_signal ns_mib ns_sim ns_rehearse ns_engine ns_cel ns_store ns_dcim ns_fleet ${NS_ALL_source} LIBS libcurl openssl netsnmp)
 program(nightshift-lab FOLDER lab LIBRARY ns_lab USES ns_base codec_ipmi LIBS libuv openssl json-c netsnmp)
 
 # The manual pages, made by the tables of the programs above: `cmake --build ... --target man`, and installed.

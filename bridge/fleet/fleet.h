@@ -37,6 +37,11 @@ struct inventory *fleet_load_conf(struct conf *root, struct diags *diags);
 const struct host *fleet_resolve(const struct inventory *inventory, const struct event *event,
                                  bool *ret_conflict);
 
+#define FLEET_ADDRESS_BYTES_MAX 254
+
+/* The host part of an address or URL in its canonical form; false: there is none. */
+bool fleet_address(struct text text, char ret_address[FLEET_ADDRESS_BYTES_MAX]);
+
 /*
  * The secret behind a reference: "file:PATH" (relative to the credentials folder or absolute; mode
  * must not be readable by others), "env:NAME", "credential:NAME" (systemd's

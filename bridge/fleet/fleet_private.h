@@ -9,8 +9,7 @@
 
 #define FLEET_NAME_BYTES_MAX 253  /* As a DNS name. */
 #define FLEET_TEXT_BYTES_MAX 1024 /* Any other text. */
-#define FLEET_ADDRESS_BYTES_MAX 254
-#define FLEET_UUID_BYTES 37 /* With the NUL. */
+#define FLEET_UUID_BYTES 37       /* With the NUL. */
 
 /* KEY(NAME, word, default_ok): what a host may say. Bindings come last, in the order of
  * model/bindings.def. */
@@ -112,7 +111,5 @@ void fleet_read_reach(struct fleet_build *build, struct conf *setting, bool own,
 bool fleet_uuid(struct text text, char ret_uuid[FLEET_UUID_BYTES]);
 /* The other byte order of the first three fields, as SMBIOS and IPMI disagree about it. */
 void fleet_uuid_swap(const char *uuid, char ret_uuid[FLEET_UUID_BYTES]);
-/* The host part of an address or URL in its canonical form; false: there is none. */
-bool fleet_address(struct text text, char ret_address[FLEET_ADDRESS_BYTES_MAX]);
 
 #endif

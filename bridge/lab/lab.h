@@ -133,7 +133,8 @@ struct lab_options {
     int64_t kube_port, kube_minor, kube_grace_ms, kube_bookmark_ms;
     int64_t maas_port, maas_limit_ms, netbox_port, netbox_page;
     int64_t latency_ms, off_ms, on_ms, cycle_ms, boot_ms, soft_ms, bmc_boot_ms;
-    bool informs, quiet, plain, tasks, action_info, etag_required, netbox_etags, start_off, help, version;
+    bool informs, quiet, plain, tasks, action_info, etag_required, netbox_etags, start_off, help,
+        version;
 };
 
 struct lab {

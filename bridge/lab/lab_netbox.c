@@ -463,7 +463,9 @@ static void device_change(struct lab_netbox *netbox, size_t index, struct json_o
         reply->status = 400;
         return;
     }
-    snprintf(device->status, sizeof device->status, "%s", status != NULL ? status : device->status);
+    if (status != NULL) {
+        snprintf(device->status, sizeof device->status, "%s", status);
+    }
     if (name != NULL) {
         snprintf(device->name, sizeof device->name, "%s", name);
     }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The netbox driver, against the lab's NetBox over real HTTPS: what is written back, and what NetBox can do wrong.
+# The netbox driver and `inventory import`, against the lab's NetBox over real HTTPS: what is written back, what becomes
+# of racks, feeds, outlets, cables and BMC addresses, in what an inventory differs, and what NetBox can do wrong.
 # NetBox itself is in no package: it is not tested here.
 # timeout: 300
 . "$(dirname "$0")/common.sh"
@@ -112,5 +113,83 @@ call r9h99 netbox.doctor "set.token=file:$dir/view"
 check "a token that only reads" permissions failed 'may not change devices and may not add'
 check "no device" objects failed 'no device r9h99'
 drive_stop
+lab_stop
+
+# ---- the inventory: pages of two objects, no ETags ------------------------------------------------------------------
+world=import
+rm -rf "$dir/lab"
+start
+import() { # ARGUMENT...: the text in $dir/out, what is said in $dir/said, the exit status in $code
+    code=0
+    "$cli" inventory import netbox "$url" --token "$dir/token" --ca "$dir/lab/ca.pem" --filter 'role=web&role=db' "$@" >"$dir/out" 2>"$dir/said" || code=$?
+    ! grep -qE -- "$never_said" "$dir/out" "$dir/said" || fail "import $*: a secret is said"
+}
+cp "$dir/inventory.conf" "$dir/before.conf"
+import --inventory "$dir/before.conf"
+is "import" "$code" 0
+cp "$dir/out" "$dir/first.conf"
+has "what stands in front of the hosts stays" "$(cat "$dir/out")" '^credentials: .*name = "lab"'
+is "each host once" "$(grep -c '^    name = ' "$dir/out")" 6
+has "the power path" "$(sed -n '/"r2h01"/,/^  }/p' "$dir/out" | paste -sd' ')" 'rack = "r2";.*feed = \["b"\];.*pdu = \["r2-pdu"\];'
+has "what NetBox does not speak of stays" "$(cat "$dir/out")" 'pool = "web";'
+has "a BMC's URL stays, when it is the same BMC's" "$(cat "$dir/out")" "address = \"https://$(address_of r1h01):$https_port\""
+import --inventory "$dir/first.conf"
+is "the same again, byte for byte" "$(cmp "$dir/out" "$dir/first.conf" && echo same)" same
+import --inventory "$dir/first.conf" --check
+is "no drift" "$code" 0
+import --inventory "$dir/before.conf" --check -o json
+is "drift" "$code $(jq -r '.kind, ([.items[].field] | unique | join(","))' "$dir/out" | paste -sd' ')" "1 DriftList pdu,room,site"
+import --inventory "$dir/before.conf" --check
+has "drift: a table with the object" "$(cat "$dir/out")" "^r1h01 +site .*dc1 +https://.*/dcim/devices/1000/"
+
+netbox PATCH dcim/devices/1000/ '{"serial":"NEW1"}' >/dev/null
+netbox PATCH dcim/devices/1001/ '{"status":"staged"}' >/dev/null
+netbox PATCH dcim/devices/1002/ '{"status":"decommissioning"}' >/dev/null
+netbox PATCH dcim/devices/1003/ '{"name":"r2h77"}' >/dev/null
+import --inventory "$dir/first.conf" --check -o json
+is "drift: what changed" "$(jq -r '.items[] | "\(.host) \(.field) \(.netbox)"' "$dir/out" | sort | paste -sd'|')" \
+    "r1h01 serial NEW1|r1h02 maintenance staged|r1h03 host decommissioning|r2h01 host is not there|r2h77 host active"
+import --inventory "$dir/first.conf"
+is "its difference" "$(diff "$dir/first.conf" "$dir/out" | grep -c '^<')" 1
+has "a serial number that changed" "$(diff "$dir/first.conf" "$dir/out")" '^> +serial = "NEW1";'
+has "people work on it" "$(sed -n '/"r1h02"/,/^  }/p' "$dir/out" | paste -sd' ')" 'maintenance = true'
+has "who is not in NetBox stays, and is told" "$(cat "$dir/said")" 'r2h01: is in the inventory and not in NetBox: kept'
+has "no host any more" "$(cat "$dir/said")" 'r1h03: is decommissioning: no host \(https://.*/dcim/devices/1002/\)'
+has "a new host" "$(cat "$dir/out")" 'name = "r2h77"'
+has "has no driver yet" "$(cat "$dir/said")" 'names no driver'
+is "and so the text is not right yet" "$code" 1
+netbox PATCH dcim/devices/1001/ '{"status":"active","serial":"NEW1","oob_ip":null,"cabled":false}' >/dev/null
+import --inventory "$dir/first.conf"
+has "two with one serial number" "$(cat "$dir/said")" 'conflict: r1h02: has serial number NEW1, as r1h01 has: neither is taken'
+has "neither is taken" "$(sed -n '/"r1h01"/,/^  }/p' "$dir/out")" 'serial = "[^N]'
+has "no cable" "$(cat "$dir/said")" "r1h02: power port 'PSU1' leads nowhere"
+has "without oob_ip the interface for management counts" "$(sed -n '/"r1h02"/,/^  }/p' "$dir/out")" "address = \"https://$(address_of r1h02):$https_port\""
+printf 'hosts: ( );\ndefaults: { };\n' >"$dir/order.conf"
+import --inventory "$dir/order.conf"
+has "hosts must come last" "$(cat "$dir/said")" '`hosts` must be the last setting'
+printf 'defaults: { bmc = { driver = "redfish"; }; outlet = { driver = "snmp"; community = "env:HOME"; }; };\nhosts: ( );\n' >"$dir/empty.conf"
+import --inventory "$dir/empty.conf"
+has "an outlet that can be switched" "$(sed -n '/"r2h77"/,/^  }/p' "$dir/out")" 'outlet = \{ address = "127.0.9.2"; outlets = "1"; \}'
+has "and the BMC" "$(sed -n '/"r2h77"/,/^  }/p' "$dir/out")" "bmc = \{ address = \"$(address_of r2h01)\"; \}"
+
+code=0
+"$cli" inventory import netbox "$url" --token "$dir/bad" --ca "$dir/lab/ca.pem" >"$dir/out" 2>"$dir/said" || code=$?
+is "a token that is none" "$code" 5
+has "in its words" "$(cat "$dir/said")" '403: Invalid token'
+code=0
+"$cli" inventory import netbox "$url" --token "$dir/token" >"$dir/out" 2>"$dir/said" || code=$?
+is "an authority that is not known" "$code" 3
+lab garbage netbox >/dev/null
+import
+is "nonsense: nothing is written" "$code $(wc -c <"$dir/out")" "3 0"
+lab honest netbox >/dev/null
+lab busy netbox >/dev/null
+import
+has "throttled" "$(cat "$dir/said")" '429: Request was throttled'
+lab honest netbox >/dev/null
+lab hang netbox >/dev/null
+import --timeout 4s
+is "silence" "$code" 7
+lab honest netbox >/dev/null
 lab_stop
 verdict

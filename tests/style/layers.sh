@@ -38,6 +38,8 @@ row policy engine/engine.h refused
 row engine policy/policy.h allowed
 row engine loop/loop.h refused
 row engine store/store.h refused
+row dcim fleet/fleet.h allowed
+row dcim loop/loop.h refused
 row loop model/verb.h allowed
 row loop engine/engine.h refused
 row rehearse engine/engine.h allowed
