@@ -31,6 +31,12 @@ static void sources_log(void *arg, bool error, const char *text)
     LOG(SOURCE_NEWS, {"text", nsh_text(text)});
 }
 
+static const struct inventory *inventory_now(void *arg)
+{
+    const struct shell *shell = arg;
+    return shell->generation->inventory;
+}
+
 int shell_sources_new(struct shell *shell, struct nsh_error *err)
 {
     const struct sources_options options = {
@@ -38,6 +44,7 @@ int shell_sources_new(struct shell *shell, struct nsh_error *err)
         .intake = shell->intake,
         .secret = shell_secret,
         .log = sources_log,
+        .inventory = inventory_now,
         .arg = shell,
     };
     return sources_new(&options, &shell->sources, err);

@@ -148,6 +148,7 @@ static void entry_open(struct sources *sources, struct source_entry *entry)
         .row = entry->row,
         .secret = sources->options.secret,
         .log = sources->options.log,
+        .inventory = sources->options.inventory,
         .arg = sources->options.arg,
     };
     entry->services = services;

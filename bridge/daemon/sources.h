@@ -31,10 +31,11 @@ extern const struct source_type *const source_types[]; /* NULL-terminated; made 
 struct sources_options {
     struct loop *loop;
     struct intake *intake;
-    /* secret and log of struct source_services. */
+    /* secret, log and inventory of struct source_services. */
     int (*secret)(void *arg, const char *reference, struct arena *arena, const char **ret_secret,
                   struct nsh_error *err);
     void (*log)(void *arg, bool error, const char *text);
+    const struct inventory *(*inventory)(void *arg);
     void *arg;
 };
 

@@ -34,6 +34,8 @@ struct source_services {
                   struct nsh_error *err);
     /* For a person: what should not stay so (error), or news. Repeats are held back. */
     void (*log)(void *arg, bool error, const char *text);
+    /* The inventory as it is now, for the call; its revision tells whether it changed. */
+    const struct inventory *(*inventory)(void *arg);
     void *arg;
 };
 

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SOURCE_PROBE_PROBE_H
+#define SOURCE_PROBE_PROBE_H
+
+/*
+ * Probes: nightshift itself looks whether hosts answer, each kind a witness on a path of its own.
+ *
+ *     sources = (
+ *         { name = "ping"; type = "probe"; probe = "ping"; },
+ *         { name = "ssh"; type = "probe"; probe = "ssh"; at = "os"; every = "30s"; },
+ *         { name = "bmc"; type = "probe"; probe = "tcp"; at = "bmc"; port = 443; event =
+ * "bmc.unreachable"; } );
+ *
+ * The pure part: what a result of one attempt means for its host and for all of them. A host is
+ * silent after `fails` attempts in a row, and answers again after `recovers`. When more than half
+ * of the hosts (PROBE_ISOLATED_MIN and more) were silent at their last attempt (a refusal is no
+ * silence: something answered), it is rather we who are cut off: then no host is told silent, one
+ * event says that, and those still silent are told when it is over. What was told and is not
+ * durable is told again.
+ */
+
+#include "base/text.h"
+
+#define PROBE_TARGETS_MAX 200000
+#define PROBE_ISOLATED_MIN 4 /* Fewer hosts say nothing about the network between. */
+
+enum probe_told { PROBE_UNTOLD, PROBE_TOLD_WELL, PROBE_TOLD_SILENT };
+
+struct probe_target {
+    const char *host, *address; /* Borrowed. */
+    uint32_t failures, answers; /* In a row; one of them is 0. */
+    enum probe_told told;       /* Durable. */
+    bool silent, decided;
+    bool suspect; /* Its last attempt met silence. */
+    bool telling; /* On its way. */
+    char why[96]; /* Of the last failure. */
+};
+
+struct probe_group {
+    struct probe_target *targets;
+    uint32_t count;
+    uint32_t fails, recovers; /* Of the configuration. */
+    uint32_t suspects;
+    enum probe_told told; /* Of the isolation: silent means that it was said. */
+    bool isolated, telling;
+};
+
+/* One attempt's result; why is NULL for an answer; reached: something there said no. */
+void probe_result(struct probe_group *group, uint32_t index, const char *why, bool reached);
+
+enum probe_say { PROBE_SAY_NOTHING, PROBE_SAY_RAISE, PROBE_SAY_CLEAR };
+
+/* What is to be told of a target, and of the isolation. The caller sets telling while it does, and
+ * calls probe_told() at the end. */
+enum probe_say probe_wants(const struct probe_group *group, uint32_t index);
+enum probe_say probe_wants_isolation(const struct probe_group *group);
+void probe_told(enum probe_told *told, bool *telling, enum probe_say said, bool durable);
+
+#endif

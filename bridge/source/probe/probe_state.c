@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe.h"
+
+#include <stdio.h>
+
+static void look_at_all(struct probe_group *group)
+{
+    group->isolated = group->count >= PROBE_ISOLATED_MIN && 2 * group->suspects > group->count;
+}
+
+void probe_result(struct probe_group *group, uint32_t index, const char *why, bool reached)
+{
+    struct probe_target *target = &group->targets[index];
+    group->suspects -= target->suspect;
+    target->suspect = why != NULL && !reached;
+    group->suspects += target->suspect;
+    if (why == NULL) {
+        target->failures = 0;
+        target->answers += target->answers < UINT32_MAX;
+        if (target->answers >= group->recovers || !target->decided) {
+            target->silent = false;
+            target->decided = target->answers >= group->recovers;
+        }
+    } else {
+        target->answers = 0;
+        target->failures += target->failures < UINT32_MAX;
+        snprintf(target->why, sizeof target->why, "%s", why);
+        if (target->failures >= group->fails) {
+            target->silent = true;
+            target->decided = true;
+        }
+    }
+    look_at_all(group);
+}
+
+static enum probe_say wants(bool decided, bool silent, bool telling, enum probe_told told)
+{
+    if (!decided || telling) {
+        return PROBE_SAY_NOTHING;
+    }
+    if (silent) {
+        return told == PROBE_TOLD_SILENT ? PROBE_SAY_NOTHING : PROBE_SAY_RAISE;
+    }
+    return told == PROBE_TOLD_WELL ? PROBE_SAY_NOTHING : PROBE_SAY_CLEAR;
+}
+
+enum probe_say probe_wants(const struct probe_group *group, uint32_t index)
+{
+    const struct probe_target *target = &group->targets[index];
+    enum probe_say say = wants(target->decided, target->silent, target->telling, target->told);
+    return say == PROBE_SAY_RAISE && group->isolated ? PROBE_SAY_NOTHING : say;
+}
+
+enum probe_say probe_wants_isolation(const struct probe_group *group)
+{
+    /* Where it never was there is nothing to take back. */
+    bool known = group->isolated || group->told == PROBE_TOLD_SILENT;
+    return wants(known, group->isolated, group->telling, group->told);
+}
+
+void probe_told(enum probe_told *told, bool *telling, enum probe_say said, bool durable)
+{
+    *telling = false;
+    if (durable) {
+        *told = said == PROBE_SAY_RAISE ? PROBE_TOLD_SILENT : PROBE_TOLD_WELL;
+    }
+}

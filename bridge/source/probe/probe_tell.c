@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is told: one event for a host that changed, one for being cut off. */
+
+#include "probe_private.h"
+
+#include "base/pack.h"
+
+#include <stdlib.h>
+
+#define DATA_BYTES_MAX 1024 /* Of event.data. */
+
+/* One event on its way. The target is found again by its host: a reload may have moved it. */
+struct telling {
+    struct source_delivery delivery;
+    struct probe_source *source;
+    enum probe_say say;
+    char host[256]; /* "": the isolation */
+};
+
+static void on_told(void *arg, bool durable, uint32_t duplicates)
+{
+    struct telling *telling = arg;
+    struct probe_source *source = telling->source;
+    if (telling->host[0] == 0) {
+        probe_told(&source->group.told, &source->group.telling, telling->say, durable);
+    } else {
+        struct probe_target *target = map_get(&source->by_host, text_of(telling->host));
+        if (target != NULL) {
+            probe_told(&target->told, &target->telling, telling->say, durable);
+        }
+    }
+    free(telling);
+    source->telling--;
+    probe_maybe_done(source);
+}
+
+static const char *kind_word(enum probe_kind kind)
+{
+    static const char *const words[] = {"ping", "tcp", "ssh", "http"};
+    return words[kind];
+}
+
+static bool push(struct probe_source *source, struct event *event, enum probe_say say,
+                 const char *host, struct arena *arena)
+{
+    struct telling *telling = calloc(1, sizeof *telling);
+    int64_t now_ms = intake_now_ms(source->services->intake);
+    struct nsh_error err = {0};
+    if (telling == NULL) {
+        return false;
+    }
+    *telling = (struct telling){.source = source, .say = say};
+    snprintf(telling->host, sizeof telling->host, "%s", host);
+    telling->delivery = (struct source_delivery){
+        .row = source->services->row, .received_ms = now_ms, .done = on_told, .arg = telling};
+    event->state = say == PROBE_SAY_RAISE ? EVENT_RAISE : EVENT_CLEAR;
+    event->severity = say == PROBE_SAY_RAISE ? SEVERITY_MAJOR : SEVERITY_INFO;
+    event->source = text_of(source->config->name);
+    event->received_ms = now_ms;
+    event->id =
+        text_of(arena_printf(arena, "%s/%s/%lld", source->config->name, host, (long long)now_ms));
+    const struct source_events events = {.items = event, .count = 1};
+    source_count(source->services->row, SOURCE_COUNT_received, 1);
+    if (source_push(source->services->intake, &events, &telling->delivery, arena, &err) < 0) {
+        free(telling);
+        return false;
+    }
+    source->telling++;
+    return true;
+}
+
+/* What policies see as event.data. */
+static struct text data_of(const struct probe_target *target, const struct probe_source *source,
+                           struct arena *arena)
+{
+    const struct nsh_member members[] = {
+        {"address", nsh_text(target->address)},
+        {"probe", nsh_text(kind_word(source->kind))},
+        {"loss", nsh_double(target->silent ? 100.0 : 0.0)},
+        {"attempts", nsh_int((int64_t)(target->silent ? target->failures : target->answers))},
+        {"why", nsh_text(target->silent ? target->why : "")},
+    };
+    const struct nsh_value data = nsh_map(members, sizeof members / sizeof members[0]);
+    struct pack_writer writer = {.at = arena_alloc(arena, DATA_BYTES_MAX), .room = DATA_BYTES_MAX};
+    if (writer.at != NULL) {
+        pack_value(&writer, &data);
+    }
+    bool packed = writer.at != NULL && !writer.failed;
+    return (struct text){(const char *)writer.at, packed ? (uint32_t)writer.count : 0};
+}
+
+static void tell_target(struct probe_source *source, struct probe_target *target,
+                        enum probe_say say)
+{
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    bool raise = say == PROBE_SAY_RAISE;
+    struct event event = {
+        .type = text_of(source->event),
+        .host = text_of(target->host),
+        .subject = text_of(target->host),
+        .hint = text_of(arena_printf(&arena, "host=%s", target->host)),
+        .name = text_of(kind_word(source->kind)),
+        .data = data_of(target, source, &arena),
+        .message = text_of(
+            raise
+                ? arena_printf(&arena, "%s: no answer to %s, %u times: %s", target->address,
+                               kind_word(source->kind), target->failures, target->why)
+                : arena_printf(&arena, "%s answers %s", target->address, kind_word(source->kind))),
+    };
+    target->telling = push(source, &event, say, target->host, &arena);
+}
+
+static void tell_isolation(struct probe_source *source, enum probe_say say)
+{
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    const struct probe_group *group = &source->group;
+    struct event event = {
+        .type = TEXT("probe.isolated"),
+        .subject = text_of(source->config->name),
+        .name = text_of(kind_word(source->kind)),
+        .message = text_of(arena_printf(
+            &arena,
+            say == PROBE_SAY_RAISE ? "%u of %u hosts do not answer: rather nightshift is cut off; "
+                                     "none is called silent"
+                                   : "%u of %u hosts do not answer: each is judged by itself again",
+            group->suspects, group->count)),
+    };
+    source->group.telling = push(source, &event, say, "", &arena);
+}
+
+void probe_tell(struct probe_source *source, uint32_t index)
+{
+    enum probe_say say = probe_wants_isolation(&source->group);
+    if (say != PROBE_SAY_NOTHING) {
+        tell_isolation(source, say);
+    }
+    say = probe_wants(&source->group, index);
+    if (say != PROBE_SAY_NOTHING) {
+        tell_target(source, &source->group.targets[index], say);
+    }
+}
