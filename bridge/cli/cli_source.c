@@ -257,7 +257,7 @@ enum cli_exit cli_source_test(struct cli *cli)
         {"MESSAGE", "message", CLI_PLAIN, 60},
         {0},
     };
-    struct source_config config;
+    struct source_config config = {.name = ""};
     struct source_events events = {0};
     struct nsh_error err = {0};
     CLEANUP(textbuf_donep) struct textbuf file = {0};
