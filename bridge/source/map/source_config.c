@@ -42,23 +42,25 @@ static const struct source_type *type_of(struct configs_reader *reader, struct c
         diag_add(reader->diags, DIAG_ERROR, group->value_at, "type = \"webhook\"",
                  "'type' is missing here");
     }
-    for (size_t i = 0; word != NULL && reader->types[i] != NULL && i < KNOWN_MAX; i++) {
+    if (word == NULL) {
+        return NULL; /* Told. */
+    }
+    for (size_t i = 0; reader->types[i] != NULL && i < KNOWN_MAX; i++) {
         names[i] = reader->types[i]->name;
         if (strcmp(word, names[i]) == 0) {
             return reader->types[i];
         }
     }
-    if (word != NULL) {
-        CLEANUP(textbuf_donep) struct textbuf all = {0};
-        for (size_t i = 0; names[i] != NULL; i++) {
-            textbuf_addf(&all, "%s%s", i == 0 ? "" : ", ", names[i]);
-        }
-        const char *nearest = text_nearest(text_of(word), names);
-        const char *remedy =
-            nearest == NULL ? NULL : arena_printf(reader->arena, "did you mean '%s'?", nearest);
-        diag_add(reader->diags, DIAG_ERROR, setting->value_at, remedy,
-                 "no type of sources is called '%.40s': %s", word, all.at == NULL ? "" : all.at);
+    CLEANUP(textbuf_donep) struct textbuf all = {0};
+    for (size_t i = 0; names[i] != NULL; i++) {
+        textbuf_addf(&all, "%s%s", i == 0 ? "" : ", ", names[i]);
     }
+    const char *nearest = text_nearest(text_of(word), names);
+    const char *remedy =
+        nearest == NULL ? NULL : arena_printf(reader->arena, "did you mean '%s'?", nearest);
+    diag_add(reader->diags, DIAG_ERROR, setting == NULL ? group->value_at : setting->value_at,
+             remedy, "no type of sources is called '%.40s': %s", word,
+             all.at == NULL ? "" : all.at);
     return NULL;
 }
 
@@ -131,7 +133,7 @@ static void read_map(struct configs_reader *reader, struct conf *group,
         diag_add(reader->diags, DIAG_ERROR, group->value_at,
                  "format = \"alertmanager\", or map = ( { type = \"...\"; } )",
                  "neither 'format' nor 'map' says what its messages mean");
-    } else if (name != NULL) {
+    } else if (format != NULL && name != NULL) {
         source_format_read(name, reader->folder, format->value_at, reader->arena, reader->diags,
                            &config->format);
     } else if (map != NULL) {

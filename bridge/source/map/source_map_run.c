@@ -287,18 +287,18 @@ static bool state_read(struct text word, enum event_state *ret_state)
 static bool take_texts(struct run *run, struct event *event, const char **ret_why)
 {
     const struct {
-        enum source_key key;
         struct text *text;
+        enum source_key key;
         bool names; /* Part of what it is: not shortened. */
     } rows[] = {
-        {SOURCE_KEY_TYPE, &event->type, true},
-        {SOURCE_KEY_HOST, &event->host, true},
-        {SOURCE_KEY_RESOURCE, &event->resource, true},
-        {SOURCE_KEY_QUALIFIER, &event->qualifier, true},
-        {SOURCE_KEY_SUBJECT, &event->subject, true},
-        {SOURCE_KEY_NAME, &event->name, false},
-        {SOURCE_KEY_MESSAGE, &event->message, false},
-        {SOURCE_KEY_ID, &event->id, false},
+        {&event->type, SOURCE_KEY_TYPE, true},
+        {&event->host, SOURCE_KEY_HOST, true},
+        {&event->resource, SOURCE_KEY_RESOURCE, true},
+        {&event->qualifier, SOURCE_KEY_QUALIFIER, true},
+        {&event->subject, SOURCE_KEY_SUBJECT, true},
+        {&event->name, SOURCE_KEY_NAME, false},
+        {&event->message, SOURCE_KEY_MESSAGE, false},
+        {&event->id, SOURCE_KEY_ID, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct text text = take_text(run, rows[i].key);
