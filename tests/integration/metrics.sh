@@ -118,6 +118,10 @@ temperature 25
 await 30 alarm_is cleared || fail "the alarm stays"
 ok "it is cleared under the lower level"
 
+has "the signals" "$(ns signal list)" '^inlet-hot +inlet_celsius +above 35; clears below 30 +major +environment.temperature +1 +0'
+has "its series" "$(ns signal show inlet-hot)" '^127.0.0.1 +sensor=front +(ok|-) .*25 +35'
+is "no such signal" "$(ns signal show nothing >/dev/null 2>&1; echo $?)" 4
+
 # ---- a reload keeps the series; the new level holds for it
 signals 20.0
 sed -i 's/clear = { below = 30.0/clear = { below = 15.0/' "$dir/nightshift.conf"

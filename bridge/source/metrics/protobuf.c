@@ -9,7 +9,7 @@ struct protobuf protobuf_of(struct text bytes)
     return (struct protobuf){at, at + bytes.count, false};
 }
 
-static uint64_t varint(struct protobuf *reader)
+static uint64_t varint_long(struct protobuf *reader)
 {
     uint64_t value = 0;
     for (unsigned i = 0; i < VARINT_BYTES_MAX && reader->at < reader->end; i++) {
@@ -23,6 +23,12 @@ static uint64_t varint(struct protobuf *reader)
     return 0;
 }
 
+/* Nearly all are one byte long: tags, lengths of labels. */
+static inline uint64_t varint(struct protobuf *reader)
+{
+    return reader->at < reader->end && *reader->at < 0x80 ? *reader->at++ : varint_long(reader);
+}
+
 static uint64_t fixed(struct protobuf *reader, unsigned bytes)
 {
     uint64_t value = 0;
@@ -30,9 +36,11 @@ static uint64_t fixed(struct protobuf *reader, unsigned bytes)
         reader->failed = true;
         return 0;
     }
-    for (unsigned i = 0; i < bytes; i++) {
-        value |= (uint64_t)*reader->at++ << (8 * i);
+    const uint8_t *at = reader->at;
+    for (unsigned i = 0; i < bytes; i++) { /* One load where the machine has them in this order. */
+        value |= (uint64_t)at[i] << (8 * i);
     }
+    reader->at += bytes;
     return value;
 }
 
