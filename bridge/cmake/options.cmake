@@ -57,6 +57,8 @@ find_package(Threads REQUIRED)
 foreach(library json-c libconfig libuv libcurl sqlite3 libmicrohttpd gnutls openssl libseccomp expat)
     pkg_check_modules(${library} REQUIRED IMPORTED_TARGET ${library})
 endforeach()
+pkg_check_modules(librabbitmq REQUIRED IMPORTED_TARGET librabbitmq) # modules alone: bridge/source/bus
+pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
 pkg_check_modules(yaml-0.1 REQUIRED IMPORTED_TARGET yaml-0.1) # clouds.yaml
 pkg_check_modules(snappy REQUIRED IMPORTED_TARGET snappy) # remote-write bodies
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib) # gzip bodies

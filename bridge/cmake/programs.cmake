@@ -63,7 +63,7 @@ function(program name)
 endfunction()
 
 # Where the daemon looks for its helpers and drivers unless told otherwise: beside itself in a build tree, else installed.
-add_compile_definitions(NS_DRIVER_DIR="${NS_DRIVER_DIR}" NS_LIBEXEC_DIR="${NS_LIBEXEC_DIR}" NS_CONFIG_DIR="${NS_CONFIG_DIR}")
+add_compile_definitions(NS_DRIVER_DIR="${NS_DRIVER_DIR}" NS_SOURCE_DIR="${NS_SOURCE_DIR}" NS_LIBEXEC_DIR="${NS_LIBEXEC_DIR}" NS_CONFIG_DIR="${NS_CONFIG_DIR}")
 
 program(nightshiftd FOLDER daemon LIBRARY ns_daemon USES ns_engine ns_series ns_cel ns_api ${NS_ALL_source} LIBS libseccomp netsnmp)
 program(nightshift-trap HELPER FOLDER source/trap/receiver USES ns_source_trap LIBS libseccomp netsnmp)
