@@ -84,6 +84,7 @@ bool dcim_texts_add(struct dcim_texts *texts, const char *text);
 enum netbox_list {
     NETBOX_DEVICES,
     NETBOX_RACKS,
+    NETBOX_FEEDS,
     NETBOX_PORTS,
     NETBOX_INTERFACES,
     NETBOX_ADDRESSES,

@@ -18,13 +18,13 @@
 #define REMARKS_MAX 10000
 
 const char *const dcim_field_words[DCIM_FIELDS_COUNT] = {
-#define FIELD(NAME, word, is_list) [DCIM_##NAME] = word,
+#define FIELD(NAME, word, is_list) [DCIM_##NAME] = (word),
     DCIM_FIELDS(FIELD)
 #undef FIELD
 };
 
 const bool dcim_field_lists[DCIM_FIELDS_COUNT] = {
-#define FIELD(NAME, word, is_list) [DCIM_##NAME] = is_list,
+#define FIELD(NAME, word, is_list) [DCIM_##NAME] = (is_list),
     DCIM_FIELDS(FIELD)
 #undef FIELD
 };
@@ -37,6 +37,7 @@ struct build {
     struct map pdus;       /* Device id -> struct pdu */
     struct map interfaces; /* Interface id -> struct dcim_host */
     struct map racks;      /* Rack id -> its object */
+    struct map feeds;      /* Power feed id -> its object */
     struct map managed;    /* Host name -> struct dcim_texts: addresses of its interfaces. */
     bool no_memory;
 };
@@ -222,6 +223,7 @@ const char *netbox_list_path(const struct netbox_lists *lists, enum netbox_list 
     static const char *const paths[NETBOX_LISTS_COUNT] = {
         [NETBOX_DEVICES] = "dcim/devices/?exclude=config_context",
         [NETBOX_RACKS] = "dcim/racks/?exclude=config_context",
+        [NETBOX_FEEDS] = "dcim/power-feeds/?exclude=config_context",
         [NETBOX_PORTS] = "dcim/power-ports/?exclude=config_context",
         [NETBOX_INTERFACES] = "dcim/interfaces/?mgmt_only=true",
         [NETBOX_ADDRESSES] = "ipam/ip-addresses/?assigned_object_type=dcim.interface",
@@ -334,8 +336,11 @@ static void hosts_take(struct build *build)
     size_t count = build->lists->counts[NETBOX_DEVICES];
 
     dcim->hosts = arena_array(&dcim->arena, count, sizeof *dcim->hosts);
-    build->no_memory = dcim->hosts == NULL || build->no_memory;
-    for (size_t i = 0; i < count && dcim->hosts != NULL; i++) {
+    if (dcim->hosts == NULL) {
+        build->no_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
         const struct nsh_value *device = &build->lists->items[NETBOX_DEVICES][i];
         struct dcim_host *host = &dcim->hosts[dcim->hosts_count];
         bool maintenance = false;
@@ -364,11 +369,11 @@ static void hosts_take(struct build *build)
     }
 }
 
-static void racks_take(struct build *build)
+static void ids_take(struct build *build, enum netbox_list list, struct map *map)
 {
-    for (size_t i = 0; i < build->lists->counts[NETBOX_RACKS]; i++) {
-        struct nsh_value *rack = &build->lists->items[NETBOX_RACKS][i];
-        id_set(build, &build->racks, id_at(rack, "id", NULL), rack);
+    for (size_t i = 0; i < build->lists->counts[list]; i++) {
+        struct nsh_value *object = &build->lists->items[list][i];
+        id_set(build, map, id_at(object, "id", NULL), object);
     }
 }
 
@@ -439,17 +444,39 @@ static void outlet_take(struct build *build, struct dcim_host *host, const struc
     build->no_memory = host->outlets == NULL || build->no_memory;
 }
 
+/* NetBox tells the end of a path also when a cable of it is only planned: then it is not reachable.
+ */
+static bool port_planned(const struct nsh_value *port)
+{
+    const struct nsh_value *reachable = nsh_get(port, "connected_endpoints_reachable");
+    const struct nsh_value *ends = nsh_get(port, "connected_endpoints");
+
+    return reachable != NULL && reachable->type == NSH_BOOL && !reachable->boolean &&
+           ends != NULL && ends->type == NSH_LIST && ends->count > 0;
+}
+
 static const struct nsh_value *port_ends(const struct nsh_value *port, const char *type)
 {
     const struct nsh_value *ends = nsh_get(port, "connected_endpoints");
 
-    return ends != NULL && ends->type == NSH_LIST &&
+    return ends != NULL && ends->type == NSH_LIST && !port_planned(port) &&
                    strcmp(text_at(port, "connected_endpoints_type", NULL), type) == 0
                ? ends
                : NULL;
 }
 
-/* First the PDUs' own ports, then those of hosts. */
+/* A feed counts whatever its state is: what hangs on it fails with it. */
+static void feed_check(struct build *build, const char *on, int64_t id)
+{
+    const struct nsh_value *feed = by_id(&build->feeds, id);
+    const char *status = feed == NULL ? "active" : text_at(feed, "status", "value");
+
+    if (on[0] != '\0' && strcmp(status, "active") != 0) {
+        dcim_remark(build->dcim, false, on, url_of(feed), "hangs on power feed %s, which is %s",
+                    text_at(feed, "name", NULL), status);
+    }
+}
+
 static void feeds_take(struct build *build)
 {
     for (size_t i = 0; i < build->lists->counts[NETBOX_PORTS]; i++) {
@@ -459,6 +486,11 @@ static void feeds_take(struct build *build)
         struct dcim_host *host = by_id(&build->by_id, id_at(port, "device", "id"));
         for (uint32_t e = 0; feeds != NULL && e < feeds->count; e++) {
             const char *name = copy(build, text_at(&feeds->items[e], "name", NULL));
+            feed_check(build,
+                       pdu != NULL    ? pdu->name
+                       : host == NULL ? ""
+                                      : host->name,
+                       id_at(&feeds->items[e], "id", NULL));
             if (pdu != NULL) {
                 dcim_texts_add(&pdu->feeds, name);
             }
@@ -480,7 +512,9 @@ static void outlets_take(struct build *build)
         }
         if (outlets == NULL && port_ends(port, "dcim.powerfeed") == NULL) {
             dcim_remark(build->dcim, false, host->name, url_of(port),
-                        "power port '%s' leads nowhere", text_at(port, "name", NULL));
+                        port_planned(port) ? "power port '%s': its cable is not connected"
+                                           : "power port '%s' leads nowhere",
+                        text_at(port, "name", NULL));
         }
         for (uint32_t e = 0; outlets != NULL && e < outlets->count; e++) {
             outlet_take(build, host, port, &outlets->items[e]);
@@ -611,7 +645,8 @@ int netbox_hosts(const struct netbox_lists *lists, struct dcim *dcim, struct nsh
 {
     struct build build = {.lists = lists, .dcim = dcim};
 
-    racks_take(&build);
+    ids_take(&build, NETBOX_RACKS, &build.racks);
+    ids_take(&build, NETBOX_FEEDS, &build.feeds);
     hosts_take(&build);
     names_check(dcim);
     pdus_take(&build);
@@ -629,6 +664,7 @@ int netbox_hosts(const struct netbox_lists *lists, struct dcim *dcim, struct nsh
     map_done(&build.pdus);
     map_done(&build.interfaces);
     map_done(&build.racks);
+    map_done(&build.feeds);
     map_done(&build.managed);
     return build.no_memory ? nsh_fail(err, NSH_NOMEM, "out of memory") : 0;
 }

@@ -13,7 +13,7 @@ struct writing {
     struct dcim *dcim;
     struct textbuf *out;
     struct conf *defaults; /* NULL: there are none. */
-    const struct dcim_host **written;
+    bool *written;         /* Of each host of the register. */
     bool first;
 };
 
@@ -22,6 +22,7 @@ struct writing {
 static void write_text(struct textbuf *out, const char *text)
 {
     textbuf_add_char(out, '"');
+    text = text == NULL ? "" : text; /* Memory ran out: the whole is thrown away. */
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
         if (*c == '"' || *c == '\\') {
             textbuf_addf(out, "\\%c", *c);
@@ -338,10 +339,10 @@ static void write_old(struct writing *writing, struct conf *group)
     } else if (host->left_out) {
         dcim_remark(writing->dcim, false, name, host->url, "stays as the inventory has it");
         write_kept(writing, group);
-        writing->written[host - writing->dcim->hosts] = host;
+        writing->written[host - writing->dcim->hosts] = true;
     } else {
         write_host(writing, group, host);
-        writing->written[host - writing->dcim->hosts] = host;
+        writing->written[host - writing->dcim->hosts] = true;
     }
 }
 
@@ -378,7 +379,7 @@ int dcim_write(struct dcim *dcim, const char *before, struct conf *root, struct 
                         "`hosts` must be the last setting of the file: what comes behind it would "
                         "be lost");
     }
-    if (hosts != NULL) {
+    if (hosts != NULL && before != NULL) {
         textbuf_add(out, (struct text){before, (uint32_t)place_offset(before, &hosts->at)});
     }
     textbuf_add_chars(out, "hosts: (\n");
@@ -387,7 +388,7 @@ int dcim_write(struct dcim *dcim, const char *before, struct conf *root, struct 
         write_old(&writing, group);
     }
     for (size_t i = 0; i < dcim->hosts_count; i++) {
-        if (writing.written[i] == NULL && !dcim->hosts[i].left_out) {
+        if (!writing.written[i] && !dcim->hosts[i].left_out) {
             write_host(&writing, NULL, &dcim->hosts[i]);
         }
     }

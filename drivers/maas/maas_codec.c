@@ -70,7 +70,7 @@ char *maas_authorization(struct nsh_pool *pool, const struct maas_key *key, int6
 const char *maas_state_word(enum maas_state state)
 {
     static const char *const words[MAAS_STATES_COUNT] = {
-#define MAAS_STATE(NAME, word) [MAAS_##NAME] = word,
+#define MAAS_STATE(NAME, word) [MAAS_##NAME] = (word),
         MAAS_STATES(MAAS_STATE)
 #undef MAAS_STATE
     };

@@ -13,9 +13,13 @@
 static inline int rig_lists(const char *json, struct arena *arena, struct netbox_lists *lists)
 {
     static const char *const names[NETBOX_LISTS_COUNT] = {
-        [NETBOX_DEVICES] = "devices",     [NETBOX_RACKS] = "racks",
-        [NETBOX_PORTS] = "ports",         [NETBOX_INTERFACES] = "interfaces",
-        [NETBOX_ADDRESSES] = "addresses", [NETBOX_PDUS] = "pdus",
+        [NETBOX_DEVICES] = "devices",
+        [NETBOX_RACKS] = "racks",
+        [NETBOX_FEEDS] = "feeds",
+        [NETBOX_PORTS] = "ports",
+        [NETBOX_INTERFACES] = "interfaces",
+        [NETBOX_ADDRESSES] = "addresses",
+        [NETBOX_PDUS] = "pdus",
     };
     struct nsh_value all = nsh_null();
     const char *next = "";

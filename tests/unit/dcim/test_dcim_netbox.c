@@ -299,6 +299,21 @@ static void nothing_is_guessed(void **state)
         {"{\"devices\":[" DEVICE(1, "h1", OOB) "],\"ports\":[{\"id\":1,\"device\":{\"id\":1},"
                                                "\"name\":\"PSU1\",\"connected_endpoints\":null}]}",
          false, "h1", "power port 'PSU1' leads nowhere", "10.9.0.1", NULL},
+        {"{\"devices\":[" DEVICE(
+             1, "h1", OOB) "]," PDU ",\"ports\":[{\"id\":1,\"device\":{\"id\":1},\"name\":\"PSU1\","
+                           "\"connected_endpoints_type\":\"dcim.poweroutlet\",\"connected_"
+                           "endpoints_reachable\":"
+                           "false,\"connected_endpoints\":[{\"name\":\"Outlet "
+                           "7\",\"device\":{\"id\":8,\"name\":"
+                           "\"pdu-a\"}}]}]}",
+         false, "h1", "power port 'PSU1': its cable is not connected", "10.9.0.1", NULL},
+        {"{\"devices\":[" DEVICE(
+             1, "h1",
+             OOB) "],\"feeds\":[{\"id\":3,\"name\":\"a\",\"status\":{\"value\":\"failed\"}}],"
+                  "\"ports\":[{"
+                  "\"id\":1,\"device\":{\"id\":1},\"name\":\"PSU1\",\"connected_endpoints_type\":"
+                  "\"dcim.powerfeed\",\"connected_endpoints\":[{\"id\":3,\"name\":\"a\"}]}]}",
+         false, "h1", "hangs on power feed a, which is failed", "10.9.0.1", NULL},
         {"{\"devices\":[" DEVICE(1, "h1", "") "]}", false, "h1", "no BMC address", NULL, NULL},
         {"{\"devices\":[" DEVICE(1, "h1", "") "]," MANAGED
                                               ",\"addresses\":[" IP(6, "10.9.0.7/24") "]}",
