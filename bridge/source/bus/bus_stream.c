@@ -159,7 +159,8 @@ static int tls_shake(struct bus_stream *stream, const char *host, int64_t until_
     X509_VERIFY_PARAM *param = SSL_get0_param(stream->ssl);
     if (X509_VERIFY_PARAM_set1_ip_asc(param, host) != 1) {
         SSL_set1_host(stream->ssl, host);
-        SSL_set_tlsext_host_name(stream->ssl, host);
+        SSL_ctrl(stream->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                 (void *)(uintptr_t)host); /* It copies. */
     }
     SSL_set_fd(stream->ssl, stream->fd);
     while ((result = SSL_connect(stream->ssl)) != 1) {
