@@ -325,7 +325,7 @@ static int map_close(struct json_reader *reader, size_t first, struct nsh_value 
 {
     size_t count = reader->count - first, used = 0;
     struct nsh_member *kept = nsh_pool_array(reader->pool, count, sizeof *kept);
-    if (kept == NULL || !doubles_mark(reader->pool, reader->stack + first, count)) {
+    if (kept == NULL || (count > 0 && !doubles_mark(reader->pool, reader->stack + first, count))) {
         return no_memory(reader);
     }
     for (size_t i = first; i < reader->count; i++) {

@@ -197,6 +197,7 @@ struct engine_counters {
         runs_cancelled;
     uint64_t actions_started, actions_ok, actions_failed, actions_unknown, pages;
     uint64_t alarms_active, runs_active, brakes_active, freezes_active, conditions_unknown;
+    uint64_t words_owed, words_lost; /* Did not arrive in time; never did. */
     uint64_t holds_active, breakers_open, breakers_opened, breaker_deferred;
 };
 /* Why interrupting actions are held: "source trap silent for 10m"; False, and nothing said: we see.

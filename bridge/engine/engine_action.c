@@ -431,7 +431,8 @@ static void result_keep(struct engine *engine, struct action *action,
     action->code = result->code;
     action->retry_after_ms = result->retry_after_ms;
     const char *text = scratch_printf(engine, "%.*s", PT(result->text));
-    action->text = text[0] != 0 ? run_keep(action->run, text) : action->text;
+    bool same = action->text != NULL && strcmp(action->text, text) == 0; /* Of a long outage. */
+    action->text = text[0] != 0 && !same ? run_keep(action->run, text) : action->text;
     if (result->trace.count > 0) {
         action->trace = run_keep(action->run, scratch_printf(engine, "%.*s", PT(result->trace)));
     }
@@ -470,9 +471,11 @@ static void came_well(struct engine *engine, struct action *action)
 /* Words that did not arrive, or may not have: said again, with the same token. */
 static bool words_again(struct engine *engine, struct action *action)
 {
-    bool hopeless = action->code == NSH_INVALID || action->code == NSH_UNSUPPORTED;
-    if (!verb_speaks(action->verb) || hopeless || action->attempt >= PAGE_ATTEMPTS_MAX ||
-        action->run->cancel != NULL) {
+    if (run_is_owed(action->run)) {
+        return owed_again(engine, action);
+    }
+    if (!verb_speaks(action->verb) || words_hopeless(action) ||
+        action->attempt >= PAGE_ATTEMPTS_MAX || action->run->cancel != NULL) {
         return false;
     }
     action_move(engine, action, ACTION_INTENDED);
@@ -509,6 +512,7 @@ static void came_undone(struct engine *engine, struct action *action)
     } else if (falls) {
         action_begin(engine, run, step, action->verb, false);
     } else {
+        owed_begin(engine, action);
         step_failed(engine, run, text);
     }
 }
@@ -526,6 +530,7 @@ static void came_unknown(struct engine *engine, struct action *action)
         struct run *run = action->run;
         action_ends(engine, action, ACTION_FAILED,
                     scratch_printf(engine, "%s; what it did is not known", text));
+        owed_begin(engine, action);
         step_failed(engine, run, scratch_printf(engine, "%s; what it did is not known", text));
         return;
     }

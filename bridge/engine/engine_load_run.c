@@ -95,6 +95,8 @@ static const struct policy *definition(struct engine *engine, const struct nsh_v
     const struct policy *policy = map_get(&engine->set->by_name, text_of(name));
     if (strcmp(name, builtin_brake_policy()->name) == 0) {
         policy = builtin_brake_policy();
+    } else if (strcmp(name, builtin_owed_policy()->name) == 0) {
+        policy = builtin_owed_policy();
     }
     uint64_t revision = strtoull(text_at(value, "policy_revision"), NULL, 16);
     return policy != NULL && policy->revision == revision ? policy : NULL;
@@ -127,6 +129,7 @@ static void run_flags(struct run *run, const struct nsh_value *value)
     run->effects = nsh_get_bool(value, "effects", false);
     run->interrupted = nsh_get_bool(value, "interrupted", false);
     run->told = nsh_get_bool(value, "told", false);
+    run->owes = nsh_get_bool(value, "owes", false);
     run->undoing = nsh_get_bool(value, "undoing", false);
     run->undone = nsh_get_bool(value, "undone", false);
     int after = run_state_of(text_at(value, "after"));
@@ -169,6 +172,7 @@ static void load_run(struct engine *engine, const struct nsh_value *value)
         .event = event_of(engine, nsh_get(value, "event")),
         .severity = severity < 0 ? SEVERITY_MAJOR : (enum severity)severity,
         .pulse = nsh_get_bool(value, "pulse", false),
+        .only = policy == builtin_owed_policy() ? builtin_owed_step() : NULL,
     };
     run_subject(engine, &order, value);
     struct run *run = run_new(engine, &order);
@@ -301,6 +305,8 @@ static void load_action(struct engine *engine, const struct nsh_value *value)
     if (verb == NULL && at != NULL && at->step->verb != NULL &&
         strcmp(at->step->verb->name, text_at(value, "verb")) == 0) {
         verb = at->step->verb; /* A verb of one driver. */
+    } else if (verb == NULL && run != NULL && run_is_owed(run)) {
+        verb = owed_verb(engine, text_at(value, "verb"));
     }
     struct run_step *step =
         run == NULL || run->action != NULL || verb == NULL ? NULL : step_of(run);
@@ -319,6 +325,9 @@ static void load_action(struct engine *engine, const struct nsh_value *value)
     action->intended_ms = nsh_get_int(value, "intended_ms", 0);
     action->sent_ms = nsh_get_int(value, "sent_ms", 0);
     action->completes = nsh_get_bool(value, "completes", false);
+    if (text_at(value, "said_as")[0] != 0) {
+        snprintf(action->call, sizeof action->call, "%s", text_at(value, "said_as"));
+    }
     action->timeout_ms = (uint32_t)nsh_get_int(value, "timeout_ms", 0);
     action->stamped = verb->effect >= NSH_INTERRUPTS;
     action_touch(engine, action);
@@ -341,7 +350,8 @@ static void run_resume(struct engine *engine, struct run *run)
     CLEANUP(textbuf_donep) struct textbuf text = {0};
     textbuf_add_chars(&text, "nightshift was down for ");
     textbuf_add_span(&text, down_ms);
-    bool late = down_ms > engine->guards->intent_max_age_ms && !calendar_is_away(run);
+    bool late =
+        down_ms > engine->guards->intent_max_age_ms && !calendar_is_away(run) && !run_is_owed(run);
     if (run->lost == NULL && !run->otherwise && !run->undoing && late) {
         if (!run->effects && run->action == NULL && run->children == 0 && run->parent == NULL) {
             run_end(engine, run, RUN_EXPIRED, text.at == NULL ? "" : text.at);

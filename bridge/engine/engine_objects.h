@@ -250,6 +250,7 @@ struct run {
     bool refused;              /* Began with a refusal: only `else`. */
     bool quiet; /* Its end needs no page: a brake's page or a person's freeze says it. */
     bool told;  /* A page, notice or ticket left. */
+    bool owes;  /* Words of it are said on by a run of their own. */
     bool default_page;
     bool advancing, dirty, ended, woken, orphan;
     /* Those of do, of else, the built-in page, what undoes those of do (the last first). */

@@ -117,6 +117,7 @@ struct engine {
     struct freeze *freezes;
     struct lease *leases;
     uint32_t leases_count;
+    uint32_t owed_count; /* Runs whose words are owed. */
     struct brake *brakes;
     struct host_state *recent_first, *recent_last;
     struct timer recent_timer, gone_timer, soon_timer;
@@ -362,6 +363,21 @@ void run_state_set(struct engine *engine, struct run *run, enum run_state state)
 void run_otherwise(struct engine *engine, struct run *run, const char *failure);
 const struct policy *builtin_brake_policy(void);
 const struct policy_step *builtin_page(void);
+
+/* ---- engine_owed.c: words that did not arrive in time ---- */
+
+const struct policy *builtin_owed_policy(void);
+const struct policy_step *builtin_owed_step(void);
+bool run_is_owed(const struct run *run);
+/* A setting or argument is wrong: saying it again does not help. */
+bool words_hopeless(const struct action *action);
+/* The step of these words fails now: a run of its own says them on. Words only; else nothing. */
+void owed_begin(struct engine *engine, const struct action *action);
+/* Words of such a run did not arrive: later, or never. The run may be over. Always true. */
+bool owed_again(struct engine *engine, struct action *action);
+/* A verb of one driver, by a step that says it; NULL: none does. */
+const struct verb *owed_verb(const struct engine *engine, const char *name);
+
 const char *run_keep(struct run *run, const char *text); /* A copy in the run's arena. */
 bool run_is_over(const struct run *run);
 

@@ -276,6 +276,7 @@ static bool write_run(struct engine *engine, struct run *run)
         json_bool(json, "effects", run->effects);
         json_bool(json, "interrupted", run->interrupted);
         json_bool(json, "told", run->told);
+        json_bool(json, "owes", run->owes);
         json_int(json, "activity_ms", run->activity_ms);
         json_chars(json, "severity", severity_word(run->severity));
         matched_write_run(json, run);
@@ -329,6 +330,9 @@ static bool write_action(struct engine *engine, struct action *action)
     json_chars(json, "trace", action->trace);
     json_chars(json, "step", action->step->step->name);
     json_bool(json, "completes", action->completes);
+    if (run_is_owed(run)) {
+        json_chars(json, "said_as", action->call); /* The token: that of the action before. */
+    }
     json_int(json, "timeout_ms", action->timeout_ms);
     json_value(json, "args", &action->args);
     bool written = body_end(engine, &(struct envelope){.kind = RECORD_ACTION,

@@ -215,6 +215,7 @@ static void run_link(struct engine *engine, struct run *run)
         engine->nomem = true;
     }
     engine->counters.runs_active++;
+    engine->owed_count += run_is_owed(run);
     set_use(engine, run->set, 1);
 }
 
@@ -333,6 +334,7 @@ static void run_unlink(struct engine *engine, struct run *run)
     }
     map_remove(&engine->runs, text_of(run->id));
     engine->counters.runs_active--;
+    engine->owed_count -= run_is_owed(run);
     set_use(engine, run->set, -1);
 }
 

@@ -53,6 +53,7 @@ struct rig_due {
     char action[40];
     int code;
     bool effect_possible;
+    int64_t retry_after_ms;
     char text[64];
     char power[8];
     bool clear; /* Not a result: the host's alarm ends. */
@@ -87,6 +88,10 @@ struct rig {
     struct textbuf trace, all; /* all: every record, for comparing two engines. */
     struct textbuf page;       /* The last page's arguments. */
     uint32_t pages, calls, cancels;
+    uint32_t words;      /* Said, heard or not. */
+    char word_token[40]; /* Of the last. */
+    int pager_code;      /* How it is down; NSH_OK: unreachable. */
+    int64_t pager_after_ms;
     bool pager_down, no_memory_allowed;
     bool starved; /* Some step found no memory. */
     char reply[8192];
@@ -334,7 +339,11 @@ RIG void rig_call(struct rig *rig, const struct engine_call *call)
         snprintf(due->action, sizeof due->action, "%.*s", (int)call->action.count, call->action.at);
         if (call->binding == BINDING_NONE) {
             due->at = rig->now + S / 10;
-            due->code = rig->pager_down ? NSH_UNREACHABLE : NSH_OK;
+            int down = rig->pager_code == NSH_OK ? NSH_UNREACHABLE : rig->pager_code;
+            due->code = rig->pager_down ? down : NSH_OK;
+            due->retry_after_ms = rig->pager_down ? rig->pager_after_ms : 0;
+            rig->words++;
+            snprintf(rig->word_token, sizeof rig->word_token, "%s", due->action);
             if (!rig->pager_down) {
                 rig->pages += strcmp(verb, "page") == 0;
                 textbuf_clear(&rig->page);
@@ -495,6 +504,7 @@ RIG void rig_due_do(struct rig *rig, size_t index)
         .result = {.action = text_of(due.action),
                    .code = due.code,
                    .effect_possible = due.effect_possible,
+                   .retry_after_ms = (uint32_t)due.retry_after_ms,
                    .text = text_of(due.text),
                    .trace = TEXT("> POST Reset"),
                    .result = due.power[0] == 0 ? nsh_null() : nsh_map(members, 1)}};
