@@ -129,7 +129,8 @@ struct lab_options {
     const char *base, *trap_to, *trap_version, *community;
     const char *v3_user, *v3_auth, *v3_auth_password, *v3_priv_password, *v3_engine;
     const char *state, *control, *ledger, *script, *write_inventory, *user, *password;
-    int64_t racks, hosts, systems, redfish_share, https_port, ipmi_port, sessions_max, retry_after;
+    int64_t racks, hosts, systems, redfish_share, https_port, ipmi_port, sessions_max, retry_after,
+        lockout;
     int64_t kube_port, kube_minor, kube_grace_ms, kube_bookmark_ms;
     int64_t maas_port, maas_limit_ms, netbox_port, netbox_page;
     int64_t latency_ms, off_ms, on_ms, cycle_ms, boot_ms, soft_ms, bmc_boot_ms;
@@ -402,6 +403,7 @@ lab_redfish_tokens(struct lab_bmc *bmc); /* Made on first use; NULL: no memory. 
 enum lab_role lab_redfish_authenticate(const struct lab_request *request);
 lab_redfish_fn lab_redfish_session_service, lab_redfish_sessions, lab_redfish_session;
 lab_redfish_fn lab_redfish_login, lab_redfish_logout;
+lab_redfish_fn lab_redfish_account_service, lab_redfish_accounts, lab_redfish_account;
 void lab_redfish_forget(struct lab_bmc *bmc); /* All sessions. */
 
 /* ---- lab_control.c, lab_script.c, lab_ctl.c --------------------------------------------- */

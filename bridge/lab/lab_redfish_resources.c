@@ -52,6 +52,7 @@ void lab_redfish_root(struct lab_redfish *redfish)
                  "\"Chassis\":{\"@odata.id\":\"" V1 "/Chassis\"},"
                  "\"Managers\":{\"@odata.id\":\"" V1 "/Managers\"},"
                  "\"Tasks\":{\"@odata.id\":\"" V1 "/TaskService\"},"
+                 "\"AccountService\":{\"@odata.id\":\"" V1 "/AccountService\"},"
                  "\"SessionService\":{\"@odata.id\":\"" V1 "/SessionService\"},"
                  "\"Links\":{\"Sessions\":{\"@odata.id\":\"" V1 "/SessionService/Sessions\"}}}",
                  uuid);

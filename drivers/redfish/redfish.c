@@ -111,6 +111,11 @@ static const struct nsh_verb verbs[] = {
      .args_count = sizeof log_args / sizeof log_args[0],
      .timeout_ms_default = 120000,
      .help = "Read the newest records of the event log, the newest first."},
+    {.name = "redfish.doctor",
+     .effect = NSH_READS,
+     .flags = NSH_IDEMPOTENT,
+     .timeout_ms_default = 60000,
+     .help = "For `driver doctor`: the machine, its actions, the account's role and state."},
 };
 
 /* ---- devices ---------------------------------------------------------------------------- */

@@ -10,13 +10,14 @@
  *   redfish_walk.c       the states a call walks through, and its ending
  *   redfish_find.c       which system it is, and reading it
  *   redfish_power.c      deciding, acting once, tasks, proving
- *   redfish_identify.c, redfish_log.c
+ *   redfish_identify.c, redfish_log.c, redfish_doctor.c
  *
  * Order: service root, login, systems, system (a first power.status: systems, system); kept are the
  * token and the system's path, so that later calls begin with one GET of the system. A request with
  * an effect is sent once; again only when the peer said that it did nothing (401, 412).
  */
 
+#include "abi/doctor.h"
 #include "redfish_codec.h"
 
 #define REDFISH_ETAG_BYTES_MAX 128
@@ -91,32 +92,36 @@ void redfish_device_free(struct nsh_device *device);
 /* ---- calls (redfish_walk.c) ---- */
 
 enum walk {
-    WALK_LIST,    /* Reads the collection of systems, */
-    WALK_MEMBER,  /* one of several to see whether it is ours, */
-    WALK_READ,    /* the system. */
-    WALK_SETTLE,  /* The power is in transition: wait. */
-    WALK_INFO,    /* Reads the reset types. */
-    WALK_ACT,     /* Posts the reset, */
-    WALK_TASK,    /* waits for its task, */
-    WALK_PROVE,   /* reads until it is proven. */
-    WALK_REST,    /* Off, until it is switched on again. */
-    WALK_LED,     /* Reads what has the LED, */
-    WALK_LIGHT,   /* patches it, */
-    WALK_LIT,     /* reads until it is so. */
-    WALK_MANAGER, /* Reads the manager, when the system has no logs, */
-    WALK_LOGS,    /* the log services, */
-    WALK_LOG,     /* the one chosen, */
-    WALK_ENTRIES, /* its entries, page by page, */
-    WALK_ENTRY,   /* or one by one. */
+    WALK_LIST,            /* Reads the collection of systems, */
+    WALK_MEMBER,          /* one of several to see whether it is ours, */
+    WALK_READ,            /* the system. */
+    WALK_SETTLE,          /* The power is in transition: wait. */
+    WALK_INFO,            /* Reads the reset types. */
+    WALK_ACT,             /* Posts the reset, */
+    WALK_TASK,            /* waits for its task, */
+    WALK_PROVE,           /* reads until it is proven. */
+    WALK_REST,            /* Off, until it is switched on again. */
+    WALK_LED,             /* Reads what has the LED, */
+    WALK_LIGHT,           /* patches it, */
+    WALK_LIT,             /* reads until it is so. */
+    WALK_MANAGER,         /* Reads the manager, when the system has no logs, */
+    WALK_LOGS,            /* the log services, */
+    WALK_LOG,             /* the one chosen, */
+    WALK_ENTRIES,         /* its entries, page by page, */
+    WALK_ENTRY,           /* or one by one. */
+    WALK_ACCOUNT_SERVICE, /* Reads who has accounts, */
+    WALK_ACCOUNT_LIST,    /* their list, */
+    WALK_ACCOUNT,         /* each, until it is ours. */
     WALK_ENDED,
     WALKS_COUNT,
 };
 
-enum redfish_what { WHAT_STATUS, WHAT_POWER, WHAT_IDENTIFY, WHAT_LOG };
+enum redfish_what { WHAT_STATUS, WHAT_POWER, WHAT_IDENTIFY, WHAT_LOG, WHAT_DOCTOR };
 enum redfish_aim { AIM_ON, AIM_OFF, AIM_RESTART, AIM_CYCLE };
 
 struct redfish_plan;
 struct redfish_log;
+struct redfish_doctor;
 
 struct redfish_call {
     struct nsh_device *device;
@@ -149,6 +154,7 @@ struct redfish_call {
     uint8_t led_tries;
     /* Log */
     struct redfish_log *log;
+    struct redfish_doctor *doctor;
 };
 
 /* Go on in a state now, or after a pause, or by asking for a path (copied). An arrow that is not in
@@ -161,6 +167,7 @@ void walk_request(struct redfish_call *call, const char *method, const char *pat
 
 /* Endings: the call is gone after each. */
 void walk_done(struct redfish_call *call, const struct nsh_value *result);
+void walk_done_checks(struct redfish_call *call, const struct nsh_checks *checks);
 void walk_fail(struct redfish_call *call, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void walk_fail_result(struct redfish_call *call, const struct redfish_result *result);
@@ -213,5 +220,12 @@ void log_entries_answered(struct redfish_call *call, const struct redfish_result
 void log_entry(struct redfish_call *call);
 void log_entry_answered(struct redfish_call *call, const struct redfish_result *result);
 void log_free(struct redfish_log *log);
+
+void doctor_begin(struct redfish_call *call, const struct redfish_system *system);
+void doctor_service_answered(struct redfish_call *call, const struct redfish_result *result);
+void doctor_list_answered(struct redfish_call *call, const struct redfish_result *result);
+void doctor_account(struct redfish_call *call);
+void doctor_account_answered(struct redfish_call *call, const struct redfish_result *result);
+void doctor_free(struct redfish_doctor *doctor);
 
 #endif

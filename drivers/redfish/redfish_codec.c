@@ -104,6 +104,34 @@ const char *redfish_session_service_read(struct json_object *doc)
     return link_at(doc, "Sessions");
 }
 
+const char *redfish_account_service_read(struct json_object *doc, int64_t *ret_lockout)
+{
+    struct json_object *lockout = member_of(doc, "AccountLockoutThreshold");
+    if (lockout != NULL && json_object_is_type(lockout, json_type_int)) {
+        *ret_lockout = json_object_get_int64(lockout);
+    }
+    return link_at(doc, "Accounts");
+}
+
+static bool bool_at(struct json_object *object, const char *name, bool fallback)
+{
+    struct json_object *member = member_of(object, name);
+    return member != NULL && json_object_is_type(member, json_type_boolean)
+               ? json_object_get_boolean(member)
+               : fallback;
+}
+
+void redfish_account_read(struct json_object *doc, struct redfish_account *ret_account)
+{
+    *ret_account = (struct redfish_account){
+        .user = text_at(doc, "UserName"),
+        .role = text_at(doc, "RoleId"),
+        .locked = bool_at(doc, "Locked", false),
+        .disabled = !bool_at(doc, "Enabled", true),
+        .change_password = bool_at(doc, "PasswordChangeRequired", false),
+    };
+}
+
 int redfish_collection_read(struct json_object *doc, struct redfish_collection *ret_collection,
                             struct nsh_error *err)
 {

@@ -40,6 +40,17 @@ void redfish_root_read(struct json_object *doc, struct redfish_root *ret_root);
 /* The path of the sessions in a SessionService, or NULL. */
 const char *redfish_session_service_read(struct json_object *doc);
 
+/* The path of the accounts in an AccountService, or NULL; after how many failures they are locked
+ * (0: never), untouched when it does not tell. */
+const char *redfish_account_service_read(struct json_object *doc, int64_t *ret_lockout);
+
+struct redfish_account {
+    const char *user, *role; /* NULL: not told. */
+    bool locked, disabled, change_password;
+};
+
+void redfish_account_read(struct json_object *doc, struct redfish_account *ret_account);
+
 struct redfish_collection {
     size_t count;     /* Members there are. */
     const char *next; /* The next page, or NULL. */

@@ -237,6 +237,9 @@ static void read_go_on(struct redfish_call *call, const struct redfish_system *s
     case WHAT_LOG:
         log_begin(call, system);
         break;
+    case WHAT_DOCTOR:
+        doctor_begin(call, system);
+        break;
     }
 }
 

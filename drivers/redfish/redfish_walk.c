@@ -32,7 +32,7 @@ static const struct {
     [WALK_MEMBER] = {"member", TO(WALK_MEMBER) | TO(WALK_READ), find_member, find_member_answered},
     [WALK_READ] = {"read",
                    TO(WALK_LIST) | TO(WALK_LED) | TO(WALK_LIGHT) | TO(WALK_MANAGER) |
-                       TO(WALK_LOGS) | ACTING,
+                       TO(WALK_LOGS) | TO(WALK_ACCOUNT_SERVICE) | ACTING,
                    find_read, find_read_answered},
     [WALK_SETTLE] = {"settle", TO(WALK_LIST) | ACTING, find_read, find_read_answered},
     [WALK_INFO] = {"info", TO(WALK_ACT), NULL, power_info_answered},
@@ -49,6 +49,10 @@ static const struct {
     [WALK_LOG] = {"log", TO(WALK_ENTRIES), NULL, log_service_answered},
     [WALK_ENTRIES] = {"entries", TO(WALK_ENTRIES) | TO(WALK_ENTRY), NULL, log_entries_answered},
     [WALK_ENTRY] = {"entry", TO(WALK_ENTRY), log_entry, log_entry_answered},
+    [WALK_ACCOUNT_SERVICE] = {"account service", TO(WALK_ACCOUNT_LIST), NULL,
+                              doctor_service_answered},
+    [WALK_ACCOUNT_LIST] = {"account list", TO(WALK_ACCOUNT), NULL, doctor_list_answered},
+    [WALK_ACCOUNT] = {"account", TO(WALK_ACCOUNT), doctor_account, doctor_account_answered},
     [WALK_ENDED] = {"ended", 0, NULL, NULL},
 };
 
@@ -74,22 +78,36 @@ static void call_free(struct redfish_call *call)
 {
     find_free(call);
     log_free(call->log);
+    doctor_free(call->doctor);
     free(call->task);
     free(call->led_path);
     free(call);
 }
 
-static void call_end(struct redfish_call *call, const struct nsh_outcome *outcome)
+/* It has no op any more; who completes it frees it then: the result may borrow from it. */
+static struct nsh_op *call_leave(struct redfish_call *call)
 {
     struct nsh_services *services = call->device->services;
-    struct nsh_op *op = call->op;
 
     if (call->timer != NULL) {
         services->timer_cancel(services, call->timer);
     }
-    op->driver_data = NULL;
+    call->op->driver_data = NULL;
     call->state = WALK_ENDED;
-    services->complete(services, op, outcome); /* The result may borrow from the call. */
+    return call->op;
+}
+
+static void call_end(struct redfish_call *call, const struct nsh_outcome *outcome)
+{
+    struct nsh_services *services = call->device->services;
+    services->complete(services, call_leave(call), outcome);
+    call_free(call);
+}
+
+void walk_done_checks(struct redfish_call *call, const struct nsh_checks *checks)
+{
+    struct nsh_services *services = call->device->services;
+    nsh_checks_complete(services, call_leave(call), checks);
     call_free(call);
 }
 
@@ -204,10 +222,11 @@ int redfish_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error
     }
     call->device = device;
     call->op = op;
-    call->what = power_plan(call)                          ? WHAT_POWER
-                 : strcmp(op->verb->name, "identify") == 0 ? WHAT_IDENTIFY
-                 : strcmp(op->verb->name, "log.read") == 0 ? WHAT_LOG
-                                                           : WHAT_STATUS;
+    call->what = power_plan(call)                                ? WHAT_POWER
+                 : strcmp(op->verb->name, "identify") == 0       ? WHAT_IDENTIFY
+                 : strcmp(op->verb->name, "log.read") == 0       ? WHAT_LOG
+                 : strcmp(op->verb->name, "redfish.doctor") == 0 ? WHAT_DOCTOR
+                                                                 : WHAT_STATUS;
     call->deadline_ms =
         device->services->now_ms(device->services) + timeout_ms - DEADLINE_MARGIN_MS;
     op->driver_data = call;

@@ -95,6 +95,15 @@ call r1h01 log.read count=2
 told "log: the newest first" '.result.entries | length as $n | "\($n) \(.[0].severity) \(.[1].severity) \(.[1].sensor)"' "2 OK Critical memory"
 
 # ---- who, and which machine -----------------------------------------------------------------------------------------
+# The doctor looks with the account it was given, and changes nothing.
+doctored() { # WHAT ACCOUNT STATE-OF-permissions WORDS
+    call r1h01 redfish.doctor set.user="$2"
+    told "$1" '[.result.checks[] | select(.check == "permissions" or .check == "identity" or .check == "actions") | .state] | join(" ")' "ok ok $3"
+    has "$1: words" "$(jq -r '.result.checks[] | select(.check == "permissions") | .text' <<<"$out")" "$4"
+}
+doctored "doctor: an administrator" admin ok 'Operator would be enough'
+doctored "doctor: an operator" operator ok 'role is Operator'
+doctored "doctor: one that only reads" monitor failed 'every action would be refused'
 call r1h02 power.off set.password=wrong
 outcome "wrong password" auth false "401"
 call r1h02 power.off set.password=wrong
