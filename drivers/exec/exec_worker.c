@@ -419,7 +419,8 @@ void exec_worker_cancel(struct exec_call *call)
 
 void exec_workers_end(struct nsh_device *device)
 {
-    while (device->workers != NULL) {
-        worker_kill(device->workers);
+    for (struct worker *worker = device->workers, *next; worker != NULL; worker = next) {
+        next = worker->next;
+        worker_kill(worker);
     }
 }
