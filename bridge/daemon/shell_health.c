@@ -110,11 +110,12 @@ static void look_at_syslog(struct shell *shell, char *reason, size_t reason_byte
     int64_t now_ms = shell_now(shell);
     int64_t silence_ms = shell->generation->config->syslog_silence_ms;
     syslog_listen_figures(shell->syslog, &figures);
+    shell_syslog_book(shell, &figures);
     if (figures.received - figures.malformed != shell->syslog_heard) {
         shell->syslog_heard = figures.received - figures.malformed;
         shell->syslog_heard_ms = now_ms;
     }
-    if (silence_ms > 0 && now_ms - shell->syslog_heard_ms > silence_ms) {
+    if (reason[0] == '\0' && silence_ms > 0 && now_ms - shell->syslog_heard_ms > silence_ms) {
         say_silent("syslog", silence_ms, reason, reason_bytes);
     }
 }
@@ -126,7 +127,7 @@ static void look_around(struct shell *shell, char *reason, size_t reason_bytes)
     if (shell->traps != NULL) {
         look_at_traps(shell, reason, reason_bytes);
     }
-    if (shell->syslog != NULL && reason[0] == '\0') {
+    if (shell->syslog != NULL) {
         look_at_syslog(shell, reason, reason_bytes);
     }
 }

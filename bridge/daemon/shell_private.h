@@ -98,8 +98,9 @@ struct shell {
     struct intake *intake;
     struct trap_listen *traps;
     struct syslog_listen *syslog;
-    struct scrape *scrape;       /* NULL: no exporter is scraped. */
-    struct shell_series *series; /* What signals watch: shell_series.h. */
+    struct syslog_figures syslog_booked; /* What the book of sources has of it. */
+    struct scrape *scrape;               /* NULL: no exporter is scraped. */
+    struct shell_series *series;         /* What signals watch: shell_series.h. */
     struct sources *sources;
     bool sources_started;
     struct arena scratch; /* Of one step's calls. */
@@ -286,5 +287,8 @@ void shell_health_store(struct shell *shell, const struct store_done *done);
 void shell_health_second(struct shell *shell);
 void shell_health_ready(struct shell *shell);
 void shell_health_step(struct shell *shell);
+
+/* shell_syslog.c */
+void shell_syslog_book(struct shell *shell, const struct syslog_figures *now);
 
 #endif

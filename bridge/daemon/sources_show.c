@@ -33,7 +33,7 @@ static void add_row(const struct sources *sources, const struct source_figures *
                     int64_t now_ms, struct textbuf *out)
 {
     const struct source_entry *entry = entry_of(sources, figures->name);
-    bool built_in = strcmp(figures->type, "api") == 0;
+    bool built_in = strcmp(figures->type, "api") == 0 || strcmp(figures->type, "syslog") == 0;
     textbuf_add_chars(out, "{\"name\":");
     textbuf_add_json(out, text_of(figures->name));
     textbuf_addf(out, ",\"type\":\"%s\",\"state\":\"%s\"", figures->type,

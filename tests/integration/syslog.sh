@@ -135,6 +135,10 @@ is "neither is an event" "$(events | wc -l)" "$before"
 send 127.0.0.2 "<1>Mar  1 10:00:00 h2 raidd: the array is on fire"
 await 10 bash -c "'$bin/nightshift' event list -o jsonl | grep -q syslog.unmatched" && ok "a severe line that no pattern knows is an event" || fail "no event of a severe unknown line"
 
+figure() { ns source list -o json | jq -r --arg f "$1" '.items[] | select(.name == "syslog") | .[$f]'; }
+listed() { [ "$(figure malformed)" = 1 ] && [ "$(figure received)" = "$(($(metric received_total) + $(metric denied_total)))" ]; }
+await 10 listed && ok "it is listed among the sources" || fail "source list: $(ns source list)"
+
 # ---- reload: patterns of one's own come first; a mistake keeps the old ones
 cat >"$dir/syslog/00-site.patterns" <<'EOT'
 patterns = ( { name = "site.fire"; type = "site.fire"; severity = "fatal"; state = "raise"; match = "([a-z]+) is on fire"; resource = "${1}";
