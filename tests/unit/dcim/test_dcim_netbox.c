@@ -355,6 +355,15 @@ static void nothing_is_guessed(void **state)
             fail_msg("row %zu (%s): bmc %s, outlets %s", i, rows[i].text, bmc == NULL ? "-" : bmc,
                      outlets == NULL ? "-" : outlets);
         }
+        bool both = strstr(rows[i].text, "neither is taken") != NULL;
+        for (size_t h = 0; both && h < rig.dcim.hosts_count; h++) { /* Nor the other one's. */
+            const struct dcim_host *one = &rig.dcim.hosts[h];
+            bool serial = strstr(rows[i].text, "serial") != NULL;
+            bool has = serial ? one->fields[DCIM_SERIAL].count > 0 : one->bmc != NULL;
+            if (has && !one->left_out) {
+                fail_msg("row %zu (%s): %s has it", i, rows[i].text, one->name);
+            }
+        }
         rig_close(&rig);
     }
 }

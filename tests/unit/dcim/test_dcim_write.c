@@ -203,13 +203,35 @@ static void drift(void **state)
     rig_close(&rig);
 }
 
+/* A feed that only the inventory knows: a budget would count it. An address of ours is no drift. */
+static void more_than_known(void **state)
+{
+    static const char text[] =
+        "hosts: ( { name = \"h1\"; serial = \"S1\"; site = \"dc1\"; rack = \"r1\"; feed = [\"a\", "
+        "\"b\"]; pdu = \"p1\"; role = \"web\"; addresses = [\"10.0.0.1\", \"10.0.0.2\"]; bmc = { "
+        "driver "
+        "= \"redfish\"; address = \"10.9.0.1\"; }; }, { name = \"h2\"; site = \"dc1\"; maintenance "
+        "= "
+        "true; bmc = { driver = \"redfish\"; address = \"https://10.9.0.2\"; }; } );\n";
+    struct rig rig;
+    struct dcim_difference differences[8];
+
+    (void)state;
+    rig_open(&rig);
+    struct conf *root = conf_read_text("inventory", text, &rig.arena, &rig.diags);
+    struct inventory *inventory = fleet_load_conf(root, &rig.diags);
+    assert_non_null(inventory);
+    assert_int_equal(dcim_drift(&rig.dcim, inventory, &rig.arena, differences, 8), 1);
+    assert_true(differs(differences, 1, "h1 feed: a, b -> a"));
+    inventory_free(inventory);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(merged),
-        cmocka_unit_test(hosts_come_last),
-        cmocka_unit_test(quoted),
-        cmocka_unit_test(drift),
+        cmocka_unit_test(merged), cmocka_unit_test(hosts_come_last), cmocka_unit_test(quoted),
+        cmocka_unit_test(drift),  cmocka_unit_test(more_than_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
