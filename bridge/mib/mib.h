@@ -23,7 +23,7 @@
 #define MIB_FILES_MAX 256
 #define MIB_TRAPS_MAX 65536
 #define MIB_VARIABLES_MAX 1024 /* Of one notification. */
-#define MIB_LABELS_MAX 256   /* Of one variable. */
+#define MIB_LABELS_MAX 256     /* Of one variable. */
 
 struct mib_label {
     int64_t value;

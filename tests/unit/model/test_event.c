@@ -230,7 +230,8 @@ static void test_json_round_trip(void **state)
         "{\"specversion\":\"1.0\",\"seq\":7,\"id\":\"id-1\",\"source\":\"trap/127.0.1.7\","
         "\"type\":\"power.supply.failed\",\"time\":\"2026-03-02T10:00:00.123Z\","
         "\"received_ms\":-5,\"severity\":\"critical\",\"state\":\"raise\",\"unmatched\":true,"
-        "\"host\":\"r12-h3\",\"identity\":\"addr=127.0.1.7\",\"resource\":\"psu/1\",\"message\":\"PSU 1 \\\"failed\\\"\","
+        "\"host\":\"r12-h3\",\"identity\":\"addr=127.0.1.7\",\"resource\":\"psu/"
+        "1\",\"message\":\"PSU 1 \\\"failed\\\"\","
         "\"data\":{\"volts\":11.5,\"slot\":1}}");
     assert_int_equal(json_parse(json.at, json.count, &arena, &value, &err), 0);
     assert_int_equal(event_from_kept(&value, &arena, &back, &err), 0);
