@@ -4,6 +4,7 @@
 #include "routes_private.h"
 
 #include "source/cloudevents/cloudevents.h"
+#include "sources.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 #define EVENTS_REPLY_BYTES 96
 
 struct events_post {
+    struct source_delivery delivery;
     struct api_exchange *exchange;
-    uint32_t count;
 };
 
 /* On the loop thread, after the commit. */
@@ -30,7 +31,7 @@ static void events_durable(void *arg, bool durable, uint32_t duplicates)
     }
     char body[EVENTS_REPLY_BYTES];
     int count = snprintf(body, sizeof body, "{\"accepted\":%u,\"duplicates\":%u}\n",
-                         post->count - duplicates, duplicates);
+                         post->delivery.events - duplicates, duplicates);
     api_reply(post->exchange, 202, "application/json", body, (size_t)count);
 }
 
@@ -49,6 +50,9 @@ static void events_header(void *arg, const char *name, const char *value)
 
 static void events_refuse(const struct api_request *request, const struct nsh_error *err)
 {
+    struct source_row *row = sources_events_row(shell_sources(request->arg));
+    source_count(row, err->code == NSH_NOMEM ? SOURCE_COUNT_full : SOURCE_COUNT_malformed, 1);
+    source_complain(row, intake_now_ms(shell_intake(request->arg)), err->text);
     if (err->code == NSH_UNSUPPORTED) {
         api_refuse(request->exchange, 415, err->text, NULL);
     } else {
@@ -71,6 +75,8 @@ void routes_events_post(const struct api_request *request)
         .headers_count = headers.count,
     };
     int64_t now_ms = intake_now_ms(intake);
+    struct source_row *row = sources_events_row(shell_sources(request->arg));
+    source_count(row, SOURCE_COUNT_received, 1);
     if (cloudevents_decode(&message, now_ms, request->arena, &events, &err) < 0) {
         events_refuse(request, &err);
         return;
@@ -78,21 +84,19 @@ void routes_events_post(const struct api_request *request)
     struct events_post *post = arena_alloc(request->arena, sizeof *post);
     if (post == NULL || events.events_count == 0) {
         static const char nothing[] = "{\"accepted\":0,\"duplicates\":0}\n";
+        source_count(row, post == NULL ? SOURCE_COUNT_full : SOURCE_COUNT_accepted, 1);
         api_reply(request->exchange, post == NULL ? 503 : 200, "application/json", nothing,
                   sizeof nothing - 1);
         return;
     }
-    *post = (struct events_post){request->exchange, events.events_count};
-    const struct intake_batch batch = {
-        .bytes = events.bytes,
-        .bytes_count = events.bytes_count,
-        .events_count = events.events_count,
-        .received_ms = now_ms,
-        .done = events_durable,
-        .arg = post,
-    };
+    *post = (struct events_post){.exchange = request->exchange};
+    post->delivery = (struct source_delivery){.row = row,
+                                              .events = events.events_count,
+                                              .received_ms = now_ms,
+                                              .done = events_durable,
+                                              .arg = post};
     api_suspend(request->exchange);
-    if (intake_push(intake, &batch, &err) < 0) {
+    if (source_push_packed(intake, events.bytes, events.bytes_count, &post->delivery, &err) < 0) {
         api_problem(post->exchange, &err, "none of the request's events was taken");
     }
 }

@@ -37,6 +37,7 @@ int sources_new(const struct sources_options *options, struct sources **ret_sour
         sources_free(sources);
         return result;
     }
+    sources->events_row = source_book_row(sources->book, "events", "api");
     *ret_sources = sources;
     return 0;
 }
@@ -44,6 +45,11 @@ int sources_new(const struct sources_options *options, struct sources **ret_sour
 struct source_book *sources_book(struct sources *sources)
 {
     return sources->book;
+}
+
+struct source_row *sources_events_row(struct sources *sources)
+{
+    return sources->events_row;
 }
 
 /* ---- entries ------------------------------------------------------------------------------- */

@@ -52,6 +52,8 @@ void sources_stop(struct sources *sources, void (*done)(void *arg), void *arg);
 void sources_free(struct sources *sources); /* After that. */
 
 struct source_book *sources_book(struct sources *sources); /* Any thread. */
+/* The row of what comes by POST /v1/events; NULL: none. Any thread. */
+struct source_row *sources_events_row(struct sources *sources);
 /* The source of that name, until sources_give(). Any thread. False: there is none. */
 bool sources_take(struct sources *sources, const char *name, struct source_use *ret_use);
 void sources_give(struct sources *sources, const struct source_use *use);

@@ -29,6 +29,7 @@ struct source_entry {
 struct sources {
     struct sources_options options;
     struct source_book *book;
+    struct source_row *events_row;
     pthread_mutex_t lock;
     struct source_entry *entries, *ended;
     unsigned closing;
