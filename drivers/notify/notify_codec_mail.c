@@ -177,7 +177,7 @@ static void add_ids(struct mail *mail, const struct notify_notice *notice, const
 {
     const char *domain = strchr(from, '@');
     char token[64] = "", id[ADDRESS_BYTES_MAX + NOTIFY_KEY_BYTES_MAX + 80];
-    for (size_t i = 0; notice->token[i] != '\0' && i < sizeof token - 1; i++) {
+    for (size_t i = 0; i < sizeof token - 1 && notice->token[i] != '\0'; i++) {
         char c = notice->token[i];
         bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         token[i] = good || c == '-' ? c : '_';

@@ -45,7 +45,7 @@ static const struct source_type *type_of(struct configs_reader *reader, struct c
     if (word == NULL) {
         return NULL; /* Told. */
     }
-    for (size_t i = 0; reader->types[i] != NULL && i < KNOWN_MAX; i++) {
+    for (size_t i = 0; i < KNOWN_MAX && reader->types[i] != NULL; i++) {
         names[i] = reader->types[i]->name;
         if (strcmp(word, names[i]) == 0) {
             return reader->types[i];

@@ -53,8 +53,9 @@ static void nothing_gets_in(void **state)
         "x\n\nbody",
         "x\r\n.\r\nMAIL FROM:<evil@example.net>",
         "=?UTF-8?Q?x?=",
-        "\xc3\xa4\xc3\xb6\xc3\xbc \xf0\x9f\x94\xa5 a subject that is long, with characters of many "
-        "bytes \xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5",
+        ("\xc3\xa4\xc3\xb6\xc3\xbc \xf0\x9f\x94\xa5 a subject that is long, with characters of "
+         "many "
+         "bytes \xf0\x9f\x94\xa5\xf0\x9f\x94\xa5\xf0\x9f\x94\xa5"),
         ".",
         "\xff\xfe broken UTF-8 \xc3",
     };
