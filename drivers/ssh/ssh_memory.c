@@ -66,8 +66,12 @@ void *ssh_memory_resize(struct ssh_memory *memory, void *at, size_t bytes)
 
 void ssh_memory_clear(struct ssh_memory *memory)
 {
-    while (memory->first != NULL) {
-        ssh_memory_give(memory, memory->first + 1);
-    }
+    struct ssh_piece *piece = memory->first;
     *memory = (struct ssh_memory){0};
+    while (piece != NULL) {
+        struct ssh_piece *next = piece->next;
+        explicit_bzero(piece + 1, piece->bytes);
+        free(piece);
+        piece = next;
+    }
 }

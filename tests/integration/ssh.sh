@@ -19,6 +19,7 @@ ssh-keygen -q -s "$dir/ca" -I cert -n "$user" "$dir/login_cert.pub" 2>/dev/null
 install -m 600 /dev/stdin "$dir/passphrase" <<<opensesame
 cat "$dir"/login_{ed25519,ecdsa,locked}.pub >"$dir/keys_plain"
 
+# SHLVL: or bash, called by a server, runs the user's .bashrc for each command, which may take longer than all the rest.
 serve() { # NAME: starts a server, whose port is $port then or a later one that is free
     local name=$1 until=$((port + 20))
     while [ "$port" -lt "$until" ]; do
@@ -35,6 +36,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 ClientAliveInterval 1
 ClientAliveCountMax 100
+SetEnv SHLVL=5
 ${extra-}
 PermitRootLogin prohibit-password
 CONF

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # 500 hosts over SSH at once, against OpenSSH's sshd: each logs in and reads its boot id; then again, over the sessions that
 # were kept; then the server stops with all of them on it, and goes on. Its own work (500 forks, exchanges, shells) is most
-# of the time: half a minute on two quiet cores, several on busy ones.
-# label: slow
-# timeout: 900
+# of the time.
+# timeout: 300
 . "$(dirname "$0")/common.sh"
 . "$NS_SOURCE/tests/peers/kinds.sh"
 

@@ -61,6 +61,7 @@ CONF
     done
 }
 ssh_up() { kill -0 "${peer[$1]}" 2>/dev/null && (exec 3<>"/dev/tcp/$ssh_address/$ssh_port"); }
+# SHLVL: or bash, called by a server, runs the user's .bashrc for each command, which may take longer than all the rest.
 kinds_ssh() { # NAME COUNT
     local number last=$((https_port + 9030))
     ssh_address=${base%.0}.251 ssh_port=$((https_port + 9000))
@@ -77,6 +78,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 MaxStartups 2000
+SetEnv SHLVL=5
 PermitRootLogin prohibit-password
 CONF
         "$(command -v sshd)" -D -f "$dir/$1.config" -E "$dir/$1.log" &
@@ -86,8 +88,10 @@ CONF
         ssh_port=$((ssh_port + 1))
         [ $ssh_port -lt $last ] || { cat "$dir/$1.log"; echo "sshd did not start"; exit 1; }
     done
+    local fingerprint
+    fingerprint=$(ssh-keygen -lf "$dir/$1.host.pub" | cut -d' ' -f2)
     for number in $(seq "$2"); do
-        host "$1" "$number" "os = { driver = \"ssh\"; address = \"$ssh_address:$ssh_port\"; user = \"$(id -un)\"; private_key = \"file:$1\"; connect_timeout = \"2m\"; login_timeout = \"5m\"; boot_id_command = [\"true\"]; host_key = \"$(ssh-keygen -lf "$dir/$1.host.pub" | cut -d' ' -f2)\"; };"
+        host "$1" "$number" "os = { driver = \"ssh\"; address = \"$ssh_address:$ssh_port\"; user = \"$(id -un)\"; private_key = \"file:$1\"; connect_timeout = \"2m\"; login_timeout = \"5m\"; boot_id_command = [\"true\"]; host_key = \"$fingerprint\"; };"
     done
 }
 # A program for each call: one that hangs while $dir/NAME.hangs is there.
