@@ -103,8 +103,8 @@ struct saved {
         struct signal_baseline baseline;
         struct series_line line;
     } learned;
-    struct series_entry entry; /* But for what is behind it. */
     enum signals_kind kind;
+    struct series_entry entry; /* But for what is behind it: it stands last. */
 };
 
 static void saved_read(struct pack_reader *reader, struct saved *saved)
