@@ -79,7 +79,8 @@ static void folder_sync(const char *path)
 
 int shell_series_save(struct shell_series *series, struct nsh_error *err)
 {
-    CLEANUP(freep) uint8_t *bytes = malloc(SLICE_HEAD_BYTES + SERIES_SLICE_BYTES_MAX);
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    uint8_t *bytes = arena_alloc(&arena, SLICE_HEAD_BYTES + SERIES_SLICE_BYTES_MAX);
     CLEANUP(closep)
     int fd = open(series->path_new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (bytes == NULL || fd < 0) {
@@ -145,7 +146,8 @@ static int slice_read(struct shell_series *series, int fd, uint8_t *bytes, struc
 int shell_series_load(struct shell_series *series, struct nsh_error *err)
 {
     char head[HEAD_BYTES];
-    CLEANUP(freep) uint8_t *bytes = malloc(SERIES_SLICE_BYTES_MAX);
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    uint8_t *bytes = arena_alloc(&arena, SERIES_SLICE_BYTES_MAX);
     CLEANUP(closep) int fd = open(series->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return errno == ENOENT ? 0 : nsh_fail(err, NSH_IO, "%s: %s", series->path, strerror(errno));

@@ -23,7 +23,7 @@ struct series *series_new(const struct series_options *options)
     series->options = *options;
     series->signals = &none;
     size_t count = options->series_max;
-    series->entries = calloc(count, sizeof *series->entries);
+    series->entries = calloc(count, sizeof(struct series_entry *));
     series->free = calloc(count, sizeof *series->free);
     series->turned = calloc(count, sizeof *series->turned);
     if (series->entries == NULL || series->free == NULL || series->turned == NULL) {

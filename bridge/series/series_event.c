@@ -258,8 +258,9 @@ bool series_turns(struct series *series, struct arena *arena, struct series_turn
 void series_told(struct series *series, const struct series_turns *turns, bool durable)
 {
     for (uint32_t i = 0; i < turns->count; i++) {
+        NSH_ASSERT(series->entries[turns->entries[i]] != NULL);
         struct series_entry *entry = series->entries[turns->entries[i]];
-        NSH_ASSERT(entry != NULL && entry->sending);
+        NSH_ASSERT(entry->sending);
         entry->sending = false;
         entry->told = durable ? turns->raised[i] : entry->told;
         series->counters.told += durable;

@@ -103,27 +103,30 @@ struct saved {
         struct signal_baseline baseline;
         struct series_line line;
     } learned;
+    int64_t last_ms;
+    uint64_t owner;
+    struct series_fold fold;
+    struct signal_level level;
+    float value;
     enum signals_kind kind;
-    struct series_entry entry; /* But for what is behind it: it stands last. */
 };
 
 static void saved_read(struct pack_reader *reader, struct saved *saved)
 {
-    struct series_entry *entry = &saved->entry;
     saved->signal = unpack_text(reader);
     saved->same = unpack_u64(reader);
     saved->host = unpack_text(reader);
     saved->resource = unpack_text(reader);
-    entry->last_ms = (int64_t)unpack_u64(reader);
-    entry->owner = unpack_u64(reader);
-    entry->fold.last_ms = (int64_t)unpack_u64(reader);
-    entry->fold.last = unpack_real(reader);
-    entry->fold.sum = unpack_real(reader);
-    entry->fold.count = unpack_u32(reader);
-    entry->level.bits = unpack_u64(reader);
-    entry->level.values = unpack_u8(reader);
+    saved->last_ms = (int64_t)unpack_u64(reader);
+    saved->owner = unpack_u64(reader);
+    saved->fold.last_ms = (int64_t)unpack_u64(reader);
+    saved->fold.last = unpack_real(reader);
+    saved->fold.sum = unpack_real(reader);
+    saved->fold.count = unpack_u32(reader);
+    saved->level.bits = unpack_u64(reader);
+    saved->level.values = unpack_u8(reader);
     double value = unpack_real(reader);
-    entry->value = (float)value;
+    saved->value = (float)value;
     saved->kind = unpack_u8(reader);
     if (saved->kind == SIGNALS_BASELINE) {
         reader->failed =
@@ -131,10 +134,10 @@ static void saved_read(struct pack_reader *reader, struct saved *saved)
     } else if (saved->kind == SIGNALS_FORECAST) {
         line_load(reader, &saved->learned.line);
     }
-    reader->failed = reader->failed || entry->last_ms < 0 || entry->fold.last_ms < 0 ||
+    reader->failed = reader->failed || saved->last_ms < 0 || saved->fold.last_ms < 0 ||
                      saved->host.count >= SERIES_TEXT_BYTES_MAX ||
                      saved->resource.count >= SERIES_TEXT_BYTES_MAX ||
-                     entry->level.values > SIGNAL_OF_MAX;
+                     saved->level.values > SIGNAL_OF_MAX;
 }
 
 static const struct signals_rule *saved_rule(const struct series *series, const struct saved *saved)
@@ -159,11 +162,11 @@ static void saved_take(struct series *series, const struct saved *saved)
     if (entry == NULL || entry->last_ms > 0) {
         return; /* No room, or twice. */
     }
-    entry->last_ms = saved->entry.last_ms;
-    entry->owner = saved->entry.owner;
-    entry->fold = saved->entry.fold;
-    entry->level = saved->entry.level;
-    entry->value = saved->entry.value;
+    entry->last_ms = saved->last_ms;
+    entry->owner = saved->owner;
+    entry->fold = saved->fold;
+    entry->level = saved->level;
+    entry->value = saved->value;
     if (rule->kind == SIGNALS_BASELINE) {
         *series_entry_baseline(entry) = saved->learned.baseline;
     } else if (rule->kind == SIGNALS_FORECAST) {

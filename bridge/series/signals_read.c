@@ -144,8 +144,8 @@ static void read_of(struct reader *reader, struct conf *raise, struct signals_ru
     }
     struct conf *k = of->first, *n = k == NULL ? NULL : k->next;
     bool good = (of->type == CONF_ARRAY || of->type == CONF_LIST) && of->children_count == 2 &&
-                k->type == CONF_INT && n->type == CONF_INT && k->integer >= 1 &&
-                k->integer <= n->integer && n->integer <= SIGNAL_OF_MAX;
+                k != NULL && n != NULL && k->type == CONF_INT && n->type == CONF_INT &&
+                k->integer >= 1 && k->integer <= n->integer && n->integer <= SIGNAL_OF_MAX;
     if (!good) {
         complain(reader, of->value_at, "of = [3, 4]: three of the last four windows",
                  "'of' must be two integers [k, n], 1 <= k <= n <= 64");
@@ -219,7 +219,7 @@ static double read_sensitivity(struct reader *reader, struct conf *setting)
 {
     if (setting == NULL || setting->type != CONF_STRING) {
         double score = read_number(reader, setting, sensitivities[1].score);
-        if (score < 1 || score > 20) {
+        if (setting != NULL && (score < 1 || score > 20)) {
             complain(reader, setting->value_at, "4.0 is once in ten thousand values",
                      "'sensitivity' must be a score between 1 and 20");
         }

@@ -276,7 +276,8 @@ int exposition_read(const struct exposition *exposition, const struct sample_sin
                     size_t *ret_samples, struct nsh_error *err)
 {
     NSH_ASSERT(exposition->extra_count <= EXPOSITION_EXTRA_MAX);
-    CLEANUP(freep) struct pass *pass = malloc(sizeof *pass);
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    struct pass *pass = arena_alloc(&arena, sizeof *pass);
     if (pass == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }

@@ -344,6 +344,7 @@ int scrape_new(const struct scrape_services *services, const struct scrape_jobs 
     int64_t now_ms = clock_ms(scrape);
     for (size_t i = 0; i < scrape->count; i++) { /* Each at its own moment, always the same. */
         struct target *target = &scrape->targets[i];
+        NSH_ASSERT(target->job != NULL);
         uint64_t moment = text_hash(text_of(target->url)) % (uint64_t)target->job->interval_ms;
         target->due_ms = now_ms + (int64_t)moment;
         aim(target, (int64_t)moment);
