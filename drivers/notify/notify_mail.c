@@ -178,8 +178,7 @@ static void say_who(struct mail_call *call)
             call_fail(call, NSH_NOMEM, "out of memory");
             return;
         }
-        memcpy(plain + 1, user, strlen(user));
-        memcpy(plain + strlen(user) + 2, password, strlen(password));
+        stpcpy(stpcpy(plain + 1, user) + 1, password); /* A NUL before each. */
         say_base64(call, STAGE_AUTH_PASSWORD, "AUTH PLAIN ", plain, count);
     } else if (call->server.auth_login) {
         command(call, STAGE_AUTH, "AUTH LOGIN\r\n");
