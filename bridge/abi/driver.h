@@ -138,6 +138,7 @@ struct nsh_stream;
 struct nsh_callback;
 
 #define NSH_HTTP_HEADERS_MAX 24
+#define NSH_PEM_BEGINS "-----BEGIN "
 
 struct nsh_http_request {
     const char *method; /* "GET" */
@@ -150,7 +151,8 @@ struct nsh_http_request {
     uint32_t connect_timeout_ms; /* 0: 10 s. */
     const char *user, *password; /* Basic authentication; NULL: none. */
     /* TLS: verified against ca_file (NULL: the system's), or pinned ("sha256//base64"), or,
-     * explicitly, not at all. */
+     * explicitly, not at all. Each of the three is the name of a PEM file, or PEM text itself
+     * (NSH_PEM_BEGINS). */
     const char *ca_file, *pinned_key, *client_cert, *client_key;
     bool insecure;
     bool connection_close; /* Do not keep the connection. */

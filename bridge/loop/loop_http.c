@@ -364,6 +364,17 @@ static bool options_basic(struct nsh_http *request, const struct nsh_http_reques
     return good;
 }
 
+/* A file's name, or the file itself: PEM text. */
+static bool option_pem(CURL *easy, CURLoption file, CURLoption blob, const char *text)
+{
+    if (text == NULL || strncmp(text, NSH_PEM_BEGINS, sizeof NSH_PEM_BEGINS - 1) != 0) {
+        return curl_easy_setopt(easy, file, text) == CURLE_OK;
+    }
+    struct curl_blob pem = {
+        .data = (void *)(uintptr_t)text, .len = strlen(text), .flags = CURL_BLOB_COPY};
+    return curl_easy_setopt(easy, blob, &pem) == CURLE_OK;
+}
+
 static bool options_tls(struct nsh_http *request, const struct nsh_http_request *from)
 {
     CURL *easy = request->easy;
@@ -377,7 +388,11 @@ static bool options_tls(struct nsh_http *request, const struct nsh_http_request 
      * when they come from a file alone. */
     const char *preset = curl_version_info(CURLVERSION_NOW)->cainfo;
     if (!verify || from->ca_file != NULL || preset != NULL) {
-        SET(CURLOPT_CAINFO, !verify ? NULL : from->ca_file != NULL ? from->ca_file : preset);
+        good = option_pem(easy, CURLOPT_CAINFO, CURLOPT_CAINFO_BLOB,
+                          !verify                 ? NULL
+                          : from->ca_file != NULL ? from->ca_file
+                                                  : preset) &&
+               good;
         SET(CURLOPT_CAPATH, NULL);
         SET(CURLOPT_CA_CACHE_TIMEOUT, AUTHORITIES_AGE_S);
     }
@@ -385,8 +400,10 @@ static bool options_tls(struct nsh_http *request, const struct nsh_http_request 
         SET(CURLOPT_PINNEDPUBLICKEY, from->pinned_key);
     }
     if (from->client_cert != NULL) {
-        SET(CURLOPT_SSLCERT, from->client_cert);
-        SET(CURLOPT_SSLKEY, from->client_key == NULL ? from->client_cert : from->client_key);
+        good = option_pem(easy, CURLOPT_SSLCERT, CURLOPT_SSLCERT_BLOB, from->client_cert) &&
+               option_pem(easy, CURLOPT_SSLKEY, CURLOPT_SSLKEY_BLOB,
+                          from->client_key == NULL ? from->client_cert : from->client_key) &&
+               good;
     }
     return good;
 }

@@ -48,12 +48,21 @@ static const char *arg(const struct aws_call *call, const char *name, const char
     return text == NULL || text[0] == '\0' ? fallback : text;
 }
 
-/* EC2 keeps it for a day or more, for the whole account: the host keeps two sites apart. */
-static void client_token(const struct nsh_op *op, char token[AWS_TOKEN_BYTES_MAX + 1])
+/*
+ * EC2 keeps it for a day or more, for the whole account, and answers it with the instance of then:
+ * two installations that name hosts alike, or one whose store was made anew, count their actions
+ * from the same number. So each call adds chance. Within a call it stays, whatever is sent again; a
+ * call is never repeated by anybody.
+ */
+static void client_token(struct nsh_rest_call *rest, char token[AWS_TOKEN_BYTES_MAX + 1])
 {
+    const struct nsh_op *op = rest->op;
+    uint64_t chance = 0;
     size_t bytes = strlen(op->token);
-    int room = AWS_TOKEN_BYTES_MAX - 1 - (int)(bytes > 32 ? 32 : bytes);
-    snprintf(token, AWS_TOKEN_BYTES_MAX + 1, "%.*s.%.32s", room, op->host, op->token);
+    int room = AWS_TOKEN_BYTES_MAX - 18 - (int)(bytes > 24 ? 24 : bytes);
+    nsh_rest_random(rest->rest, &chance, sizeof chance);
+    snprintf(token, AWS_TOKEN_BYTES_MAX + 1, "%.*s.%.24s.%016llx", room, op->host, op->token,
+             (unsigned long long)chance);
 }
 
 static void run(struct aws_call *call)
@@ -69,7 +78,7 @@ static void run(struct aws_call *call)
                       call->rest.op->verb->name);
         return;
     }
-    client_token(call->rest.op, token);
+    client_token(&call->rest, token);
     aws_ask(call, AWS_EC2, "RunInstances",
             (const char *const[]){"MinCount",
                                   "1",

@@ -16,6 +16,12 @@ static const struct nsh_option options[] = {
      .flags = NSH_IDENTIFIES,
      .help = "The API server: https://10.0.0.1:6443. None: the cluster that nightshift runs in, by "
              "its service account."},
+    {.name = "kubeconfig",
+     .type = NSH_SECRET,
+     .help = "A kubeconfig (file:/etc/nightshift/kubeconfig): fills in what is not set here."},
+    {.name = "context",
+     .type = NSH_STRING,
+     .help = "Which of its contexts; none: its current one."},
     {.name = "node", .type = NSH_STRING, .help = "Name of the node. None: that of the host."},
     {.name = "token", .type = NSH_SECRET, .help = "Bearer token."},
     {.name = "bearer_file",

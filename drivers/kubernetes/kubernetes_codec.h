@@ -18,6 +18,20 @@
 /* A name as it may stand in a path: lower-case letters, digits, '-', '.'. */
 bool kube_name_good(const char *name);
 
+/* ---- kubeconfig ---- */
+
+/*
+ * The settings (url, ca_file, token ...) that one context of a kubeconfig gives where `given` does
+ * not say them itself; `context` of these chooses it. Certificates and keys that stand inside
+ * become PEM texts. Everything lives in pool.
+ *
+ * NSH_INVALID      no such file, context, cluster, user.
+ * NSH_UNSUPPORTED  a way to log in that is not ours: programs, providers, passwords.
+ */
+int kube_config_read(struct nsh_pool *pool, const char *yaml, size_t yaml_bytes,
+                     const struct nsh_value *given, struct nsh_value *ret_settings,
+                     struct nsh_error *err);
+
 /* ---- nodes ---- */
 
 struct kube_node {

@@ -18,6 +18,7 @@
 #define ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount/"
 #define TOKEN_LIFE_MS 90000 /* Less the kit's margin: read again after a minute. */
 #define SETTINGS_MAX 32
+#define CONFIG_MEMBERS_MAX 8 /* What a kubeconfig can say. */
 
 static bool token_clean(const char *token)
 {
@@ -155,15 +156,57 @@ static int login_check(const struct nsh_value *settings, const char *url, struct
     return 0;
 }
 
+/* Without the kubeconfig itself, with what it says. */
+static int config_fill(struct nsh_pool *pool, const struct nsh_value *settings,
+                       struct nsh_member *members, size_t *count, struct nsh_error *err)
+{
+    const char *yaml = given(settings, "kubeconfig");
+    struct nsh_value found = nsh_null();
+    int result =
+        yaml == NULL ? 0 : kube_config_read(pool, yaml, strlen(yaml), settings, &found, err);
+
+    for (uint32_t i = 0; i < settings->count && *count < SETTINGS_MAX; i++) {
+        const char *name = settings->members[i].name;
+        if (strcmp(name, "kubeconfig") != 0 && strcmp(name, "context") != 0) {
+            members[(*count)++] = settings->members[i];
+        }
+    }
+    for (uint32_t i = 0; result == 0 && found.type == NSH_MAP && i < found.count; i++) {
+        settings_set(members, count, found.members[i].name, found.members[i].value.text);
+    }
+    return result;
+}
+
+static int login_open_all(struct nsh_services *services, const struct nsh_value *settings,
+                          struct nsh_rest **ret_rest, struct nsh_error *err);
+
 int login_open(struct nsh_services *services, const struct nsh_value *settings,
                struct nsh_rest **ret_rest, struct nsh_error *err)
 {
-    static const char *const secrets[] = {"token", NULL};
+    struct nsh_member members[SETTINGS_MAX + CONFIG_MEMBERS_MAX];
+    struct nsh_pool pool = {0};
+    size_t count = 0;
+    int result = config_fill(&pool, settings, members, &count, err);
+
+    if (result == 0) {
+        struct nsh_value all = nsh_map(members, count);
+        result = login_open_all(services, &all, ret_rest, err);
+    }
+    nsh_pool_done(&pool);
+    return result;
+}
+
+static int login_open_all(struct nsh_services *services, const struct nsh_value *settings,
+                          struct nsh_rest **ret_rest, struct nsh_error *err)
+{
+    static const char *const secrets[] = {"token", "client_key", NULL};
     static const char *const apart[] = {"node", "bare_metal_host", NULL};
-    struct nsh_member members[SETTINGS_MAX + 3];
+    struct nsh_member members[SETTINGS_MAX + CONFIG_MEMBERS_MAX + 3];
     const char *asked = given(settings, "url");
     char found[512], url[512];
-    size_t count = settings->count < SETTINGS_MAX ? settings->count : SETTINGS_MAX;
+    size_t count = settings->count < SETTINGS_MAX + CONFIG_MEMBERS_MAX
+                       ? settings->count
+                       : SETTINGS_MAX + CONFIG_MEMBERS_MAX;
 
     memcpy(members, settings->members, count * sizeof members[0]);
     int result = asked != NULL ? 0 : cluster_url(found, sizeof found, err);

@@ -7,8 +7,6 @@
 #include "abi/encode.h"
 #include "abi/json_value.h"
 
-#define OPENSTACK_CLOUDS_BYTES_MAX (256u * 1024)
-#define OPENSTACK_CLOUDS_NODES_MAX 4096
 
 /*
  * Settings out of a clouds.yaml: those of `cloud`, or of the only one when cloud is NULL, as

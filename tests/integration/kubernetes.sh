@@ -375,9 +375,25 @@ story_metal() {
     call n1 power.off
     outcome "no bare metal host" unsupported false
 }
+story_config() {
+    call config probe
+    outcome "a kubeconfig with its authority inside" ok false
+    call program probe
+    outcome "a kubeconfig with a program" unsupported false 'exec: a program that makes tokens is never run'
+}
 lab_stories() { # MINOR
     lab_world "$1"
-    stories "$(host r1h01 "bearer_file = \"$dir/token\"; bare_metal_host = \"metal3/r1h01\";")" "$(host r1h02)"
+    cat >"$dir/kubeconfig" <<YAML
+apiVersion: v1
+kind: Config
+current-context: lab
+clusters: [{name: lab, cluster: {server: "$url", certificate-authority-data: "$(base64 -w0 "$ca")"}}]
+users: [{name: ns, user: {token: "$token"}}, {name: program, user: {exec: {command: "/bin/true"}}}]
+contexts: [{name: lab, context: {cluster: lab, user: ns}}, {name: program, context: {cluster: lab, user: program}}]
+YAML
+    chmod 600 "$dir/kubeconfig"
+    local config="driver = \"kubernetes\"; kubeconfig = \"file:$dir/kubeconfig\"; node = \"r1h02\";"
+    stories "{ name = \"config\"; bmc = { $config }; }" "{ name = \"program\"; bmc = { $config context = \"program\"; }; }" "$(host r1h01 "bearer_file = \"$dir/token\"; bare_metal_host = \"metal3/r1h01\";")" "$(host r1h02)"
 }
 
 policy=v1 out_of_service=yes
@@ -386,6 +402,7 @@ kubelet_again
 story_watch
 story_faults
 story_metal
+story_config
 kill "$kubelets_pid"
 lab_world_end
 if [ -n "${NS_ALL:-}" ]; then # As old as the real one: the same stories once more.

@@ -2,18 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """As much of Keystone and Nova as one server's power needs, for tests where the packaged ones are too heavy.
 
-    nova.py PORT PASSWORD LOG
+    nova.py PORT PASSWORD LOG [KEYSTONE]
 
 Written from the API reference: a token for user "ns", a catalogue, the microversion, servers by name and by id, the actions
 os-stop, os-start and reboot with their records (os-instance-actions). A stop or a start takes half a second, in which the
 server has a task and refuses others (409). LOG gets a line for each action. The server is web-1.
+
+With KEYSTONE, the URL of a real one, tokens are its affair: each that comes is shown to it.
 """
 import json
 import sys
 import time
+import urllib.error
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PORT, PASSWORD, LOG = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+KEYSTONE = sys.argv[4] if len(sys.argv) > 4 else None
 URL = "http://127.0.0.1:%d" % PORT
 ID = "9a1b2c3d-0000-4000-8000-000000000001"
 TAKES = 0.5
@@ -36,6 +41,17 @@ def server():
             "OS-EXT-STS:power_state": 1 if state["status"] == "ACTIVE" else 4, "OS-EXT-SRV-ATTR:host": "c1"}
 
 
+def valid(token):
+    if KEYSTONE is None:
+        return token == "tok-1"
+    request = urllib.request.Request(KEYSTONE + "/auth/tokens", headers={"X-Auth-Token": token, "X-Subject-Token": token})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status == 200
+    except urllib.error.HTTPError:
+        return False
+
+
 class Peer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -52,7 +68,7 @@ class Peer(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def known(self):
-        if self.headers.get("X-Auth-Token") == "tok-1":
+        if valid(self.headers.get("X-Auth-Token", "")):
             return True
         self.say(401, {"error": {"code": 401, "message": "The request you have made requires authentication."}})
         return False
