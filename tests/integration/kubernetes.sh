@@ -39,7 +39,10 @@ daemon='"ownerReferences":[{"apiVersion":"apps/v1","kind":"DaemonSet","name":"ag
 pod() { # NAME NODE [METADATA [VOLUMES [PHASE]]]: runs
     local labels=${1%%-*}
     must POST /api/v1/namespaces/shop/pods "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"$1\",\"labels\":{\"app\":\"$labels\"}${3:+,$3}},\"spec\":{\"nodeName\":\"$2\",\"terminationGracePeriodSeconds\":5,\"containers\":[{\"name\":\"c\",\"image\":\"none\"}]${4:+,$4}}}"
-    must PATCH "/api/v1/namespaces/shop/pods/$1/status" "{\"status\":{\"phase\":\"${5:-Running}\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}"
+    local answer
+    answer=$(api PATCH "/api/v1/namespaces/shop/pods/$1/status" "{\"status\":{\"phase\":\"${5:-Running}\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}")
+    # One that a drain is waiting for may be gone already.
+    if jq -e '.status == "Failure" and .reason != "NotFound"' <<<"$answer" >/dev/null; then echo "$*: $answer"; exit 1; fi
 }
 pods_many() { # COUNT NODE: at once
     local i
