@@ -308,9 +308,10 @@ static bool index_rows(const struct table_part *part, struct map *index)
 static int add_or_renew(struct merging *merging, struct table_part *part, const struct map *index,
                         const char *oid, struct textbuf *made)
 {
-    struct text body =
-        made->failed ? (struct text){0}
-                     : arena_text(&merging->arena, (struct text){made->at, (uint32_t)made->count});
+    struct text body = {0};
+    if (!made->failed) {
+        body = arena_text(&merging->arena, (struct text){made->at, (uint32_t)made->count});
+    }
     if (body.at == NULL) {
         return nsh_fail(merging->err, NSH_NOMEM, "out of memory");
     }
