@@ -7,7 +7,6 @@
 #include "abi/encode.h"
 #include "abi/json_value.h"
 
-
 /*
  * Settings out of a clouds.yaml: those of `cloud`, or of the only one when cloud is NULL, as
  * members with the names of this driver's settings. A setting that stands in `given` already (and
