@@ -8,6 +8,7 @@
  */
 
 #include "ipmi_calls.h"
+#include "ipmi_doctor.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -112,6 +113,11 @@ static const struct nsh_verb verbs[] = {
      .args_count = sizeof log_args / sizeof log_args[0],
      .timeout_ms_default = 60000,
      .help = "Read the newest records of the system event log."},
+    {.name = IPMI_DOCTOR,
+     .effect = NSH_READS,
+     .flags = NSH_IDEMPOTENT,
+     .timeout_ms_default = 40000,
+     .help = "For `driver doctor`: the machine, the account's level, doors without a password."},
 };
 
 /* ---- devices ---------------------------------------------------------------------------- */

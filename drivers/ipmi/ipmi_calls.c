@@ -6,6 +6,7 @@
  */
 
 #include "ipmi_calls.h"
+#include "ipmi_doctor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -513,9 +514,12 @@ static const struct plan *plan_find(const char *verb)
 
 int ipmi_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *err)
 {
-    struct ipmi_call *call = calloc(1, sizeof *call);
     uint32_t timeout_ms = op->timeout_ms == 0 ? op->verb->timeout_ms_default : op->timeout_ms;
 
+    if (strcmp(op->verb->name, IPMI_DOCTOR) == 0) {
+        return ipmi_doctor_start(device, op, err);
+    }
+    struct ipmi_call *call = calloc(1, sizeof *call);
     if (call == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
@@ -545,7 +549,9 @@ void ipmi_cancel(struct nsh_device *device, struct nsh_op *op)
 {
     struct ipmi_call *call = op->driver_data;
 
-    if (call != NULL) {
+    if (strcmp(op->verb->name, IPMI_DOCTOR) == 0) {
+        ipmi_doctor_cancel(op);
+    } else if (call != NULL) {
         call->acted = call->acted || (call->request.acts && call->request.sent);
         call_fail(call, NSH_CANCELLED, "cancelled");
     }

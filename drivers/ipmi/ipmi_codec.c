@@ -544,6 +544,32 @@ int ipmi_client_open_reply(struct ipmi_handshake *handshake, const struct ipmi_p
     return 0;
 }
 
+size_t ipmi_client_bare_open(const struct ipmi_handshake *handshake, uint8_t out[IPMI_DATAGRAM_MAX])
+{
+    size_t count = ipmi_client_open(handshake, out);
+
+    for (size_t i = 0; i < 3; i++) {
+        out[PLUS_HEADER_BYTES + 8 + 8 * i + 4] = 0; /* none */
+    }
+    return count;
+}
+
+int ipmi_client_bare_reply(struct ipmi_handshake *handshake, const struct ipmi_packet *packet,
+                           uint8_t type, struct nsh_error *err)
+{
+    bool opens = type == IPMI_PAYLOAD_OPEN_REPLY;
+    int result = client_reply_head(handshake, packet, type, opens ? 36 : 8, err);
+
+    if (result < 0 || !opens) {
+        return result;
+    }
+    if ((packet->payload[16] & 0x3f) != 0) {
+        return nsh_fail(err, NSH_UNSUPPORTED, "the BMC wants another authentication");
+    }
+    handshake->bmc_id = get_u32(packet->payload + 8);
+    return 0;
+}
+
 size_t ipmi_client_rakp1(const struct ipmi_handshake *handshake, uint8_t out[IPMI_DATAGRAM_MAX])
 {
     uint8_t *at = out + PLUS_HEADER_BYTES;

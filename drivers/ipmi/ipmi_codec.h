@@ -166,6 +166,17 @@ size_t ipmi_client_rakp3(struct ipmi_handshake *handshake, uint8_t status,
 int ipmi_client_rakp3_reply(struct ipmi_handshake *handshake, const struct ipmi_packet *packet,
                             struct ipmi_session *ret_session, struct nsh_error *err);
 
+/*
+ * A question, not a session: whether a session without authentication, integrity and encryption
+ * (suite 0) would be opened for the user of the handshake. After the first reply
+ * ipmi_client_rakp1() asks for the user, and ipmi_client_rakp3() with a status other than OK takes
+ * it back. type: IPMI_PAYLOAD_OPEN_REPLY or IPMI_PAYLOAD_RAKP2. Results as above; 0: it would be.
+ */
+size_t ipmi_client_bare_open(const struct ipmi_handshake *handshake,
+                             uint8_t out[IPMI_DATAGRAM_MAX]);
+int ipmi_client_bare_reply(struct ipmi_handshake *handshake, const struct ipmi_packet *packet,
+                           uint8_t type, struct nsh_error *err);
+
 /* ---- the BMC's end ---------------------------------------------------------------------- */
 
 /* What is wrong with the request is left in handshake->status; then only the *_reply may follow. */

@@ -2,7 +2,8 @@
 /*
  * A BMC for the contract suite: one host, one session at a time, made of the BMC's end of the
  * codec. It is deterministic; what it may be told (NAME.peer.json): password, suite, deny, busy,
- * uuid, stays (accepts and nothing happens), records.
+ * uuid, stays (accepts and nothing happens), records, bare (suite 0 is
+ * accepted), doors (the users that its authentication capabilities tell).
  */
 
 #include "contract_peer.h"
@@ -15,10 +16,17 @@
 #define SET_PRIVILEGE 0x3b
 #define DEVICE_ID 0x01
 #define SYSTEM_GUID 0x37
+#define AUTH_CAPABILITIES 0x38
+#define SESSION_INFO 0x3d
+#define USER_ACCESS 0x44
+#define ALGORITHM_AT (16 + 8 + 4)        /* Of authentication in an open session request. */
+#define REPLY_ALGORITHM_AT (16 + 12 + 4) /* In its reply; the others follow, 8 bytes apart. */
 #define SEL_ENTRY 0x43
 
 struct bmc {
     bool on, stays, active;
+    bool bare, is_bare; /* Accepts suite 0; the session being opened is one. */
+    uint8_t doors;
     unsigned records, completion; /* completion: of every chassis command. */
     uint8_t suite, guid[IPMI_GUID_BYTES];
     char password[IPMI_KEY_BYTES + 1];
@@ -35,6 +43,8 @@ static void *bmc_open(const struct nsh_value *device)
     }
     bmc->on = strcmp(nsh_get_text(device, "state", "on"), "on") == 0;
     bmc->stays = nsh_get_bool(device, "stays", false);
+    bmc->bare = nsh_get_bool(device, "bare", false);
+    bmc->doors = (uint8_t)nsh_get_int(device, "doors", 4);
     bmc->records = (unsigned)nsh_get_int(device, "records", 0);
     bmc->completion = (unsigned)nsh_get_int(device, "completion", 0);
     bmc->suite = (uint8_t)nsh_get_int(device, "suite", 0);
@@ -110,6 +120,12 @@ static size_t command_answer(struct bmc *bmc, const struct ipmi_message *request
         memcpy(data + 1, bmc->guid, IPMI_GUID_BYTES);
         return 1 + IPMI_GUID_BYTES;
     }
+    if (request->command == SESSION_INFO || request->command == USER_ACCESS) {
+        const uint8_t access[] = {10, request->command == SESSION_INFO ? 4 : 2, 1,
+                                  request->command == SESSION_INFO ? 2 : 0x34, IPMI_OPERATOR};
+        memcpy(data + 1, access, sizeof access);
+        return 1 + sizeof access;
+    }
     if (request->command == CLOSE_SESSION) {
         bmc->active = false;
     }
@@ -135,6 +151,49 @@ static void session_answer(struct bmc *bmc, const struct ipmi_packet *packet,
     reply->answer(reply->arg, out, ipmi_session_seal(&bmc->session, iv, &answer, out));
 }
 
+/* Outside of a session, in the format of IPMI 1.5. */
+static void clear_answer(const struct bmc *bmc, const struct ipmi_packet *packet,
+                         struct contract_reply *reply)
+{
+    const uint8_t data[] = {IPMI_CC_OK, 1, 0x80, bmc->doors, 0x02, 0, 0, 0, 0};
+    uint8_t out[IPMI_DATAGRAM_MAX];
+    struct ipmi_message request;
+    if (ipmi_message_parse(packet->payload, packet->payload_bytes, &request, NULL) < 0 ||
+        request.command != AUTH_CAPABILITIES) {
+        return;
+    }
+    struct ipmi_message answer = {.to = request.from,
+                                  .netfn = request.netfn | 1,
+                                  .from = request.to,
+                                  .sequence = request.sequence,
+                                  .command = request.command,
+                                  .data = data,
+                                  .data_bytes = sizeof data};
+    reply->answer(reply->arg, out, ipmi_clear_build(&answer, true, out));
+}
+
+static void open_answer(struct bmc *bmc, const struct ipmi_packet *packet,
+                        struct contract_reply *reply)
+{
+    struct ipmi_handshake *handshake = &bmc->handshake;
+    uint8_t out[IPMI_DATAGRAM_MAX];
+    *handshake = (struct ipmi_handshake){.bmc_id = ++bmc->ids};
+    ipmi_bmc_open(handshake, packet, NULL);
+    bmc->is_bare =
+        bmc->bare && packet->bytes_count > ALGORITHM_AT && packet->bytes[ALGORITHM_AT] == 0;
+    if (bmc->is_bare) {
+        handshake->status = IPMI_STATUS_OK;
+        handshake->suite = IPMI_SUITE_SHA1;
+    } else if (bmc->suite != 0 && handshake->suite != bmc->suite) {
+        handshake->status = IPMI_STATUS_NO_SUITE;
+    }
+    size_t count = ipmi_bmc_open_reply(handshake, IPMI_ADMINISTRATOR, out);
+    for (size_t i = 0; bmc->is_bare && i < 3; i++) {
+        out[REPLY_ALGORITHM_AT + 8 * i] = 0;
+    }
+    reply->answer(reply->arg, out, count);
+}
+
 static void bmc_datagram(void *peer, const uint8_t *bytes, size_t bytes_count,
                          struct contract_reply *reply)
 {
@@ -145,13 +204,10 @@ static void bmc_datagram(void *peer, const uint8_t *bytes, size_t bytes_count,
     if (ipmi_packet_parse(bytes, bytes_count, &packet, NULL) < 0) {
         return;
     }
-    if (packet.payload_type == IPMI_PAYLOAD_OPEN) {
-        *handshake = (struct ipmi_handshake){.bmc_id = ++bmc->ids};
-        ipmi_bmc_open(handshake, &packet, NULL);
-        if (bmc->suite != 0 && handshake->suite != bmc->suite) {
-            handshake->status = IPMI_STATUS_NO_SUITE;
-        }
-        reply->answer(reply->arg, out, ipmi_bmc_open_reply(handshake, IPMI_ADMINISTRATOR, out));
+    if (packet.plain) {
+        clear_answer(bmc, &packet, reply);
+    } else if (packet.payload_type == IPMI_PAYLOAD_OPEN) {
+        open_answer(bmc, &packet, reply);
     } else if (packet.payload_type == IPMI_PAYLOAD_RAKP1) {
         memset(handshake->key, 0, sizeof handshake->key);
         memcpy(handshake->key, bmc->password, strlen(bmc->password));
@@ -159,6 +215,8 @@ static void bmc_datagram(void *peer, const uint8_t *bytes, size_t bytes_count,
         memset(handshake->bmc_nonce, 0x5a, sizeof handshake->bmc_nonce);
         ipmi_bmc_rakp1(handshake, &packet, NULL);
         reply->answer(reply->arg, out, ipmi_bmc_rakp1_reply(handshake, out));
+    } else if (packet.payload_type == IPMI_PAYLOAD_RAKP3 && bmc->is_bare) {
+        bmc->is_bare = false; /* Taken back; the session beside it stays. */
     } else if (packet.payload_type == IPMI_PAYLOAD_RAKP3) {
         bmc->active = ipmi_bmc_rakp3(handshake, &packet, &bmc->session, NULL) == 0;
         reply->answer(reply->arg, out, ipmi_bmc_rakp3_reply(handshake, out));
