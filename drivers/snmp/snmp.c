@@ -5,6 +5,7 @@
  */
 
 #include "snmp_calls.h"
+#include "snmp_doctor.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -88,6 +89,12 @@ static const struct nsh_verb verbs[] = {
      .args_count = sizeof get_args / sizeof get_args[0],
      .timeout_ms_default = 15000,
      .help = "Read one object of the PDU: a sensor, a load."},
+    {.name = SNMP_DOCTOR,
+     .effect = NSH_READS,
+     .flags = NSH_IDEMPOTENT,
+     .timeout_ms_default = 60000,
+     .help = "For `driver doctor`: version, make, outlets, and the right to switch where asking is "
+             "harmless."},
 };
 
 /* ---- devices ---- */
@@ -250,6 +257,9 @@ static int snmp_open_device(struct nsh_services *services, const struct nsh_valu
     device->services = services;
     device->poll_ms = (uint32_t)nsh_get_int(settings, "poll", 2000);
     device->off_time_ms = (uint32_t)nsh_get_int(settings, "off_time", 10000);
+    device->version = nsh_get_text(settings, "version", "2c")[0];
+    device->has_auth = secret_of(settings, "auth_password") != NULL;
+    device->has_priv = secret_of(settings, "priv_password") != NULL;
     int result = outlets_read(device, settings, err);
     if (result < 0) {
         snmp_close(device);

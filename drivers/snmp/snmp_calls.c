@@ -6,6 +6,7 @@
  */
 
 #include "snmp_calls.h"
+#include "snmp_doctor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,8 +82,7 @@ static void outlet_fail(struct snmp_call *call, int code, const char *what)
     call_fail(call, code, text);
 }
 
-/* error-status (RFC 3416, section 3) of a SET or GET. */
-static int error_code(int error)
+int snmp_error_code(int error)
 {
     switch (error) {
     case 2: /* noSuchName: v1 has no other word. */
@@ -130,10 +130,8 @@ static void call_wait(struct snmp_call *call, uint32_t delay_ms, void (*fire)(vo
     }
 }
 
-/* The object of the outlet at hand, as its make writes it. */
-static bool outlet_oid(const struct snmp_call *call, const char *text, struct snmp_oid *ret_oid)
+bool snmp_outlet_oid(const struct snmp_outlet *outlet, const char *text, struct snmp_oid *ret_oid)
 {
-    const struct snmp_outlet *outlet = outlet_at(call);
     unsigned parts = 1, wanted = outlet->agent->family->parts;
     char index[SNMP_INDEX_MAX + 16];
     size_t used = 0;
@@ -194,7 +192,8 @@ static void read_done(void *arg, const struct snmp_result *result)
         if (outlet->agent->found && !call->proves) {
             outlet->agent->family = NULL; /* Perhaps it is another one by now: ask again. */
         }
-        read_failed(call, answer->error != 0 ? error_code(answer->error) : NSH_NOT_FOUND, text);
+        read_failed(call, answer->error != 0 ? snmp_error_code(answer->error) : NSH_NOT_FOUND,
+                    text);
         return;
     }
     call->numbers[call->at] = answer->number;
@@ -214,7 +213,7 @@ static void read_next(struct snmp_call *call)
     }
     const struct snmp_outlet *outlet = outlet_at(call);
     struct snmp_ask ask = {.what = SNMP_GET};
-    if (!outlet_oid(call, outlet->agent->family->status, &ask.oid)) {
+    if (!snmp_outlet_oid(outlet_at(call), outlet->agent->family->status, &ask.oid)) {
         outlet_fail(call, NSH_INVALID, "no object identifier can be made of it");
         return;
     }
@@ -308,7 +307,7 @@ static void load_next(struct snmp_call *call)
     struct snmp_ask ask = {.what = SNMP_GET};
     while (call->at < device->outlets_count &&
            (outlet_at(call)->agent->family->load == NULL ||
-            !outlet_oid(call, outlet_at(call)->agent->family->load, &ask.oid))) {
+            !snmp_outlet_oid(outlet_at(call), outlet_at(call)->agent->family->load, &ask.oid))) {
         call->at++;
     }
     if (call->at == device->outlets_count) {
@@ -407,8 +406,9 @@ static void act_done(void *arg, const struct snmp_result *result)
     }
     if (result->code == NSH_OK && result->answer.error != 0) {
         /* A clear no; what was switched before stays so. */
-        call->acted = call->changed || error_code(result->answer.error) == NSH_PROTOCOL;
-        outlet_fail(call, error_code(result->answer.error), snmp_error_word(result->answer.error));
+        call->acted = call->changed || snmp_error_code(result->answer.error) == NSH_PROTOCOL;
+        outlet_fail(call, snmp_error_code(result->answer.error),
+                    snmp_error_word(result->answer.error));
         return;
     }
     call->unanswered = call->unanswered || result->code != NSH_OK;
@@ -433,7 +433,7 @@ static void act_next(struct snmp_call *call)
     struct snmp_ask ask = {.what = family->is_unsigned ? SNMP_SET_UNSIGNED : SNMP_SET_INTEGER,
                            .value = on ? family->on : family->off};
     const char *control = on || family->control_off == NULL ? family->control : family->control_off;
-    if (!outlet_oid(call, control, &ask.oid)) {
+    if (!snmp_outlet_oid(outlet_at(call), control, &ask.oid)) {
         outlet_fail(call, NSH_INVALID, "no object identifier can be made of it");
         return;
     }
@@ -467,7 +467,7 @@ static void power_read(struct snmp_call *call)
 
 static void identify_next(struct snmp_call *call);
 
-static void system_text(const struct snmp_oid *oid, char *text, size_t room)
+void snmp_oid_text(const struct snmp_oid *oid, char *text, size_t room)
 {
     size_t used = 0;
     text[0] = '\0';
@@ -491,11 +491,11 @@ static void identify_done(void *arg, const struct snmp_result *result)
     if (answer->error != 0) {
         snprintf(text, sizeof text, "%s: who it is: %s", agent->link.address,
                  snmp_error_word(answer->error));
-        call_fail(call, error_code(answer->error), text);
+        call_fail(call, snmp_error_code(answer->error), text);
         return;
     }
     if (answer->kind == SNMP_OID) {
-        system_text(&answer->oid, system, sizeof system);
+        snmp_oid_text(&answer->oid, system, sizeof system);
         agent->family = snmp_family_of(&answer->oid);
         agent->found = true;
     }
@@ -541,12 +541,12 @@ static void get_done(void *arg, const struct snmp_result *result)
     if (answer->error != 0 || answer->kind == SNMP_MISSING) {
         snprintf(text, sizeof text, "%s: %s: %s", address, nsh_get_text(call->op->args, "oid", ""),
                  answer->error != 0 ? snmp_error_word(answer->error) : "no such object");
-        call_fail(call, answer->error != 0 ? error_code(answer->error) : NSH_NOT_FOUND, text);
+        call_fail(call, answer->error != 0 ? snmp_error_code(answer->error) : NSH_NOT_FOUND, text);
         return;
     }
     struct nsh_member member = {"value", nsh_int(answer->number)};
     if (answer->kind == SNMP_OID) {
-        system_text(&answer->oid, value, sizeof value);
+        snmp_oid_text(&answer->oid, value, sizeof value);
         member.value = nsh_text(value);
     } else if (answer->kind == SNMP_TEXT) {
         member.value = nsh_text(answer->text);
@@ -571,8 +571,11 @@ static int get_begin(struct snmp_call *call, struct nsh_error *err)
 
 int snmp_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *err)
 {
-    struct snmp_call *call = calloc(1, sizeof *call);
     uint32_t timeout_ms = op->timeout_ms == 0 ? op->verb->timeout_ms_default : op->timeout_ms;
+    if (strcmp(op->verb->name, SNMP_DOCTOR) == 0) {
+        return snmp_doctor_start(device, op, err);
+    }
+    struct snmp_call *call = calloc(1, sizeof *call);
     if (call == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
@@ -599,7 +602,9 @@ int snmp_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *e
 void snmp_cancel(struct nsh_device *device, struct nsh_op *op)
 {
     struct snmp_call *call = op->driver_data;
-    if (call != NULL) {
+    if (strcmp(op->verb->name, SNMP_DOCTOR) == 0) {
+        snmp_doctor_cancel(op);
+    } else if (call != NULL) {
         bool sets = call->asked != NULL && call->request.ask.what != SNMP_GET;
         call->acted = call->acted || (sets && call->request.sent);
         call_fail(call, NSH_CANCELLED, "cancelled");

@@ -29,7 +29,16 @@ struct nsh_device {
     struct snmp_outlet outlets[SNMP_OUTLETS_MAX];
     size_t outlets_count;
     uint32_t poll_ms, off_time_ms;
+    char version; /* '1', '2', '3' */
+    bool has_auth, has_priv;
 };
+
+/* The object of an outlet, as its make writes it; false: none can be made of it. */
+bool snmp_outlet_oid(const struct snmp_outlet *outlet, const char *text, struct snmp_oid *ret_oid);
+/* What an error-status (RFC 3416, section 3) means. */
+int snmp_error_code(int error);
+/* "1.3.6.1", cut to the room. */
+void snmp_oid_text(const struct snmp_oid *oid, char *text, size_t room);
 
 int snmp_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *err);
 void snmp_cancel(struct nsh_device *device, struct nsh_op *op);

@@ -16,6 +16,7 @@ struct snmp_family {
     unsigned moves;     /* Bits of the values that mean: on its way. */
     unsigned parts;     /* Numbers of an outlet's index; missing ones in front are 1. 0: 1. */
     const char *load;   /* NULL: not known. */
+    const char *label;  /* The outlet's name; NULL: not known. */
     long load_mw;       /* Milliwatts of one unit. */
 };
 

@@ -17,7 +17,11 @@ E = (1, 3, 6, 1, 4, 1)
 # control columns -> {value: what}, status column -> {state: value}, ahead: numbers before the outlet's own
 MAKES = {
     "apc-rpdu": dict(control={E + (318, 1, 1, 12, 3, 3, 1, 1, 4): {1: "on", 2: "off", 3: "cycle"}},
-                     status=(E + (318, 1, 1, 12, 3, 5, 1, 1, 4), {"on": 1, "off": 2}), ahead=()),
+                     status=(E + (318, 1, 1, 12, 3, 5, 1, 1, 4), {"on": 1, "off": 2}), ahead=(),
+                     name=E + (318, 1, 1, 12, 3, 3, 1, 1, 2)),
+    "apc-masterswitch": dict(control={E + (318, 1, 1, 4, 4, 2, 1, 3): {1: "on", 2: "off", 3: "cycle"}},
+                             status=(E + (318, 1, 1, 4, 4, 2, 1, 3), {"on": 1, "off": 2}), ahead=(),
+                             name=E + (318, 1, 1, 4, 4, 2, 1, 4)),
     "apc-rpdu2": dict(control={E + (318, 1, 1, 26, 9, 2, 4, 1, 5): {1: "on", 2: "off", 3: "cycle"}},
                       status=(E + (318, 1, 1, 26, 9, 2, 3, 1, 5), {"on": 2, "off": 1}), ahead=(),
                       load=E + (318, 1, 1, 26, 9, 4, 3, 1, 7)),
@@ -75,6 +79,8 @@ def tree():
         result[column + MAKE["ahead"] + (i,)] = ("INTEGER", values.get(state, values[before]))
         for control in MAKE["control"]:  # snmpd lets through no SET of what cannot be read
             result.setdefault(control + MAKE["ahead"] + (i,), (TYPE, 0))
+        if "name" in MAKE:
+            result[MAKE["name"] + MAKE["ahead"] + (i,)] = ("STRING", "socket %d" % i)
         if "load" in MAKE:
             result[MAKE["load"] + MAKE["ahead"] + (i,)] = ("INTEGER", 100 + i if before == "on" else 0)
     return result

@@ -9,13 +9,14 @@ needs snmpd snmpget jq python3
 
 prefix=${base%.0}
 port=$trap_port
-makes=(apc-rpdu apc-rpdu2 raritan-px2 eaton-g3 servertech-sentry3 servertech-sentry4 vertiv-v5 geist-v3 cyberpower)
+makes=(apc-rpdu apc-rpdu2 raritan-px2 eaton-g3 servertech-sentry3 servertech-sentry4 vertiv-v5 geist-v3 cyberpower apc-masterswitch)
 declare -A system=(
     [apc-rpdu]=318.1.3.4.5 [apc-rpdu2]=318.1.3.4.6 [raritan-px2]=13742.6.1 [eaton-g3]=534.6.6.7
-    [servertech-sentry3]=1718.3 [servertech-sentry4]=1718.4 [vertiv-v5]=21239.5.2 [geist-v3]=21239.2 [cyberpower]=3808.1.1.3)
+    [servertech-sentry3]=1718.3 [servertech-sentry4]=1718.4 [vertiv-v5]=21239.5.2 [geist-v3]=21239.2 [cyberpower]=3808.1.1.3
+    [apc-masterswitch]=318.1.3.4)
 declare -A tree=(
     [apc-rpdu]=318.1.1.12 [apc-rpdu2]=318.1.1.26 [raritan-px2]=13742.6.4 [eaton-g3]=534.6.6.7.6 [servertech-sentry3]=1718.3.2
-    [servertech-sentry4]=1718.4.1 [vertiv-v5]=21239.5.2.3 [geist-v3]=21239.2.16 [cyberpower]=3808.1.1.3.3)
+    [servertech-sentry4]=1718.4.1 [vertiv-v5]=21239.5.2.3 [geist-v3]=21239.2.16 [cyberpower]=3808.1.1.3.3 [apc-masterswitch]=318.1.1.4)
 declare -A pdu # NAME -> address, folder is $dir/NAME
 
 pdu_start() { # NAME MAKE NUMBER
@@ -29,6 +30,10 @@ createUser operator SHA "authpass12" AES "privpass12"
 createUser newer SHA-256 "authpass12" AES "privpass12"
 rwuser operator priv
 rwuser newer priv
+createUser signer SHA "authpass12"
+createUser anybody
+rwuser signer auth
+rwuser anybody noauth
 sysobjectid .1.3.6.1.4.1.${system[$make]}
 pass_persist .1.3.6.1.4.1.${tree[$make]} $(command -v python3) $NS_SOURCE/tests/integration/pdu.py $dir/$name $make
 CONF
@@ -142,6 +147,52 @@ on_pdu apc-rpdu snmp.get oid=1.3.6.1.2.1.1.2.0
 result_is "any object" .result.value 1.3.6.1.4.1.318.1.3.4.5
 on_pdu apc-rpdu snmp.get oid=1.3.6.1.4.1.1
 code_is "an object that is not there" not-found
+
+# ---- the doctor -----------------------------------------------------------------------------------------------------
+says() { # WHAT CHECK STATE WORDS
+    local line
+    line=$(jq -r --arg name "$2" '.result.checks[]? | select(.check == $name) | "\(.state): \(.text) [\(.hint)]"' <<<"$answer")
+    has "doctor, $1: $2" "${line:-$answer}" "^$3: .*$4"
+}
+on_pdu apc-rpdu snmp.doctor
+says "v2c" version warning 'SNMPv2c: the community .* readable \[version = "3"'
+says "v2c" make ok 'apc-rpdu'
+says "v2c" objects ok 'outlet 3 is on, named socket 3'
+says "any SET is an order" permissions skipped 'with apc-rpdu any SET is an order'
+is "doctor: an order was not given" "$(orders apc-rpdu)" ""
+on_pdu apc-masterswitch snmp.doctor
+says "it may write" permissions ok 'it may switch'
+is "doctor: it was told what it is" "$(orders apc-masterswitch)" "outlet 3 on"
+on_pdu apc-masterswitch power.off
+on_pdu apc-masterswitch snmp.doctor
+says "off" objects ok 'outlet 3 is off'
+is "doctor: off stays off" "$(orders apc-masterswitch)" "outlet 3 off,outlet 3 off"
+on_pdu apc-masterswitch power.on
+orders apc-masterswitch >/dev/null
+on_pdu apc-masterswitch snmp.doctor set.community=public
+says "it may only read" permissions failed 'read-only: every action .*\[give it the right'
+on_pdu apc-masterswitch snmp.doctor set.community=public set.version=1
+says "it may only read, v1" permissions failed 'read-only: every action'
+is "doctor: nothing was written" "$(orders apc-masterswitch)" ""
+on_pdu apc-rpdu snmp.doctor $v3
+says "v3" version ok 'authPriv'
+on_pdu apc-rpdu snmp.doctor set.version=3 set.user=operator set.auth_password=authpass12
+code_is "doctor, v3 without encryption where it is a must" denied
+on_pdu apc-masterswitch snmp.doctor set.version=3 set.user=signer set.auth_password=authpass12
+says "v3, signed alone" version warning 'authNoPriv: signed, and readable'
+on_pdu apc-masterswitch snmp.doctor set.version=3 set.user=anybody
+says "v3, no password" version failed 'noAuthNoPriv'
+says "v3, no password" permissions ok 'it may switch'
+orders apc-masterswitch >/dev/null
+on_pdu apc-rpdu snmp.doctor set.outlets=99
+says "an outlet that is not there" objects failed 'outlet 99 .*no such outlet .*\[correct .outlets.'
+on_pdu apc-rpdu snmp.doctor set.family=apc-rpdu2
+says "another make" make warning 'set as apc-rpdu2, and it says that it is apc-rpdu'
+on_pdu apc-rpdu snmp.doctor set.community=wrong
+code_is "doctor: a community nobody knows" timeout
+on_pdu two-feeds snmp.doctor
+is "doctor: both feeds" "$(jq -r '[.result.checks[] | select(.check == "objects" or .check == "make") | .state] | join(" ")' <<<"$answer")" \
+    "ok ok ok ok"
 
 # ---- another program, the same outlets ------------------------------------------------------------------------------
 if command -v fence_apc_snmp >/dev/null; then

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A PDU for the contract suite: outlets of the make apc-rpdu, v1 and v2c, made of net-snmp's own
- * reading and writing. What it may be told (NAME.peer.json): outlets ("on off"), community, error
- * (of every SET), stays (accepts and nothing happens), status (a number all outlets say).
+ * A PDU for the contract suite: outlets of the make apc-rpdu (and apc-masterswitch), v1 and v2c,
+ * made of net-snmp's own reading and writing. What it may be told (NAME.peer.json): outlets ("on
+ * off"), community, error (of every SET), stays (accepts and nothing happens), status (a number all
+ * outlets say).
  */
 
 #include "contract_peer.h"
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #define OUTLETS_MAX 8
+#define SWITCH_COLUMN "1.3.6.1.4.1.318.1.1.4.4.2.1.3.{}" /* State and order in one. */
 
 struct pdu_peer {
     bool on[OUTLETS_MAX + 1], stays;
@@ -70,6 +72,8 @@ static void answer_get(const struct pdu_peer *peer, netsnmp_pdu *pdu)
     long value = 0;
     snmp_oid_fill("1.3.6.1.2.1.1.2.0", "", &system);
     size_t outlet = outlet_of(peer, variable, "1.3.6.1.4.1.318.1.1.12.3.5.1.1.4.{}");
+    size_t named = outlet_of(peer, variable, "1.3.6.1.4.1.318.1.1.12.3.3.1.1.2.{}");
+    outlet = outlet != 0 ? outlet : outlet_of(peer, variable, SWITCH_COLUMN);
     if (snmp_oid_compare(variable->name, variable->name_length, system.arcs, system.count) == 0) {
         snmp_oid_fill(peer->system, "", &system);
         snmp_set_var_typed_value(variable, ASN_OBJECT_ID, system.arcs,
@@ -77,6 +81,8 @@ static void answer_get(const struct pdu_peer *peer, netsnmp_pdu *pdu)
     } else if (outlet > 0) {
         value = peer->status != 0 ? peer->status : peer->on[outlet] ? 1 : 2;
         snmp_set_var_typed_value(variable, ASN_INTEGER, &value, sizeof value);
+    } else if (named > 0) {
+        snmp_set_var_typed_value(variable, ASN_OCTET_STR, "r1h01", 5);
     } else if (pdu->version == SNMP_VERSION_1) {
         pdu->errstat = SNMP_ERR_NOSUCHNAME;
         pdu->errindex = 1;
@@ -89,7 +95,11 @@ static void answer_set(struct pdu_peer *peer, netsnmp_pdu *pdu, struct contract_
 {
     const netsnmp_variable_list *variable = pdu->variables;
     size_t outlet = outlet_of(peer, variable, "1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.{}");
-    reply->effect = true;
+    size_t same = outlet_of(peer, variable, SWITCH_COLUMN);
+    outlet = outlet != 0 ? outlet : same;
+    /* What an outlet of this make says may be said back to it. */
+    reply->effect = same == 0 || variable->type != ASN_INTEGER ||
+                    *variable->val.integer != (peer->on[same] ? 1 : 2);
     pdu->errstat =
         outlet == 0 || variable->type != ASN_INTEGER ? SNMP_ERR_NOTWRITABLE : peer->error;
     reply->refused = pdu->errstat != 0;
