@@ -68,6 +68,11 @@ void routes_post(const struct api_request *request, const char *name, const char
 int routes_find(struct store_reader *reader, const struct routes_kind *kind, const char *id,
                 struct arena *arena, struct record *ret_record, struct nsh_error *err);
 
+struct source_use;
+/* Answer what a source would not take, counted by its reason. */
+void routes_source_refuse(const struct api_request *request, const struct source_use *use,
+                          int64_t now_ms, const struct nsh_error *err);
+
 void routes_openapi_write(const struct api_route *routes, size_t count, struct textbuf *out);
 
 #endif

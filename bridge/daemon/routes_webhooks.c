@@ -67,8 +67,8 @@ static int64_t wall_now_ms(void)
 
 /* ---- refusals ------------------------------------------------------------------------------ */
 
-static void refuse(const struct api_request *request, const struct source_use *use, int64_t now_ms,
-                   const struct nsh_error *err)
+void routes_source_refuse(const struct api_request *request, const struct source_use *use,
+                          int64_t now_ms, const struct nsh_error *err)
 {
     static const struct {
         int code;
@@ -211,7 +211,7 @@ static void webhook_take(const struct api_request *request, const struct source_
     }
     result = result < 0 ? result : events_make(request, use, now_ms, &events, &err);
     if (result < 0) {
-        refuse(request, use, now_ms, &err);
+        routes_source_refuse(request, use, now_ms, &err);
         return;
     }
     post->wall_ms = asked.wall_ms;

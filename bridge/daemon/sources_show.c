@@ -156,9 +156,10 @@ static void add_checks(const struct nsh_checks *checks, struct textbuf *out)
 static void url_of(const struct source_entry *entry, char *url, size_t url_bytes)
 {
     const struct config *config = entry->generation->config;
-    snprintf(url, url_bytes, "%s://%s/v1/webhooks/%s",
-             config->api_tls_cert[0] == '\0' ? "http" : "https",
-             config->api_listen[0] == '\0' ? "HOST:8640" : config->api_listen, entry->config->name);
+    snprintf(url, url_bytes, "%s://%s/v1/%s/%s", config->api_tls_cert[0] == '\0' ? "http" : "https",
+             config->api_listen[0] == '\0' ? "HOST:8640" : config->api_listen,
+             entry->config->type->path == NULL ? "webhooks" : entry->config->type->path,
+             entry->config->name);
 }
 
 int sources_doctor_json(struct sources *sources, const char *name, int64_t now_ms,

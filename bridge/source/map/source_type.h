@@ -46,6 +46,7 @@ struct source_services {
 
 struct source_type {
     const char *name, *summary;
+    const char *path; /* Senders of the API's sources send to /v1/PATH/NAME; NULL: webhooks. */
     uint32_t flags;
     /* Its keys; name, type, format, map and silence are everybody's. */
     const struct nsh_option *options;
