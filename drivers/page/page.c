@@ -4,8 +4,7 @@
  * program. The token is sent as the message's id, so that a receiver can tell a repetition.
  */
 
-#include "abi/driver.h"
-#include "page_codec.h"
+#include "page.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,25 +12,8 @@
 #include <strings.h>
 
 #define HEADER_BYTES_MAX 256
-#define WORDS_BYTES_MAX 512
-#define ENDPOINT_BYTES_MAX 128
 #define HEADER_VALUE_BYTES_MAX 8192 /* Some bearer tokens have thousands. */
 #define MAIL_ADDRESS_BYTES_MAX 200
-
-struct nsh_device {
-    struct nsh_services *services;
-    char *url, *template, *secret, *ca_file, *mail_program, *mail_to, *mail_from;
-    char *content_type, *authorization; /* Whole header lines. */
-    char endpoint[ENDPOINT_BYTES_MAX];  /* For texts: a webhook's path often is its secret. */
-    bool insecure;
-};
-
-struct page_call {
-    struct nsh_device *device;
-    struct nsh_op *op;
-    struct nsh_http *http;
-    struct nsh_process *process;
-};
 
 static const struct nsh_option options[] = {
     {.name = "url",
@@ -74,7 +56,7 @@ static const struct nsh_option options[] = {
      .help = "Program that takes `-i -t` and the message on standard input."},
 };
 
-static const struct nsh_option page_args[] = {
+const struct nsh_option page_args[] = {
     {.name = "title", .type = NSH_STRING, .flags = NSH_REQUIRED, .help = "One line."},
     {.name = "text", .type = NSH_STRING, .help = "What happened, for a person who was asleep."},
     {.name = "severity", .type = NSH_STRING, .help = "info to fatal."},
@@ -94,6 +76,8 @@ static const struct nsh_option page_args[] = {
      .help = "When it was decided, Unix milliseconds; signed with the page."},
 };
 
+const size_t page_args_count = sizeof page_args / sizeof page_args[0];
+
 #define PAGE_VERB(verb_name, verb_help)                                                            \
     {                                                                                              \
         .name = (verb_name), .effect = NSH_CHANGES, .flags = NSH_IDEMPOTENT | NSH_NOTIFIES,        \
@@ -105,6 +89,11 @@ static const struct nsh_verb verbs[] = {
     PAGE_VERB("page", "Wake a person, with the evidence."),
     PAGE_VERB("notify", "Tell people or systems; nobody is woken."),
     PAGE_VERB("ticket", "Open a ticket, by a webhook that does."),
+    {.name = PAGE_DOCTOR,
+     .effect = NSH_READS,
+     .flags = NSH_IDEMPOTENT,
+     .timeout_ms_default = 15000,
+     .help = "For `driver doctor`: the server or the program, the template; nobody is paged."},
 };
 
 static char *copy_of(const struct nsh_value *settings, const char *name, bool *failed)
@@ -128,8 +117,7 @@ static char *header_of(const struct nsh_value *settings, const char *setting, co
     return line;
 }
 
-/* scheme://host:port, without user, path and query. */
-static void endpoint_of(const char *url, char endpoint[ENDPOINT_BYTES_MAX])
+void page_endpoint(const char *url, char *endpoint, size_t room)
 {
     const char *scheme_end = strstr(url, "://");
     const char *authority = scheme_end == NULL ? url : scheme_end + 3;
@@ -141,16 +129,15 @@ static void endpoint_of(const char *url, char endpoint[ENDPOINT_BYTES_MAX])
             i = (size_t)-1;
         }
     }
-    snprintf(endpoint, ENDPOINT_BYTES_MAX, "%.*s%.*s",
-             scheme_end == NULL ? 0 : (int)(scheme_end + 3 - url), url, (int)count, authority);
+    snprintf(endpoint, room, "%.*s%.*s", scheme_end == NULL ? 0 : (int)(scheme_end + 3 - url), url,
+             (int)count, authority);
 }
 
-/* Add what a peer said: one line of printable ASCII, cut. */
-static void words_add(char words[WORDS_BYTES_MAX], const char *text, size_t count_max)
+void page_words_add(char words[PAGE_WORDS_BYTES_MAX], const char *text, size_t count_max)
 {
     size_t used = strlen(words);
-    for (size_t i = 0; i < count_max && text != NULL && text[i] != 0 && used + 1 < WORDS_BYTES_MAX;
-         i++) {
+    for (size_t i = 0;
+         i < count_max && text != NULL && text[i] != 0 && used + 1 < PAGE_WORDS_BYTES_MAX; i++) {
         words[used++] = text[i] >= 0x20 && text[i] < 0x7f ? text[i] : ' ';
     }
     words[used] = 0;
@@ -246,12 +233,13 @@ static int page_open(struct nsh_services *services, const struct nsh_value *sett
         page_close(device);
         return result;
     }
-    endpoint_of(device->url == NULL ? "" : device->url, device->endpoint);
+    page_endpoint(device->url == NULL ? "" : device->url, device->endpoint,
+                  sizeof device->endpoint);
     *ret_device = device;
     return 0;
 }
 
-static void call_end(struct page_call *call, const struct nsh_outcome *outcome)
+void page_call_end(struct page_call *call, const struct nsh_outcome *outcome)
 {
     struct nsh_device *device = call->device;
     struct nsh_op *op = call->op;
@@ -290,13 +278,13 @@ static void status_read(const struct nsh_http_reply *reply, struct nsh_outcome *
 static void posted(void *arg, const struct nsh_http_reply *reply)
 {
     struct page_call *call = arg;
-    char words[WORDS_BYTES_MAX];
+    char words[PAGE_WORDS_BYTES_MAX];
     struct nsh_outcome outcome = {.code = reply->code, .text = words};
     snprintf(words, sizeof words, "POST %s: ", call->device->endpoint);
     if (reply->code != NSH_OK) {
         outcome.effect_possible = reply->sent;
-        words_add(words, reply->text == NULL ? nsh_code_word(reply->code) : reply->text, 200);
-        call_end(call, &outcome);
+        page_words_add(words, reply->text == NULL ? nsh_code_word(reply->code) : reply->text, 200);
+        page_call_end(call, &outcome);
         return;
     }
     status_read(reply, &outcome);
@@ -304,10 +292,10 @@ static void posted(void *arg, const struct nsh_http_reply *reply)
     snprintf(words + used, sizeof words - used, "%d", reply->status);
     if (outcome.code != NSH_OK) {
         const char *location = nsh_http_header(reply, "location");
-        words_add(words, location == NULL ? " " : " is a redirect, not followed", 40);
-        words_add(words, location == NULL ? reply->body : "", 200);
+        page_words_add(words, location == NULL ? " " : " is a redirect, not followed", 40);
+        page_words_add(words, location == NULL ? reply->body : "", 200);
     }
-    call_end(call, &outcome);
+    page_call_end(call, &outcome);
 }
 
 static int start_webhook(struct page_call *call, struct nsh_error *err)
@@ -360,7 +348,7 @@ static int start_webhook(struct page_call *call, struct nsh_error *err)
 static void mailed(void *arg, const struct nsh_exit *end)
 {
     struct page_call *call = arg;
-    char words[WORDS_BYTES_MAX];
+    char words[PAGE_WORDS_BYTES_MAX];
     struct nsh_outcome outcome = {.code = NSH_OK, .text = words};
     snprintf(words, sizeof words, "mail to %s accepted by %.200s", call->device->mail_to,
              call->device->mail_program);
@@ -368,11 +356,11 @@ static void mailed(void *arg, const struct nsh_exit *end)
         snprintf(words, sizeof words,
                  "%.200s: %s, status %d, signal %d: ", call->device->mail_program,
                  nsh_code_word(end->code), end->status, end->signal);
-        words_add(words, end->errors, 200);
+        page_words_add(words, end->errors, 200);
         outcome.code = end->code != NSH_OK ? end->code : NSH_FAILED;
         outcome.effect_possible = end->started;
     }
-    call_end(call, &outcome);
+    page_call_end(call, &outcome);
 }
 
 static int start_mail(struct page_call *call, struct nsh_error *err)
@@ -402,7 +390,9 @@ static int page_start(struct nsh_device *device, struct nsh_op *op, struct nsh_e
     }
     *call = (struct page_call){.device = device, .op = op};
     op->driver_data = call;
-    int result = device->url != NULL ? start_webhook(call, err) : start_mail(call, err);
+    int result = strcmp(op->verb->name, PAGE_DOCTOR) == 0 ? page_doctor_start(call, err)
+                 : device->url != NULL                    ? start_webhook(call, err)
+                                                          : start_mail(call, err);
     if (result < 0) {
         op->driver_data = NULL;
         free(call);
@@ -421,8 +411,9 @@ static void page_cancel(struct nsh_device *device, struct nsh_op *op)
         return;
     }
     device->services->http_cancel(device->services, call->http);
-    call_end(call, &(struct nsh_outcome){
-                       .code = NSH_CANCELLED, .effect_possible = true, .text = "cancelled"});
+    page_call_end(call, &(struct nsh_outcome){.code = NSH_CANCELLED,
+                                              .effect_possible = op->verb->effect != NSH_READS,
+                                              .text = "cancelled"});
 }
 
 const struct nsh_driver nsh_driver __attribute__((visibility("default"))) = {

@@ -20,6 +20,12 @@ class Hook(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def log_message(self, *a): pass
     def do_GET(self): self.do_POST()
+    def do_HEAD(self):
+        with open(folder + "/heads.jsonl", "a") as file:
+            file.write(json.dumps([self.path, "authorization" in self.headers, "webhook-signature" in self.headers]) + "\n")
+        self.send_response(405)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         given = self.headers.get("webhook-signature", "")
@@ -168,4 +174,42 @@ has "its words" "$answer" 'queue is full'
 host injecting 'mail_to = "oncall@example.net\nBcc: all@example.net";'
 call "injecting page title=x"
 code_is "an address is one line" invalid
+
+# ---- the doctor pages nobody ----------------------------------------------------------------------------------------
+says() { # WHAT CHECK STATE WORDS
+    local line
+    line=$(jq -r --arg name "$2" '.result.checks[]? | select(.check == $name) | "\(.state): \(.text) [\(.hint)]"' <<<"$answer")
+    has "doctor, $1: $2" "${line:-$answer}" "^$3: .*$4"
+}
+seen_before=$(wc -l <"$dir/seen.jsonl")
+rm -f "$dir/mail"
+call "signed page.doctor"
+says "a webhook" server ok "http://127.0.0.1:$port answers"
+says "a webhook" template ok 'put together and signed'
+says "a webhook" delivery skipped 'nobody was paged'
+is "doctor: the hook's path and its secrets stay here" "$(tail -1 "$dir/heads.jsonl" | jq -c .)" '["/",false,false]'
+call "unknown page.doctor"
+says "a name that a page does not have" template failed 'nothing.* \[correct it'
+call "templated page.doctor"
+says "a template" template ok 'put together'
+printf 'whsec_!!' | key broken.secret
+hook broken hook 'secret = "file:broken.secret";'
+call "broken page.doctor"
+says "a secret that is no base64" secret failed ''
+call "nobody page.doctor"
+code_is "doctor: nobody listens" unreachable
+call "tls page.doctor"
+says "TLS, verified" server ok 'https://127.0.0.1'
+call "untrusted page.doctor"
+code_is "doctor: TLS, an unknown authority" mismatch
+call "mail page.doctor"
+says "mail" program ok 'sendmail may be run'
+host missing "mail_to = \"oncall@example.net\"; mail_program = \"$dir/nowhere\";"
+call "missing page.doctor"
+says "no mail program" program failed 'No such file'
+host noprogram "mail_to = \"oncall@example.net\"; mail_program = \"$dir/cert.pem\";"
+call "noprogram page.doctor"
+says "no program" program failed 'no program that may be run'
+is "doctor: no page left" "$(wc -l <"$dir/seen.jsonl")" "$seen_before"
+[ ! -e "$dir/mail" ] && ok "doctor: no mail left" || fail "doctor: a mail was sent"
 verdict
