@@ -63,9 +63,9 @@ kept() { # DAEMON...: what is on disk, once for each place
 }
 
 mock ce ce b1
-mock pub alarms 1 4000 '{"n":@,"host":"r1h1"}'
 start a
 await 40 event b1 && ok "a CloudEvent in headers" || { ns a source doctor a-ce; fail "no CloudEvent"; }
+mock pub alarms 1 4000 '{"n":@,"host":"r1h1"}'
 await 60 accepted a 4000 && ok "all partitions are read" || fail "not all came: $(ns a source list)"
 await 20 committed 4000 && ok "the group's offsets are committed" || fail "committed: $answer"
 has "ids are places" "$(ns a event list -o jsonl --limit 1 --type alarm | jq -r .id)" '^alarms/[0-3]/[0-9]+$'
@@ -100,5 +100,5 @@ malformed() { [ "$(figure a alarms malformed)" = 1 ]; }
 await 30 malformed && ok "what makes no sense is counted" || fail "malformed: $(figure a alarms malformed)"
 kill -TERM "${daemon[a]}"
 wait "${daemon[a]}" && ok "SIGTERM ends with status 0" || fail "SIGTERM: status $?"
-if grep -hE 'level=error' "$dir/a.log" "$dir/b.log" | grep -v 'source ' | grep .; then fail "errors in the log"; fi
+if grep -hE 'level=error' "$dir"/[ab].log | grep -v 'source ' | grep .; then fail "errors in the log"; fi
 verdict
