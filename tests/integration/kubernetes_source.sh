@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The source kubernetes against the lab's API server: a node that dies and comes back, conditions of a node problem
+# detector, cordons and Events; watches that break and are forgotten while something changes; a restart; a wrong token.
+# timeout: 240
+. "$(dirname "$0")/common.sh"
+needs jq curl
+kube_port=$((9000 + $$ % 900))
+lab_start --racks 1 --hosts 3 --off-delay 60ms --on-delay 60ms --boot-delay 200ms --soft-delay 100ms \
+    --kube-port $kube_port --kube-minor 28 --kube-bookmark 100ms --kube-grace 2s
+url=https://$base:$kube_port ca=$dir/lab/ca.pem
+api() { # METHOD PATH [BODY]
+    local type=application/json
+    [ "$1" != PATCH ] || type=application/merge-patch+json
+    curl -s --cacert "$ca" -H "Authorization: Bearer nightshift-lab-admin" -X "$1" ${3:+-H "Content-Type: $type" -d "$3"} "$url$2"
+}
+must() {
+    local answer
+    answer=$(api "$@")
+    if jq -e '.status == "Failure"' <<<"$answer" >/dev/null; then echo "$*: $answer"; exit 1; fi
+}
+condition() { # TYPE STATUS TIME
+    echo "{\"type\":\"$1\",\"status\":\"$2\",\"reason\":\"Test\",\"message\":\"as the test says\",\"lastTransitionTime\":\"$3\"}"
+}
+conditions() { # NODE CONDITION...
+    local node=$1 list
+    shift
+    list=$(IFS=, && echo "$*")
+    must PATCH "/api/v1/nodes/$node/status" "{\"status\":{\"conditions\":[$list]}}"
+}
+
+# ---- nightshift: a host whose node has its name, one whose binding says another ---------------------------------------
+mkdir "$dir/policies"
+cat >"$dir/inventory.conf" <<EOT
+hosts: (
+  { name = "r1h01"; node = { driver = "kubernetes"; url = "$url"; bearer_file = "$dir/token"; ca_file = "$ca"; }; },
+  { name = "r1h02"; node = { driver = "kubernetes"; url = "$url"; bearer_file = "$dir/token"; ca_file = "$ca"; }; },
+  { name = "db7"; node = { driver = "kubernetes"; node = "n7"; url = "$url"; bearer_file = "$dir/token"; ca_file = "$ca"; }; } );
+EOT
+echo nightshift-lab >"$dir/token"
+echo nobody >"$dir/wrong"
+cat >"$dir/nightshift.conf" <<EOT
+store = { path = "$dir/n.db"; };
+inventory = "inventory.conf"; policies = "policies"; traps = "$NS_SOURCE/etc/traps"; drivers = "$NS_BUILD/drivers";
+api = { socket = "$dir/api.sock"; };
+sources = (
+  { name = "k8s"; type = "kubernetes"; url = "$url"; bearer_file = "$dir/token"; ca_file = "$ca"; },
+  { name = "stranger"; type = "kubernetes"; url = "$url"; bearer_file = "$dir/wrong"; ca_file = "$ca"; } );
+EOT
+export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
+ns() { "$bin/nightshift" "$@"; }
+daemon_start() {
+    "$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
+    daemon=$!
+    pids+=("$daemon")
+    await 20 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
+}
+raised() { ns alarm list -o json | jq -r --arg type "kubernetes.node.$1" '[.items[] | select(.type == $type and .state == "raised") | .host] | sort | join(" ")'; }
+raised_is() { [ "$(raised "$1")" = "$2" ]; }
+events() { ns event list --limit 1000 -o json | jq -r --arg type "$1" '[.items[] | select(.type == $type)] | length'; }
+events_is() { [ "$(events "$1")" = "$2" ]; }
+last() { ns event list --type "$1" --limit 1 -o json | jq -c ".items[0] | $2"; }
+doctor_says() { ns source doctor "$1" 2>&1 | grep -qE "$2"; }
+
+must POST /api/v1/nodes '{"kind":"Node","apiVersion":"v1","metadata":{"name":"n7"}}'
+conditions n7 "$(condition Ready True 2026-01-01T00:00:00Z)" "$(condition KernelDeadlock True 2026-01-02T00:00:00Z)"
+daemon_start
+await 20 raised_is kernel-deadlock db7 || fail "what is wrong at the start: $(raised kernel-deadlock) $(cat "$dir/log")"
+ok "what is wrong at the start, on the host whose binding names the node"
+is "as policies want it" "$(last kubernetes.node.kernel-deadlock '[.source, .severity, .state, .data.status, .data.reason]')" \
+    '["k8s","major","raise","True","Test"]'
+await 20 doctor_says k8s '4 nodes, 1 conditions raised' || fail "doctor: $(ns source doctor k8s)"
+is "who is ready is well" "$(raised not-ready)" ""
+
+# ---- a wrong token --------------------------------------------------------------------------------------------------------
+await 20 doctor_says stranger 'HTTP status 401' || fail "a wrong token: $(ns source doctor stranger)"
+has "the doctor says what to do" "$(ns source doctor stranger 2>&1)" 'is it right, and not expired'
+
+# ---- a node dies and comes back ------------------------------------------------------------------------------------------
+lab push-off r1h02 >/dev/null
+await 20 raised_is not-ready r1h02 || fail "r1h02 is off: $(raised not-ready)"
+ok "a host that is off: its node is not ready"
+has "why" "$(last kubernetes.node.not-ready .message)" 'Ready is Unknown, NodeStatusUnknown: Kubelet stopped posting'
+lab push-on r1h02 >/dev/null
+await 20 raised_is not-ready "" || fail "r1h02 is on: $(raised not-ready)"
+ok "on again: cleared"
+
+# ---- cordons, taints and Events ----------------------------------------------------------------------------------------
+must PATCH /api/v1/nodes/r1h01 '{"spec":{"unschedulable":true,"taints":[{"key":"hw/gpu","value":"bad","effect":"NoSchedule"}]}}'
+await 20 events_is kubernetes.node.cordoned 1 || fail "no cordon"
+await 20 events_is kubernetes.node.tainted 1 || fail "no taint"
+is "the taint" "$(last kubernetes.node.tainted '[.host, .resource]')" '["r1h01","hw/gpu=bad:NoSchedule"]'
+event() { # NAME COUNT: seen now
+    echo "{\"kind\":\"Event\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"$1\",\"namespace\":\"default\"},\"involvedObject\":{\"kind\":\"Node\",\"name\":\"r1h01\"},\"type\":\"Warning\",\"reason\":\"SystemOOM\",\"message\":\"victim process: java\",\"count\":$2,\"lastTimestamp\":\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"}"
+}
+must POST /api/v1/namespaces/default/events "$(event oom.1 1)"
+await 20 events_is kubernetes.event.system-oom 1 || fail "no Event"
+is "an Event of a node" "$(last kubernetes.event.system-oom '[.host, .severity, .state, .message]')" '["r1h01","warning","pulse","victim process: java"]'
+
+# ---- the watch breaks, and its history is forgotten, while things change -----------------------------------------------------
+windows() { ns source doctor k8s 2>&1 | grep -oE '[0-9]+ windows' | cut -d' ' -f1; }
+lab kube break >/dev/null
+conditions n7 "$(condition Ready True 2026-01-01T00:00:00Z)" "$(condition KernelDeadlock False 2026-01-03T00:00:00Z)"
+await 20 raised_is kernel-deadlock "" || fail "a change while the watch was broken: $(raised kernel-deadlock)"
+is "a broken watch goes on where it was" "$(windows)" 0
+# Refused while it is gone, so that nothing can be watched before the change; then all it knew is forgotten.
+lab deny kube >/dev/null
+lab kube break >/dev/null
+await 20 doctor_says k8s 'nodes.*HTTP status 401' || fail "not seen as refused: $(ns source doctor k8s)"
+lab honest kube >/dev/null
+lab kube break >/dev/null
+must PATCH /api/v1/nodes/r1h01 '{"spec":{"unschedulable":false,"taints":null}}'
+conditions n7 "$(condition Ready True 2026-01-05T00:00:00Z)" "$(condition KernelDeadlock True 2026-01-04T00:00:00Z)"
+must DELETE /api/v1/nodes/r1h03
+lab kube compact >/dev/null
+await 30 raised_is kernel-deadlock db7 || fail "410, and a change before: $(raised kernel-deadlock) $(ns source doctor k8s)"
+ok "410: a change in the missed window is told"
+await 20 events_is kubernetes.node.uncordoned 1 || fail "no end of the cordon"
+await 20 events_is kubernetes.node.deleted 1 || fail "no deleted node"
+is "the end of the taint, too" "$(events kubernetes.node.untainted)" 1
+if [ "$(windows)" -gt 0 ]; then
+    is "a condition that changed and came back" "$(last kubernetes.node.flapped '[.host, .resource]')" '["db7","Ready"]'
+    has "the window is listed" "$(ns source doctor k8s 2>&1)" 'the last: .*nodes 20[0-9T:.-]+Z for '
+else
+    fail "no window was listed: $(ns source doctor k8s)"
+fi
+
+# ---- a restart tells nothing twice, and all that changed meanwhile ------------------------------------------------------------
+before=$(ns event list --limit 1000 -o json | jq '.items | length')
+alarms=$(ns alarm list -o json | jq -c '[.items[] | {id, state, count}] | sort')
+kill "$daemon" && wait "$daemon" || true
+daemon_start
+await 20 doctor_says k8s '3 nodes, 1 conditions raised' || fail "after a restart: $(ns source doctor k8s)"
+told_again() { ns source list -o json | jq -e '.items[] | select(.name == "k8s") | .duplicates > 0'; }
+await 20 told_again || fail "the repeats were not known: $(ns source list -o json)"
+is "nothing is told twice" "$(ns event list --limit 1000 -o json | jq '.items | length')" "$before"
+is "no alarm moved" "$(ns alarm list -o json | jq -c '[.items[] | {id, state, count}] | sort')" "$alarms"
+kill "$daemon" && wait "$daemon" || true
+conditions n7 "$(condition Ready False 2026-01-06T00:00:00Z)" "$(condition KernelDeadlock False 2026-01-06T00:00:00Z)"
+daemon_start
+await 20 raised_is not-ready db7 || fail "not ready while nightshift was away: $(raised not-ready)"
+is "an alarm of before ends" "$(raised kernel-deadlock)" ""
+verdict
