@@ -274,9 +274,9 @@ static void windows_check(const struct nodewatch_source *source, struct nsh_chec
     uint64_t count = source->windows_count;
     uint64_t first = count > NODEWATCH_WINDOWS_MAX ? count - NODEWATCH_WINDOWS_MAX : 0;
     CLEANUP(textbuf_donep) struct textbuf text = {0};
-    for (uint64_t i = first; i < count; i++) {
-        const struct nodewatch_window *window = &source->windows[i % NODEWATCH_WINDOWS_MAX];
-        textbuf_addf(&text, "%s%s ", i == first ? "" : "; ", words[window->kind]);
+    for (uint64_t i = count; i > first; i--) {
+        const struct nodewatch_window *window = &source->windows[(i - 1) % NODEWATCH_WINDOWS_MAX];
+        textbuf_addf(&text, "%s%s ", i == count ? "" : "; ", words[window->kind]);
         textbuf_add_time(&text, window->from_ms);
         textbuf_add_chars(&text, " for ");
         textbuf_add_span(&text, window->to_ms - window->from_ms);
@@ -284,7 +284,7 @@ static void windows_check(const struct nodewatch_source *source, struct nsh_chec
     }
     nsh_check_add(checks, "missed", NSH_CHECK_OK, NULL, "%llu windows were read from a list%s%s",
                   (unsigned long long)count,
-                  count == 0 ? "" : ", the last: ", text.at == NULL ? "" : text.at);
+                  count == 0 ? "" : ", the last first: ", text.at == NULL ? "" : text.at);
 }
 
 static void nodewatch_doctor(void *arg, const struct source_config *config,

@@ -269,12 +269,10 @@ static void compare_condition(const struct nodewatch *watch, const struct node *
     if (means == SAID_NOTHING || (same_status && same_time)) {
         return;
     }
-    if (same_status && means == SAID_CLEAR && said == SAID_CLEAR) {
-        if (condition->changed_ms != 0) {
-            tell_flap(watch, node, condition, out);
-        }
-        return;
+    if (same_status && means == SAID_CLEAR && said == SAID_CLEAR && condition->changed_ms != 0) {
+        tell_flap(watch, node, condition, out);
     }
+    /* With a flap too: under the id that it has after a restart. */
     tell_condition(watch, node, condition, condition_value(object, condition->type), out);
 }
 

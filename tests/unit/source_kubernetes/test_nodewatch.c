@@ -121,7 +121,7 @@ static void test_conditions(void **state)
         {IS("Ready", "False", "01"), IS("Ready", "False", "09"), "raise " READY, "raise " READY,
          "well in between, unseen: it happened once more"},
         {IS("Ready", "True", "01"), IS("Ready", "True", "09"), "clear " READY,
-         "pulse kubernetes.node.flapped node=n1", "not ready in between, unseen"},
+         "pulse kubernetes.node.flapped node=n1; clear " READY, "not ready in between, unseen"},
         {IS("MemoryPressure", "False", "01"), IS("MemoryPressure", "True", "02"),
          "clear kubernetes.node.memory-pressure node=n1",
          "raise kubernetes.node.memory-pressure node=n1", "the others are bad when True"},
