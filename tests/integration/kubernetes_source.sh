@@ -78,12 +78,13 @@ await 20 doctor_says stranger 'HTTP status 401' || fail "a wrong token: $(doctor
 has "the doctor says what to do" "$(doctor stranger)" 'is it right, and not expired'
 
 # ---- a node dies and comes back ------------------------------------------------------------------------------------------
+metal=/apis/metal3.io/v1alpha1/namespaces/metal3/baremetalhosts/r1h02
 lab_await r1h02 os_up true
-lab push-off r1h02 >/dev/null
+must PATCH $metal '{"spec":{"online":false}}'
 await 20 raised_is not-ready r1h02 || fail "r1h02 is off: $(raised not-ready)"
 ok "a host that is off: its node is not ready"
 has "why" "$(last kubernetes.node.not-ready .message)" 'Ready is Unknown, NodeStatusUnknown: Kubelet stopped posting'
-lab push-on r1h02 >/dev/null
+must PATCH $metal '{"spec":{"online":true}}'
 await 20 raised_is not-ready "" || fail "r1h02 is on: $(raised not-ready)"
 ok "on again: cleared"
 
@@ -130,14 +131,16 @@ fi
 # ---- a restart tells nothing twice, and all that changed meanwhile ------------------------------------------------------------
 before=$(ns event list --limit 1000 -o json | jq '.items | length')
 alarms=$(ns alarm list -o json | jq -c '[.items[] | {id, state, count}] | sort')
-kill "$daemon" && wait "$daemon" || true
+kill "$daemon"
+wait "$daemon" || fail "the daemon ended with $?"
 daemon_start
 await 20 doctor_says k8s '3 nodes, 1 conditions raised' || fail "after a restart: $(doctor k8s)"
 told_again() { ns source list -o json | jq -e '.items[] | select(.name == "k8s") | .duplicates > 0'; }
 await 20 told_again || fail "the repeats were not known: $(ns source list -o json)"
 is "nothing is told twice" "$(ns event list --limit 1000 -o json | jq '.items | length')" "$before"
 is "no alarm moved" "$(ns alarm list -o json | jq -c '[.items[] | {id, state, count}] | sort')" "$alarms"
-kill "$daemon" && wait "$daemon" || true
+kill "$daemon"
+wait "$daemon" || fail "the daemon ended with $?"
 conditions n7 "$(condition Ready False 2026-01-06T00:00:00Z)" "$(condition KernelDeadlock False 2026-01-06T00:00:00Z)"
 daemon_start
 await 20 raised_is not-ready db7 || fail "not ready while nightshift was away: $(raised not-ready)"
