@@ -157,6 +157,13 @@ static void version_answered(struct nsh_rest_call *call, const struct nsh_rest_r
     int newest = openstack_version_newest(reply->body),
         oldest = openstack_version_oldest(reply->body);
     int least = services[own->service].least, most = services[own->service].most;
+    /* Nova's old interface, /v2, says so with an empty text. */
+    if (newest < 0 && nsh_at_text(reply->body, "version.id", NULL) != NULL &&
+        nsh_at_text(reply->body, "version.version", "?")[0] == '\0') {
+        nsh_rest_fail(call, NSH_UNSUPPORTED, "%s: %s has no microversions here; wanted is .%d",
+                      session->urls[own->service], services[own->service].word, least);
+        return;
+    }
     if (newest < 0) {
         openstack_nonsense(call, reply, "the description of its versions");
         return;

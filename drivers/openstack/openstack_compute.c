@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define RAISE_RETRY_MS 10000 /* A nova-compute starts in some seconds. */
+
 static bool verb_is(const struct nsh_rest_call *call, const char *name)
 {
     return strcmp(call->op->verb->name, name) == 0;
@@ -35,9 +37,28 @@ void openstack_service_put(struct nsh_rest_call *call, const char *body, opensta
     openstack_send(call, "PUT", body, done, "/os-services/%s", openstack_of(call)->id);
 }
 
+/*
+ * "Unable to force up": after an evacuation Nova wants to see the host's nova-compute start first,
+ * and forget the servers that were rebuilt elsewhere. It will; until then nothing is done.
+ */
+static bool raise_refused(struct nsh_rest_call *call, const struct nsh_rest_reply *reply)
+{
+    struct nsh_rest_reply told = *reply;
+    if (reply->status != 400 || strstr(reply->words, "Unable to force up") == NULL) {
+        return false;
+    }
+    told.code = NSH_BUSY;
+    told.retry_after_ms = RAISE_RETRY_MS;
+    nsh_rest_fail_reply(call, &told);
+    return true;
+}
+
 static void put_done(struct nsh_rest_call *call, const struct nsh_rest_reply *reply)
 {
     const struct nsh_value *service = nsh_get(reply->body, "service");
+    if (raise_refused(call, reply)) {
+        return;
+    }
     if (reply->code != NSH_OK || service == NULL) {
         openstack_nonsense(call, reply, "a service that was changed");
     } else {
@@ -74,6 +95,9 @@ static void disable(struct nsh_rest_call *call)
 
 static void raised_answered(struct nsh_rest_call *call, const struct nsh_rest_reply *reply)
 {
+    if (raise_refused(call, reply)) {
+        return;
+    }
     if (reply->code != NSH_OK) {
         nsh_rest_fail_reply(call, reply);
     } else {
