@@ -251,6 +251,9 @@ static void request_over(struct nodewatch_stream *stream, CURLcode code)
     nodewatch_request_end(stream);
     if (stream->outcome == NODEWATCH_EXPIRED || status == GONE) {
         expired(stream);
+    } else if (code == CURLE_OPERATION_TIMEDOUT && status == 200 &&
+               stream->phase == PHASE_WATCHES) { /* No bookmarks, or nobody: the next one tells. */
+        rest_for(stream, false);
     } else if (code != CURLE_OK || status != 200 || stream->outcome == NODEWATCH_FAILED) {
         failed(stream, code, status);
     } else if (stream->phase == PHASE_WATCHES) { /* Its time is over, as it was asked for. */
