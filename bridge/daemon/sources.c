@@ -150,6 +150,7 @@ static void entry_open(struct sources *sources, struct source_entry *entry)
     struct nsh_error err = {0};
     const struct source_services services = {
         .loop = loop_uv(sources->options.loop),
+        .services = loop_services(sources->options.loop),
         .intake = sources->options.intake,
         .row = entry->row,
         .secret = sources->options.secret,

@@ -383,6 +383,15 @@ lab_redfish_fn lab_redfish_task, lab_redfish_task_monitor;
 
 #define LAB_TASKS_MAX 8
 
+#define LAB_SUBSCRIPTIONS_MAX 4
+#define LAB_DESTINATION_MAX 256
+#define LAB_CONTEXT_MAX 328
+
+struct lab_subscription {
+    uint32_t id; /* 0: free. */
+    char destination[LAB_DESTINATION_MAX], context[LAB_CONTEXT_MAX];
+};
+
 /* What a BMC remembers of its Redfish clients. */
 struct lab_tokens {
     struct {
@@ -397,12 +406,16 @@ struct lab_tokens {
         int64_t due_ms;
     } tasks[LAB_TASKS_MAX];
     uint32_t task_next;
+    struct lab_subscription subscriptions[LAB_SUBSCRIPTIONS_MAX];
+    uint32_t subscription_next;
 };
 struct lab_tokens *
 lab_redfish_tokens(struct lab_bmc *bmc); /* Made on first use; NULL: no memory. */
 enum lab_role lab_redfish_authenticate(const struct lab_request *request);
 lab_redfish_fn lab_redfish_session_service, lab_redfish_sessions, lab_redfish_session;
 lab_redfish_fn lab_redfish_login, lab_redfish_logout;
+lab_redfish_fn lab_redfish_event_service, lab_redfish_subscriptions, lab_redfish_subscription;
+lab_redfish_fn lab_redfish_subscribe, lab_redfish_unsubscribe;
 lab_redfish_fn lab_redfish_account_service, lab_redfish_accounts, lab_redfish_account;
 void lab_redfish_forget(struct lab_bmc *bmc); /* All sessions. */
 

@@ -51,6 +51,7 @@ void lab_redfish_root(struct lab_redfish *redfish)
                  "\"Systems\":{\"@odata.id\":\"" V1 "/Systems\"},"
                  "\"Chassis\":{\"@odata.id\":\"" V1 "/Chassis\"},"
                  "\"Managers\":{\"@odata.id\":\"" V1 "/Managers\"},"
+                 "\"EventService\":{\"@odata.id\":\"" V1 "/EventService\"},"
                  "\"Tasks\":{\"@odata.id\":\"" V1 "/TaskService\"},"
                  "\"AccountService\":{\"@odata.id\":\"" V1 "/AccountService\"},"
                  "\"SessionService\":{\"@odata.id\":\"" V1 "/SessionService\"},"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # timeout: 120
 # Events of BMCs over TLS, from the addresses of BMCs: who may send, alarms of their hosts that come and go, deliveries that
-# are repeated, the token that nobody sees, a reload that changes the inventory, and a daemon that was killed.
+# are repeated, the token that nobody sees, a reload that changes the inventory, a daemon that was killed, and subscriptions at
+# the lab's BMCs that are made, found again, repaired and replaced.
 source "$(dirname "$0")/common.sh"
 needs curl jq openssl python3
 [ -x "$bin/nightshiftd" ] && [ -x "$bin/nightshift" ] || skip "nightshiftd or nightshift is not built"
@@ -99,8 +100,49 @@ is "what was acknowledged is there" "$(alarms)" "b2/drive.failed/4 h2/power.supp
 is "the same context after a restart" "$(post "$net.2" "$(event "$(context h2)" "$well" OK $psu 9)")" 204
 await 10 alarms_are "b2/drive.failed/4 h4/power.supply.failed/PSU1" || fail "cleared after the restart: $(alarms)"
 
+# ---- subscriptions that stay, at the lab's BMCs -----------------------------------------------------------------------
+lab_start --redfish-share 100 --racks 1 --hosts 3 --write-inventory "$dir/inventory.conf"
+sed -i "s|key = \"file:redfish.key\";|key = \"file:redfish.key\"; url = \"https://127.0.0.1:$api_port/\"; every = \"1s\";|" "$dir/nightshift.conf"
+ns reload >/dev/null
+subscriptions=/redfish/v1/EventService/Subscriptions
+bmc() { # HOST PATH [OPTION...]
+    curl -sk -u admin:nightshift-lab "${@:3}" "https://$(address_of "$1"):$https_port$2"
+}
+subscription() { bmc "$1" "$(bmc "$1" "$subscriptions" | jq -r '.Members[0]."@odata.id"')"; } # HOST: the first
+count() { bmc "$1" "$subscriptions" | jq '."Members@odata.count"'; }
+all_subscribed() { ns source doctor bmcs 2>&1 | grep -q '3 of 3 BMCs are subscribed'; }
+await 30 all_subscribed || fail "$(ns source doctor bmcs 2>&1)"
+is "what the BMC was told" "$(subscription r1h01 | jq -r '"\(.Destination) \(.Context)"')" \
+    "https://127.0.0.1:$api_port/v1/redfish/bmcs $(context r1h01)"
+send() { # HOST MESSAGE SEVERITY NUMBER: as its subscription says
+    local said
+    said=$(subscription "$1")
+    curl -sk --interface "$(address_of "$1")" -o "$dir/answer" -w '%{http_code}' -H 'Content-Type: application/json' \
+        --data-binary "$(event "$(jq -r .Context <<<"$said")" "$2" "$3" $psu "$4")" "$(jq -r .Destination <<<"$said")"
+}
+is "what it sends is taken" "$(send r1h02 "$broken" Critical 20)" 204
+raised() { alarms | grep -q 'r1h02/power.supply.failed/PSU1'; }
+await 10 raised || fail "its alarm: $(alarms)"
+lab forget r1h01 >/dev/null
+repaired() { ns source doctor bmcs 2>&1 | grep -q '1 were lost and made anew' && [ "$(count r1h01)" = 1 ]; }
+await 20 repaired || fail "lost: $(ns source doctor bmcs 2>&1) $(count r1h01)"
+ok "a BMC that forgot it is subscribed again, and counted"
+kill -9 "$daemon"
+wait "$daemon" 2>/dev/null || true
+start_daemon
+await 30 all_subscribed || fail "after a restart: $(ns source doctor bmcs 2>&1)"
+is "a restart makes no second one" "$(count r1h02)" 1
+head -c 64 /dev/zero | tr '\0' x >"$dir/credentials/other.key" && chmod 600 "$dir/credentials/other.key"
+sed -i 's/file:redfish.key/file:other.key/' "$dir/nightshift.conf"
+old=$(subscription r1h03 | jq -r .Context)
+ns reload >/dev/null
+replaced() { [ "$(count r1h03)" = 1 ] && [ "$(subscription r1h03 | jq -r .Context)" != "$old" ]; }
+await 20 replaced || fail "another key: $(subscription r1h03)"
+ok "with another key, the old subscription is replaced"
+sed -i 's/file:other.key/file:redfish.key/' "$dir/nightshift.conf"
+
 # ---- for people -------------------------------------------------------------------------------------------------------
-has "the doctor" "$(ns source doctor bmcs 2>&1)" '4 BMCs may send'
+has "the doctor" "$(ns source doctor bmcs 2>&1)" '3 BMCs may send'
 has "what to paste" "$(ns source doctor bmcs 2>&1)" '/v1/redfish/bmcs'
 sum=$(ns source list -o json | jq -c '.items[] | select(.name == "bmcs")')
 is "the sum holds" "$(jq '.received == .accepted + .malformed + .denied + .stale + .large + .full + .store + .stopping' <<<"$sum")" true

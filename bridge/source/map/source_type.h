@@ -22,11 +22,13 @@
 #define SOURCES_MAX 128
 
 struct intake;
+struct nsh_services;
 struct source_config;
 
 /* What a running source may use; all of it outlives the source. */
 struct source_services {
     uv_loop_t *loop;
+    struct nsh_services *services; /* Requests of its own (http); NULL in tests without them. */
     struct intake *intake;
     struct source_row *row; /* Its counters. */
     /* The secret behind a reference of the settings. */

@@ -9,12 +9,23 @@
 
 #define TICK_MS 200
 #define KEY_BYTES_MIN 16
+#define URL_BYTES_MAX 160
 
 static const struct nsh_option options[] = {
     {.name = "key",
      .type = NSH_SECRET,
      .flags = NSH_REQUIRED,
      .help = "Of what the contexts are made, at least 16 bytes: \"file:redfish.key\""},
+    {.name = "url",
+     .type = NSH_STRING,
+     .help = "How BMCs reach this daemon: \"https://nightshift.example:8640\". They are subscribed "
+             "then, with user and password of the binding; without it by hand"},
+    {.name = "every",
+     .type = NSH_DURATION,
+     .preset = "10m",
+     .min = "1s",
+     .max = "1d",
+     .help = "How often each BMC is asked whether its subscription is still there"},
     {.name = "networks",
      .type = NSH_LIST,
      .help =
@@ -44,6 +55,12 @@ static void events_check(const struct source_config *config, struct diags *diags
         diag_add(diags, DIAG_ERROR, source_key_place(config, "networks"), NULL, "%s", err.text);
     }
     free(networks);
+    const char *url = nsh_get_text(&config->settings, "url", "https://a");
+    if ((strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0) ||
+        strlen(url) > URL_BYTES_MAX || strpbrk(url, " \"\r\n") != NULL) {
+        diag_add(diags, DIAG_ERROR, source_key_place(config, "url"), NULL,
+                 "a url begins with https:// and has at most %d bytes", URL_BYTES_MAX);
+    }
 }
 
 /* ---- life ---- */
@@ -64,6 +81,17 @@ static void table_renew(struct redfish_events *source)
     }
     pthread_mutex_lock(&source->lock);
     struct redfish_table *old = source->table;
+    for (size_t i = 0; old != NULL && i < fresh->count; i++) { /* What is known of it stays. */
+        struct redfish_bmc *bmc = &fresh->items[i];
+        const struct redfish_bmc *was = map_get(&old->by_address, text_of(bmc->address));
+        if (was != NULL) {
+            bmc->visiting = was->visiting;
+            bmc->subscribed = was->subscribed;
+            bmc->due_ms = was->due_ms;
+            memcpy(bmc->path, was->path, sizeof bmc->path);
+            memcpy(bmc->why, was->why, sizeof bmc->why);
+        }
+    }
     source->table = fresh;
     pthread_mutex_unlock(&source->lock);
     redfish_table_free(old);
@@ -72,6 +100,7 @@ static void table_renew(struct redfish_events *source)
 static void on_tick(uv_timer_t *timer)
 {
     table_renew(timer->data);
+    redfish_keep(timer->data);
 }
 
 static void events_free(struct redfish_events *source)
@@ -92,6 +121,15 @@ static int events_read(struct redfish_events *source, struct nsh_error *err)
     int result = services->secret(services->arg, reference, &source->arena, &source->key, err);
     if (result == 0 && strlen(source->key) < KEY_BYTES_MIN) {
         result = nsh_fail(err, NSH_INVALID, "the key is shorter than %d bytes", KEY_BYTES_MIN);
+    }
+    const char *url = nsh_get_text(&source->config->settings, "url", NULL);
+    source->every_ms = nsh_get_int(&source->config->settings, "every", 600000);
+    if (result == 0 && url != NULL && services->services != NULL) {
+        size_t count = strlen(url);
+        count -= url[count - 1] == '/';
+        source->destination = arena_printf(&source->arena, "%.*s/v1/redfish/%s", (int)count, url,
+                                           source->config->name);
+        result = source->destination == NULL ? nsh_fail(err, NSH_NOMEM, "out of memory") : 0;
     }
     return result < 0 ? result : networks_read(source->config, &source->networks, err);
 }
@@ -131,10 +169,34 @@ static void on_tick_closed(uv_handle_t *handle)
 static void events_close(void *arg, void (*done)(void *arg), void *done_arg)
 {
     struct redfish_events *source = arg;
-    source->closing = true;
+    redfish_keep_end(source);
     source->done = done;
     source->arg = done_arg;
     uv_close((uv_handle_t *)&source->tick, on_tick_closed);
+}
+
+static void keeper_doctor(const struct redfish_events *source, struct nsh_checks *checks)
+{
+    size_t count = source->table == NULL ? 0 : source->table->count, subscribed = 0;
+    const struct redfish_bmc *bad = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct redfish_bmc *bmc = &source->table->items[i];
+        subscribed += bmc->subscribed;
+        bad = bad == NULL && bmc->why[0] != '\0' ? bmc : bad;
+    }
+    if (source->destination == NULL) {
+        nsh_check_add(checks, "subscriptions", NSH_CHECK_OK, NULL,
+                      "BMCs are subscribed by hand: there is no `url`");
+        return;
+    }
+    nsh_check_add(checks, "subscriptions", subscribed == count ? NSH_CHECK_OK : NSH_CHECK_WARNING,
+                  subscribed == count ? NULL : "the BMC's answer is below",
+                  "%zu of %zu BMCs are subscribed, %llu were lost and made anew", subscribed, count,
+                  (unsigned long long)source->lost);
+    if (bad != NULL) {
+        nsh_check_add(checks, "bmc", NSH_CHECK_WARNING, "user and password of the binding; its log",
+                      "%.60s: %.130s", bad->address, bad->why);
+    }
 }
 
 static void events_doctor(void *arg, const struct source_config *config, struct nsh_checks *checks)
@@ -151,6 +213,7 @@ static void events_doctor(void *arg, const struct source_config *config, struct 
     nsh_check_add(checks, "bmcs", bmcs > 0 ? NSH_CHECK_OK : NSH_CHECK_WARNING,
                   "bmc = { driver = \"redfish\"; address = ...; } at the inventory's hosts",
                   "%zu BMCs may send", bmcs);
+    keeper_doctor(source, checks);
     if (named > 0 && source->networks.count == 0) {
         nsh_check_add(checks, "networks", NSH_CHECK_WARNING, "networks = [\"10.2.0.0/16\"]",
                       "%zu BMCs have a name for an address, and none of them may send", named);

@@ -4,12 +4,20 @@
 
 /* What the files of the source share. */
 
+#include "abi/driver.h"
 #include "loop/peer_address.h"
 #include "redfish_events.h"
 
 #include "model/host.h"
 
 #include <pthread.h>
+
+#define REDFISH_PATH_BYTES_MAX 256
+#define REDFISH_WHY_BYTES 160
+#define KEEPER_VISITS_MAX 16  /* BMCs that are asked at once. */
+#define KEEPER_MEMBERS_MAX 64 /* Subscriptions of one BMC that are looked at. */
+
+struct redfish_visit;
 
 /* One host behind a BMC; a BMC has one, or several that differ by their system. */
 struct redfish_system {
@@ -25,6 +33,11 @@ struct redfish_bmc {
     size_t systems_count;
     const struct nsh_value *settings; /* Of the first host's binding; in the table's arena. */
     char context[REDFISH_CONTEXT_BYTES_MAX];
+    /* Of the loop thread alone. */
+    bool visiting, subscribed;
+    int64_t due_ms;                    /* By the loop's clock. */
+    char path[REDFISH_PATH_BYTES_MAX]; /* Of its subscription, or empty. */
+    char why[REDFISH_WHY_BYTES];       /* It is not subscribed, or empty. */
 };
 
 /* The BMCs of one inventory. */
@@ -46,11 +59,20 @@ struct redfish_events {
     pthread_mutex_t lock; /* Of the table, against the loop's replacing it. */
     struct redfish_table *table;
     uv_timer_t tick;
-    uint64_t strangers; /* Bodies that were refused, under the lock. */
-    bool closing;
+    uint64_t strangers;      /* Bodies that were refused, under the lock. */
+    const char *destination; /* Where BMCs shall send to; NULL: they are subscribed by hand. */
+    int64_t every_ms;
+    struct redfish_visit *visits[KEEPER_VISITS_MAX];
+    size_t next;   /* BMC to look at. */
+    uint64_t lost; /* Subscriptions that were made anew. */
     void (*done)(void *arg);
     void *arg;
 };
+
+/* ---- redfish_keeper.c: on the loop thread ---- */
+
+void redfish_keep(struct redfish_events *source); /* Begin the visits that are due. */
+void redfish_keep_end(struct redfish_events *source);
 
 /* ---- redfish_table.c ---- */
 
