@@ -8,7 +8,8 @@
 . "$NS_SOURCE/tests/peers/kinds.sh"
 [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 12000 ] || skip "12,000 descriptors are not allowed here (ulimit -Hn)"
 limit_kib=$((400 * 1024))
-! grep -q 'NS_SANITIZE:STRING=.' "$NS_BUILD/CMakeCache.txt" || limit_kib=$((4 * limit_kib)) # Red zones, quarantine.
+# Peers with sanitizers need minutes for the handshakes of a thousand connections at once: time limits would be all that is seen.
+! grep -q 'NS_SANITIZE:STRING=.' "$NS_BUILD/CMakeCache.txt" || skip "the build without sanitizers runs this test: it is about memory and numbers"
 
 kinds_lab bmcs 0 --racks 90 --hosts 100 --redfish-share 15
 kinds_bmcs redfish redfish
