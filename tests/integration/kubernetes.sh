@@ -325,7 +325,8 @@ story_faults() {
     lab honest kube >/dev/null
     lab hang kube >/dev/null
     call r1h01 probe timeout=5000
-    outcome "silence" timeout false
+    # Whoever was connected waits for an answer, whoever was not for the handshake: what came before decides.
+    told "silence" '(.code | test("^(timeout|unreachable)$")) and (.effect_possible | not)' true
     lab honest kube >/dev/null
     lab mute kube >/dev/null
     call r1h01 kubernetes.cordon timeout=2000
