@@ -438,6 +438,8 @@ int syslog_options_check(const struct syslog_options *options, struct nsh_error 
         result = syslog_tls_new(options, &tls, err);
     }
     SSL_CTX_free(tls);
+    /* A reload asks on a thread of the pool, which never ends: OpenSSL keeps nothing for it. */
+    OPENSSL_thread_stop();
     free(networks);
     return result;
 }
