@@ -13,8 +13,6 @@ static const char *const kinds[] = {"alertmanager", "pagerduty", "opsgenie",   "
                                     "mattermost",   "teams",     "servicenow", "jira",
                                     "trap",         "inform",    "mail",       NULL};
 static const char *const versions[] = {"2c", "3", NULL};
-static const char *const auth_protocols[] = {"sha", "sha256", "sha512", NULL};
-static const char *const priv_protocols[] = {"aes", NULL};
 static const char *const securities[] = {"starttls", "implicit", "none", NULL};
 
 static const struct nsh_option options[] = {
@@ -89,18 +87,7 @@ static const struct nsh_option options[] = {
      .choices = versions,
      .help = "trap, inform: of SNMP."},
     {.name = "community", .type = NSH_SECRET, .help = "trap, inform: v2c."},
-    {.name = "auth_protocol",
-     .type = NSH_STRING,
-     .preset = "sha256",
-     .choices = auth_protocols,
-     .help = "v3: how messages are signed."},
-    {.name = "auth_password", .type = NSH_SECRET, .help = "v3: 8 characters at least."},
-    {.name = "priv_protocol",
-     .type = NSH_STRING,
-     .preset = "aes",
-     .choices = priv_protocols,
-     .help = "v3: how messages are encrypted."},
-    {.name = "priv_password", .type = NSH_SECRET, .help = "v3: 8 characters at least."},
+    SNMP_USER_OPTIONS("sha256"),
     {.name = "engine",
      .type = NSH_STRING,
      .preset = "",

@@ -21,15 +21,7 @@
 #include "abi/doctor.h"
 #include "abi/rest.h"
 
-#include <netinet/in.h>
-
 enum notify_verb { VERB_TELL, VERB_RESOLVE, VERB_DOCTOR };
-
-union notify_peer {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
 
 struct notify_tls;
 
@@ -46,7 +38,7 @@ struct nsh_device {
     const char *hook; /* slack, mattermost, teams: the path, which is the secret. */
     /* SNMP and mail */
     const char *address; /* As configured: for texts. */
-    union notify_peer peer;
+    struct snmp_address peer;
     struct notify_wire *wire;
     int32_t id; /* Of the newest message. */
     int64_t opened_ms;

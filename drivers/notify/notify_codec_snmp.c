@@ -1,155 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Messages by way of net-snmp: its sessions are only descriptions here, nothing is opened. What it
- * keeps for the process is the table of USM users and of engine clocks, by engine id.
- */
-
 #include "notify_codec_snmp.h"
 
-#include <net-snmp/net-snmp-config.h>
-
-#include <net-snmp/net-snmp-includes.h>
+#include "abi/snmp/snmp_pdu.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define PASSWORD_LEAST 8 /* RFC 3414, 11.2 */
 #define ARCS_MAX 32
-#define APP "nightshift"
 #define EPOCH_S                                                                                    \
     1600000000 /* Seconds since then are our engine's time, of its only boot: until 2088. */
 
 struct notify_wire {
-    netsnmp_session session; /* Its pointers are ours. */
-    char *community, *user;
-    char context[1]; /* The default one: "". */
-    bool v3, informs, discovered;
+    struct snmp_peer peer;
+    bool v3, informs;
     oid base[ARCS_MAX];
     size_t base_count;
 };
-
-/* ---- once for the process ---- */
-
-static bool started;
-
-/* When the driver is unloaded. */
-__attribute__((destructor)) static void library_end(void)
-{
-    if (started) {
-        snmp_shutdown(APP);
-    }
-}
-
-/* Another module of the process may use net-snmp as well: who comes first sets it up. */
-static void library_start(void)
-{
-    if (netsnmp_ds_get_string(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_APPTYPE) != NULL) {
-        return;
-    }
-    started = true;
-    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
-    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
-    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_REVERSE_ENCODE, 1);
-    snmp_disable_log(); /* What it says of a datagram is told as an error instead. */
-    netsnmp_ds_set_string(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_APPTYPE, APP);
-    /* The parts of init_snmp() that messages need: USM, its salts and the user of discoveries. */
-    init_snmpv3(APP);
-    snmp_call_callbacks(SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_POST_PREMIB_READ_CONFIG, NULL);
-    snmp_call_callbacks(SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_POST_READ_CONFIG, NULL);
-}
-
-/* ---- credentials ---- */
-
-static const struct {
-    const char *word;
-    const oid *protocol;
-    size_t count;
-} protocols[] = {
-    {"sha", usmHMACSHA1AuthProtocol, USM_AUTH_PROTO_SHA_LEN},
-    {"sha256", usmHMAC192SHA256AuthProtocol, USM_AUTH_PROTO_SHA_LEN},
-    {"sha512", usmHMAC384SHA512AuthProtocol, USM_AUTH_PROTO_SHA_LEN},
-    {"aes", usmAESPrivProtocol, USM_PRIV_PROTO_AES_LEN},
-    {"no auth", usmNoAuthProtocol, USM_AUTH_PROTO_NOAUTH_LEN},
-    {"no priv", usmNoPrivProtocol, USM_PRIV_PROTO_NOPRIV_LEN},
-};
-
-static int protocol_find(const char *word, struct nsh_error *err)
-{
-    for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
-        if (strcmp(protocols[i].word, word) == 0) {
-            return (int)i;
-        }
-    }
-    return nsh_fail(err, NSH_INVALID, "no protocol %s", word);
-}
-
-/* The key of a password; localised with the engine id by net-snmp, later. */
-static int key_make(const char *what, const char *password, int auth, u_char *key,
-                    size_t *ret_bytes, struct nsh_error *err)
-{
-    size_t bytes = strlen(password);
-    if (bytes < PASSWORD_LEAST) {
-        return nsh_fail(err, NSH_INVALID, "%s: %d characters at least, got %zu", what,
-                        PASSWORD_LEAST, bytes);
-    }
-    *ret_bytes = USM_AUTH_KU_LEN;
-    if (generate_Ku(protocols[auth].protocol, (u_int)protocols[auth].count,
-                    (const u_char *)password, bytes, key, ret_bytes) != SNMPERR_SUCCESS) {
-        return nsh_fail(err, NSH_UNSUPPORTED, "%s: this build of net-snmp has no such protocol",
-                        what);
-    }
-    return 0;
-}
-
-static int user_set(struct notify_wire *wire, const struct notify_snmp *from, struct nsh_error *err)
-{
-    netsnmp_session *session = &wire->session;
-    bool signs = from->auth_password[0] != '\0', hides = from->priv_password[0] != '\0';
-    session->securityModel = SNMP_SEC_MODEL_USM;
-    session->contextName = wire->context;
-    session->isAuthoritative = from->informs ? SNMP_SESS_NONAUTHORITATIVE : SNMP_SESS_AUTHORITATIVE;
-    session->securityName = wire->user;
-    session->securityNameLen = strlen(wire->user);
-    if (hides && !signs) {
-        return nsh_fail(err, NSH_INVALID, "priv_password: needs auth_password as well");
-    }
-    int auth = protocol_find(signs ? from->auth_protocol : "no auth", err);
-    int priv = protocol_find(hides ? from->priv_protocol : "no priv", err);
-    if (auth < 0 || priv < 0) {
-        return auth < 0 ? auth : priv;
-    }
-    session->securityLevel = hides   ? SNMP_SEC_LEVEL_AUTHPRIV
-                             : signs ? SNMP_SEC_LEVEL_AUTHNOPRIV
-                                     : SNMP_SEC_LEVEL_NOAUTH;
-    session->securityAuthProto =
-        snmp_duplicate_objid(protocols[auth].protocol, protocols[auth].count);
-    session->securityAuthProtoLen = protocols[auth].count;
-    session->securityPrivProto =
-        snmp_duplicate_objid(protocols[priv].protocol, protocols[priv].count);
-    session->securityPrivProtoLen = protocols[priv].count;
-    if (session->securityAuthProto == NULL || session->securityPrivProto == NULL) {
-        return nsh_fail(err, NSH_NOMEM, "out of memory");
-    }
-    int result = !signs ? 0
-                        : key_make("auth_password", from->auth_password, auth,
-                                   session->securityAuthKey, &session->securityAuthKeyLen, err);
-    return result < 0 || !hides
-               ? result
-               : key_make("priv_password", from->priv_password, auth, session->securityPrivKey,
-                          &session->securityPrivKeyLen, err);
-}
-
-/* Anew: the user may be there with keys of before a reload. */
-static bool user_make(netsnmp_session *session)
-{
-    struct usmUser *old = usm_get_user(session->securityEngineID, session->securityEngineIDLen,
-                                       session->securityName);
-    if (old != NULL) {
-        usm_remove_user(old);
-        usm_free_user(old);
-    }
-    return usm_create_user_from_session(session) == SNMPERR_SUCCESS;
-}
 
 static int nibble(char c)
 {
@@ -164,7 +30,7 @@ static int nibble(char c)
 static int engine_set(struct notify_wire *wire, const struct notify_snmp *from,
                       struct nsh_error *err)
 {
-    uint8_t id[NOTIFY_ENGINE_BYTES_MAX] = {0x80, 0x00, 0x1f, 0x88, 0x04};
+    uint8_t id[SNMP_ENGINE_BYTES_MAX] = {0x80, 0x00, 0x1f, 0x88, 0x04};
     size_t count = 5;
     const char *at = from->engine;
     if (at[0] == '\0') {
@@ -186,16 +52,7 @@ static int engine_set(struct notify_wire *wire, const struct notify_snmp *from,
                             from->engine);
         }
     }
-    netsnmp_session *session = &wire->session;
-    session->securityEngineID = netsnmp_memdup(id, count);
-    session->securityEngineIDLen = count;
-    session->contextEngineID = netsnmp_memdup(id, count);
-    session->contextEngineIDLen = count;
-    if (session->securityEngineID == NULL || session->contextEngineID == NULL ||
-        !user_make(session)) {
-        return nsh_fail(err, NSH_NOMEM, "out of memory for an SNMPv3 user");
-    }
-    return 0;
+    return snmp_peer_authority(&wire->peer, id, count, err);
 }
 
 static int base_set(struct notify_wire *wire, const char *text, struct nsh_error *err)
@@ -221,31 +78,32 @@ static int base_set(struct notify_wire *wire, const char *text, struct nsh_error
                     text);
 }
 
+static const char *password_of(const char *password)
+{
+    return password[0] == '\0' ? NULL : password;
+}
+
 int notify_wire_new(const struct notify_snmp *from, struct notify_wire **ret_wire,
                     struct nsh_error *err)
 {
+    const struct snmp_credentials credentials = {
+        .version = from->v3 ? "3" : "2c",
+        .community = from->community,
+        .user = from->user,
+        .auth_protocol = from->auth_protocol,
+        .auth_password = password_of(from->auth_password),
+        .priv_protocol = from->priv_protocol,
+        .priv_password = password_of(from->priv_password),
+    };
     struct notify_wire *wire = calloc(1, sizeof *wire);
     if (wire == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
-    library_start();
-    netsnmp_session *session = &wire->session; /* Not by snmp_sess_init(): that never frees. */
-    session->sndMsgMaxSize = NOTIFY_MESSAGE_MAX;
-    session->rcvMsgMaxSize = SNMP_MAX_MSG_SIZE;
-    session->version = from->v3 ? SNMP_VERSION_3 : SNMP_VERSION_2c;
     wire->v3 = from->v3;
     wire->informs = from->informs;
-    wire->community = strdup(from->community);
-    wire->user = strdup(from->user);
-    wire->discovered = !from->v3 || !from->informs;
-    int result = wire->community == NULL || wire->user == NULL
-                     ? nsh_fail(err, NSH_NOMEM, "out of memory")
-                     : base_set(wire, from->enterprise, err);
-    if (result == 0 && from->v3) {
-        result = user_set(wire, from, err);
-    } else if (result == 0) {
-        session->community = (u_char *)wire->community;
-        session->community_len = strlen(wire->community);
+    int result = base_set(wire, from->enterprise, err);
+    if (result == 0) {
+        result = snmp_peer_open(&wire->peer, &credentials, err);
     }
     if (result == 0 && from->v3 && !from->informs) {
         result = engine_set(wire, from, err);
@@ -260,37 +118,20 @@ int notify_wire_new(const struct notify_snmp *from, struct notify_wire **ret_wir
 
 void notify_wire_free(struct notify_wire *wire)
 {
-    if (wire == NULL) {
-        return;
+    if (wire != NULL) {
+        snmp_peer_close(&wire->peer);
+        free(wire);
     }
-    netsnmp_session *session = &wire->session;
-    if (wire->community != NULL) {
-        explicit_bzero(wire->community, strlen(wire->community));
-    }
-    explicit_bzero(session->securityAuthKey, sizeof session->securityAuthKey);
-    explicit_bzero(session->securityPrivKey, sizeof session->securityPrivKey);
-    free(session->securityAuthProto);
-    free(session->securityPrivProto);
-    free(session->securityEngineID);
-    free(session->contextEngineID);
-    free(wire->community);
-    free(wire->user);
-    free(wire);
 }
 
 bool notify_wire_discovers(const struct notify_wire *wire)
 {
-    return !wire->discovered;
+    return !wire->peer.discovered;
 }
 
 void notify_wire_forget(struct notify_wire *wire)
 {
-    if (wire->v3 && wire->informs) {
-        free(wire->session.securityEngineID);
-        wire->session.securityEngineID = NULL;
-        wire->session.securityEngineIDLen = 0;
-        wire->discovered = false;
-    }
+    snmp_peer_forget(&wire->peer);
 }
 
 /* ---- building ---- */
@@ -342,145 +183,52 @@ static bool objects_add(netsnmp_pdu *pdu, struct notify_wire *wire,
            text_add(pdu, wire, 10, notice->token, 32);
 }
 
-static bool pdu_fill(struct notify_wire *wire, netsnmp_pdu *pdu, const struct notify_notice *notice,
-                     struct notify_clocks clocks)
+static void clock_set(struct notify_wire *wire, struct notify_clocks clocks)
 {
-    netsnmp_session *session = &wire->session;
-    pdu->version = session->version;
-    if (wire->v3) {
-        pdu->securityModel = SNMP_SEC_MODEL_USM;
-        pdu->securityLevel = wire->discovered ? session->securityLevel : SNMP_SEC_LEVEL_NOAUTH;
-        pdu->securityName = strdup(wire->discovered ? wire->user : "");
-        pdu->securityNameLen = wire->discovered ? strlen(wire->user) : 0;
-        if (pdu->securityName == NULL) {
-            return false;
-        }
-    }
-    if (wire->v3 && !wire->informs) {
-        int64_t now_s = clocks.unix_ms / 1000;
-        set_enginetime(session->securityEngineID, (u_int)session->securityEngineIDLen, 1,
-                       now_s > EPOCH_S ? (u_int)(now_s - EPOCH_S) : 0, TRUE);
-    }
-    return !wire->discovered || objects_add(pdu, wire, notice, clocks.up_ms);
+    netsnmp_session *session = &wire->peer.session;
+    int64_t now_s = clocks.unix_ms / 1000;
+    set_enginetime(session->securityEngineID, (u_int)session->securityEngineIDLen, 1,
+                   now_s > EPOCH_S ? (u_int)(now_s - EPOCH_S) : 0, TRUE);
 }
 
 size_t notify_wire_build(struct notify_wire *wire, const struct notify_notice *notice,
-                         struct notify_clocks clocks, int32_t id, uint8_t out[NOTIFY_MESSAGE_MAX])
+                         struct notify_clocks clocks, int32_t id, uint8_t out[SNMP_MESSAGE_MAX])
 {
-    int command = !wire->discovered ? SNMP_MSG_GET
-                  : wire->informs   ? SNMP_MSG_INFORM
-                                    : SNMP_MSG_TRAP2;
-    netsnmp_pdu *pdu = snmp_pdu_create(command);
-    size_t room = NOTIFY_MESSAGE_MAX, count = 0, result = 0;
-    u_char *packet = malloc(room);
-    if (pdu != NULL && packet != NULL && pdu_fill(wire, pdu, notice, clocks)) {
-        pdu->reqid = pdu->msgid = id;
-        if (snmp_build(&packet, &room, &count, &wire->session, pdu) == 0 &&
-            count <= NOTIFY_MESSAGE_MAX) {
-            memcpy(out, packet + room - count, count); /* It is built from its end. */
-            result = count;
-        }
+    netsnmp_pdu *pdu = snmp_peer_pdu(&wire->peer, wire->informs ? SNMP_MSG_INFORM : SNMP_MSG_TRAP2);
+    if (pdu == NULL) {
+        return 0;
     }
-    free(packet);
-    if (pdu != NULL) {
-        snmp_free_pdu(pdu);
+    if (wire->v3 && !wire->informs) {
+        clock_set(wire, clocks);
     }
-    return result;
+    size_t count = !wire->peer.discovered || objects_add(pdu, wire, notice, clocks.up_ms)
+                       ? snmp_peer_build(&wire->peer, pdu, id, out)
+                       : 0;
+    snmp_free_pdu(pdu);
+    return count;
 }
 
 /* ---- reading ---- */
 
-bool notify_wire_id(const uint8_t *bytes, size_t bytes_count, int32_t *ret_id)
+static enum snmp_verdict status_judge(long status, struct nsh_error *err)
 {
-    u_char type = 0, text[256];
-    size_t left = bytes_count, text_bytes = sizeof text;
-    long number = 0;
-    u_char *at = asn_parse_sequence((u_char *)(uintptr_t)bytes, &left, &type,
-                                    ASN_SEQUENCE | ASN_CONSTRUCTOR, "message");
-    at = at == NULL ? NULL : asn_parse_int(at, &left, &type, &number, sizeof number);
-    if (at == NULL) {
-        return false;
+    if (status < 0 || status > MAX_SNMP_ERR) {
+        return SNMP_FOREIGN; /* Damaged. */
     }
-    if (number == SNMP_VERSION_3) {
-        at = asn_parse_sequence(at, &left, &type, ASN_SEQUENCE | ASN_CONSTRUCTOR, "header");
-    } else {
-        at = asn_parse_string(at, &left, &type, text, &text_bytes);
-        at = at == NULL ? NULL : asn_parse_header(at, &left, &type);
+    if (status != 0) {
+        nsh_fail(err, NSH_REFUSED, "%s", snmp_errstring((int)status));
+        return SNMP_REFUSED;
     }
-    at = at == NULL ? NULL : asn_parse_int(at, &left, &type, &number, sizeof number);
-    if (at == NULL || number < INT32_MIN || number > INT32_MAX) {
-        return false;
-    }
-    *ret_id = (int32_t)number;
-    return true;
+    return SNMP_ANSWERED;
 }
 
-static bool engine_learn(struct notify_wire *wire, const netsnmp_pdu *pdu)
+enum snmp_verdict notify_wire_read(struct notify_wire *wire, int32_t id, const uint8_t *bytes,
+                                   size_t bytes_count, struct nsh_error *err)
 {
-    netsnmp_session *session = &wire->session;
-    u_char *engine = netsnmp_memdup(pdu->securityEngineID, pdu->securityEngineIDLen);
-    if (engine == NULL) {
-        return false;
-    }
-    free(session->securityEngineID);
-    session->securityEngineID = engine;
-    session->securityEngineIDLen = pdu->securityEngineIDLen;
-    wire->discovered = user_make(session);
-    return wire->discovered;
-}
-
-static enum notify_verdict report_read(struct notify_wire *wire, netsnmp_pdu *pdu,
-                                       struct nsh_error *err)
-{
-    int what = snmpv3_get_report_type(pdu);
-    if (what == SNMPERR_UNKNOWN_ENG_ID && pdu->securityEngineIDLen > 0) {
-        return engine_learn(wire, pdu) ? NOTIFY_LEARNED : NOTIFY_FOREIGN;
-    }
-    if (what == SNMPERR_NOT_IN_TIME_WINDOW) {
-        return NOTIFY_LEARNED; /* net-snmp took its clock. */
-    }
-    nsh_fail(err, what == SNMPERR_UNSUPPORTED_SEC_LEVEL ? NSH_DENIED : NSH_AUTH, "%s",
-             snmp_api_errstring(what));
-    return NOTIFY_REFUSED;
-}
-
-static enum notify_verdict pdu_read(struct notify_wire *wire, int32_t id, netsnmp_pdu *pdu,
-                                    struct nsh_error *err)
-{
-    if (pdu->command == SNMP_MSG_REPORT) {
-        return report_read(wire, pdu, err);
-    }
-    if (pdu->command != SNMP_MSG_RESPONSE || pdu->reqid != id || !wire->discovered) {
-        return NOTIFY_FOREIGN;
-    }
-    if (pdu->errstat < 0 || pdu->errstat > MAX_SNMP_ERR) {
-        return NOTIFY_FOREIGN; /* Damaged. */
-    }
-    if (pdu->errstat != 0) {
-        nsh_fail(err, NSH_REFUSED, "%s", snmp_errstring((int)pdu->errstat));
-        return NOTIFY_REFUSED;
-    }
-    return NOTIFY_ANSWERED;
-}
-
-enum notify_verdict notify_wire_read(struct notify_wire *wire, int32_t id, const uint8_t *bytes,
-                                     size_t bytes_count, struct nsh_error *err)
-{
-    int32_t its = 0;
-    if (bytes_count > SNMP_MAX_MSG_SIZE || !notify_wire_id(bytes, bytes_count, &its) || its != id) {
-        return NOTIFY_FOREIGN;
-    }
-    u_char *copy = netsnmp_memdup(bytes, bytes_count); /* It is decrypted in place. */
-    netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_RESPONSE);
-    enum notify_verdict verdict = NOTIFY_FOREIGN;
-    if (copy != NULL && pdu != NULL) {
-        pdu->version = wire->session.version;
-        if (snmp_parse(NULL, &wire->session, pdu, copy, bytes_count) == 0) {
-            verdict = pdu_read(wire, id, pdu, err);
-        }
-    }
-    free(copy);
-    if (pdu != NULL) {
+    netsnmp_pdu *pdu = NULL;
+    enum snmp_verdict verdict = snmp_peer_read(&wire->peer, id, bytes, bytes_count, &pdu, err);
+    if (verdict == SNMP_ANSWERED) {
+        verdict = status_judge(pdu->errstat, err);
         snmp_free_pdu(pdu);
     }
     return verdict;

@@ -31,28 +31,12 @@ struct snmp_call {
 
 /* ---- addresses ---- */
 
-static bool host_read(const char *host, uint16_t port, union notify_peer *peer)
-{
-    memset(peer, 0, sizeof *peer);
-    if (inet_pton(AF_INET, host, &peer->v4.sin_addr) == 1) {
-        peer->v4.sin_family = AF_INET;
-        peer->v4.sin_port = htons(port);
-        return true;
-    }
-    if (inet_pton(AF_INET6, host, &peer->v6.sin6_addr) == 1) {
-        peer->v6.sin6_family = AF_INET6;
-        peer->v6.sin6_port = htons(port);
-        return true;
-    }
-    return false;
-}
-
 static int address_read(struct nsh_device *device, struct nsh_error *err)
 {
     char host[INET6_ADDRSTRLEN];
     uint16_t port = SNMP_TRAP_PORT;
     if (!notify_address(notify_setting(device, "address"), host, sizeof host, &port) ||
-        !host_read(host, port, &device->peer)) {
+        !snmp_address_of(host, port, &device->peer)) {
         return nsh_fail(err, NSH_INVALID,
                         "address: want an IP address such as 10.1.1.1 or 10.1.1.1:162, got '%.80s'",
                         notify_setting(device, "address"));
@@ -122,7 +106,7 @@ static bool transmit(struct snmp_call *call)
 {
     struct nsh_device *device = call->device;
     struct nsh_services *services = device->services;
-    uint8_t out[NOTIFY_MESSAGE_MAX];
+    uint8_t out[SNMP_MESSAGE_MAX];
     struct notify_clocks clocks = {.up_ms = services->now_ms(services) - device->opened_ms,
                                    .unix_ms = services->unix_ms(services)};
     bool discovers = notify_wire_discovers(device->wire);
@@ -165,7 +149,7 @@ static bool accepts(void *arg, const uint8_t *bytes, size_t bytes_count)
 {
     const struct snmp_call *call = arg;
     int32_t id = 0;
-    return notify_wire_id(bytes, bytes_count, &id) && id == call->id;
+    return snmp_message_id(bytes, bytes_count, &id) && id == call->id;
 }
 
 static void received(void *arg, const uint8_t *bytes, size_t bytes_count)
@@ -175,16 +159,16 @@ static void received(void *arg, const uint8_t *bytes, size_t bytes_count)
     struct nsh_services *services = device->services;
     struct nsh_error err = {0};
     switch (notify_wire_read(device->wire, call->id, bytes, bytes_count, &err)) {
-    case NOTIFY_ANSWERED:
+    case SNMP_ANSWERED:
         call_well(call, "acknowledged");
         return;
-    case NOTIFY_REFUSED:
+    case SNMP_REFUSED:
         call->sent = false; /* It says that it did not take it. */
         call_fail(call, err.code, err.text);
         return;
-    case NOTIFY_LEARNED:
+    case SNMP_LEARNED:
         break;
-    case NOTIFY_FOREIGN:
+    case SNMP_FOREIGN:
         return;
     }
     if (call->examines) {
@@ -225,14 +209,13 @@ static int call_go(struct snmp_call *call, struct nsh_error *err)
 {
     struct nsh_device *device = call->device;
     struct nsh_services *services = device->services;
-    socklen_t bytes =
-        device->peer.any.sa_family == AF_INET6 ? sizeof device->peer.v6 : sizeof device->peer.v4;
     bool trap = device->kind == KIND_TRAP;
     if (!call->examines && !notify_of(device, &call->pool, call->op, &call->notice)) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
-    int result = services->flow_open(services, &device->peer.any, bytes, trap ? NULL : accepts,
-                                     received, call, &call->flow, err);
+    int result =
+        services->flow_open(services, (const struct sockaddr *)&device->peer.at, device->peer.bytes,
+                            trap ? NULL : accepts, received, call, &call->flow, err);
     if (result < 0) {
         return result;
     }

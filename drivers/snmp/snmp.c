@@ -13,8 +13,6 @@
 #include <string.h>
 
 static const char *const versions[] = {"1", "2c", "3", NULL};
-static const char *const auth_protocols[] = {"sha", "sha256", "sha512", NULL};
-static const char *const priv_protocols[] = {"aes", NULL};
 
 static struct nsh_option options[] = {
     {.name = "address",
@@ -37,18 +35,7 @@ static struct nsh_option options[] = {
      .help = "Of SNMP."},
     {.name = "community", .type = NSH_SECRET, .help = "v1, v2c: the community that may write."},
     {.name = "user", .type = NSH_STRING, .preset = "", .help = "v3: the user name."},
-    {.name = "auth_protocol",
-     .type = NSH_STRING,
-     .preset = "sha",
-     .choices = auth_protocols,
-     .help = "v3: how messages are signed."},
-    {.name = "auth_password", .type = NSH_SECRET, .help = "v3: 8 characters at least."},
-    {.name = "priv_protocol",
-     .type = NSH_STRING,
-     .preset = "aes",
-     .choices = priv_protocols,
-     .help = "v3: how messages are encrypted."},
-    {.name = "priv_password", .type = NSH_SECRET, .help = "v3: 8 characters at least."},
+    SNMP_USER_OPTIONS("sha"),
     {.name = "poll",
      .type = NSH_DURATION,
      .preset = "2s",

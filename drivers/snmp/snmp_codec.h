@@ -3,27 +3,18 @@
 #define SNMP_CODEC_H
 
 /*
- * SNMP messages of one manager to one agent: v1 (RFC 1157), v2c (RFC 3416), v3 with USM (RFC 3414,
- * 7860, 3826), built and read by net-snmp; no sockets. The engine id and clock of a v3 agent are
- * learned from its reports: until then snmp_wire_build() writes the discovery message.
+ * SNMP messages of one manager to one agent: one object read or set, and its answer; no sockets.
+ * Until a v3 agent is known, snmp_wire_build() writes the discovery message.
  */
 
-#include "abi/driver.h"
+#include "abi/snmp/snmp_kit.h"
 
-#define SNMP_MESSAGE_MAX 1472 /* Fits one Ethernet frame. */
 #define SNMP_ARCS_MAX 64
 #define SNMP_TEXT_MAX 128
 
 struct snmp_oid {
     unsigned long arcs[SNMP_ARCS_MAX];
     size_t count;
-};
-
-struct snmp_credentials {
-    const char *version; /* "1", "2c", "3" */
-    const char *community;
-    const char *user;                                                          /* v3 */
-    const char *auth_protocol, *auth_password, *priv_protocol, *priv_password; /* NULL: none */
 };
 
 enum snmp_asks { SNMP_GET, SNMP_SET_INTEGER, SNMP_SET_UNSIGNED };
@@ -44,13 +35,6 @@ struct snmp_answer {
     char text[SNMP_TEXT_MAX]; /* SNMP_TEXT: printable. */
 };
 
-enum snmp_verdict {
-    SNMP_FOREIGN, /* No message, or not an answer to this id: as if it had not come. */
-    SNMP_ANSWERED,
-    SNMP_LEARNED, /* A report: the engine, or its clock. Send the request again. */
-    SNMP_REFUSED, /* A report: user, key or level is wrong; the error says which. */
-};
-
 struct snmp_wire;
 
 int snmp_wire_new(const struct snmp_credentials *credentials, struct snmp_wire **ret_wire,
@@ -61,8 +45,6 @@ bool snmp_wire_discovers(const struct snmp_wire *wire);
 /* Bytes written to out, or 0 when there is no memory. */
 size_t snmp_wire_build(struct snmp_wire *wire, const struct snmp_ask *ask, int32_t id,
                        uint8_t out[SNMP_MESSAGE_MAX]);
-/* The id (request id; v3: message id) of a message, in clear; false: no SNMP message. */
-bool snmp_wire_id(const uint8_t *bytes, size_t bytes_count, int32_t *ret_id);
 enum snmp_verdict snmp_wire_read(struct snmp_wire *wire, const struct snmp_ask *ask, int32_t id,
                                  const uint8_t *bytes, size_t bytes_count,
                                  struct snmp_answer *ret_answer, struct nsh_error *err);

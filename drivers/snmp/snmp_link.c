@@ -16,22 +16,6 @@ static void link_serve(struct snmp_link *link);
 
 /* ---- addresses ---- */
 
-static bool address_host(const char *host, uint16_t port, union snmp_peer *peer)
-{
-    memset(peer, 0, sizeof *peer);
-    if (inet_pton(AF_INET, host, &peer->v4.sin_addr) == 1) {
-        peer->v4.sin_family = AF_INET;
-        peer->v4.sin_port = htons(port);
-        return true;
-    }
-    if (inet_pton(AF_INET6, host, &peer->v6.sin6_addr) == 1) {
-        peer->v6.sin6_family = AF_INET6;
-        peer->v6.sin6_port = htons(port);
-        return true;
-    }
-    return false;
-}
-
 static bool port_parse(const char *text, uint16_t *ret_port)
 {
     char *end = NULL;
@@ -43,7 +27,7 @@ static bool port_parse(const char *text, uint16_t *ret_port)
     return true;
 }
 
-bool snmp_link_address(const char *text, union snmp_peer *ret_peer)
+bool snmp_link_address(const char *text, struct snmp_address *ret_peer)
 {
     char host[INET6_ADDRSTRLEN];
     uint16_t port = SNMP_PORT;
@@ -66,7 +50,7 @@ bool snmp_link_address(const char *text, union snmp_peer *ret_peer)
     }
     memcpy(host, text, count);
     host[count] = '\0';
-    return address_host(host, port, ret_peer);
+    return snmp_address_of(host, port, ret_peer);
 }
 
 /* ---- endings ---- */
@@ -162,7 +146,7 @@ static bool link_accept(void *arg, const uint8_t *bytes, size_t bytes_count)
 {
     const struct snmp_link *link = arg;
     int32_t id = 0;
-    return link->queue != NULL && snmp_wire_id(bytes, bytes_count, &id) && id == link->queue->id;
+    return link->queue != NULL && snmp_message_id(bytes, bytes_count, &id) && id == link->queue->id;
 }
 
 static void link_received(void *arg, const uint8_t *bytes, size_t bytes_count)
@@ -200,14 +184,13 @@ static void link_received(void *arg, const uint8_t *bytes, size_t bytes_count)
 
 static int flow_open(struct snmp_link *link, struct nsh_error *err)
 {
-    socklen_t bytes =
-        link->peer.any.sa_family == AF_INET6 ? sizeof link->peer.v6 : sizeof link->peer.v4;
     if (link->id == 0) {
         link->services->random(link->services, &link->id, sizeof link->id);
         link->id &= 0x7fffffff;
     }
-    return link->services->flow_open(link->services, &link->peer.any, bytes, link_accept,
-                                     link_received, link, &link->flow, err);
+    return link->services->flow_open(link->services, (const struct sockaddr *)&link->peer.at,
+                                     link->peer.bytes, link_accept, link_received, link,
+                                     &link->flow, err);
 }
 
 static void link_serve(struct snmp_link *link)

@@ -9,8 +9,6 @@
 
 #include "snmp_codec.h"
 
-#include <netinet/in.h>
-
 #define SNMP_PORT 161
 
 struct snmp_result {
@@ -31,16 +29,10 @@ struct snmp_request {
     bool queued, sent;
 };
 
-union snmp_peer {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
 struct snmp_link {
     struct nsh_services *services;
     char address[80]; /* As configured: for texts. */
-    union snmp_peer peer;
+    struct snmp_address peer;
     struct snmp_wire *wire;
     struct nsh_flow *flow;
     struct nsh_timer *timer;
@@ -49,7 +41,7 @@ struct snmp_link {
 };
 
 /* "10.0.0.1", "10.0.0.1:161", "[fe80::1]:161" */
-bool snmp_link_address(const char *text, union snmp_peer *ret_peer);
+bool snmp_link_address(const char *text, struct snmp_address *ret_peer);
 /* done follows once, never from inside; unless snmp_link_abort() comes before. The request is the
  * caller's and stays until then. */
 int snmp_link_request(struct snmp_link *link, struct snmp_request *request, struct nsh_error *err);

@@ -48,7 +48,7 @@ static void inform(const uint8_t *bytes, size_t count, bool v3)
 {
     struct nsh_error err = {0};
     int32_t id = 0;
-    if (notify_wire_id(bytes, count, &id)) {
+    if (snmp_message_id(bytes, count, &id)) {
         notify_wire_read(wire_of(v3), id, bytes, count, &err);
     }
     notify_wire_forget(wire_of(v3)); /* The next input starts where this one did. */

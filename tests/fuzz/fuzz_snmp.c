@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count)
     struct snmp_answer answer;
     uint8_t out[SNMP_MESSAGE_MAX];
     struct snmp_wire *wire = wires[bytes[0] & 1];
-    snmp_wire_id(bytes + 1, bytes_count - 1, &id);
+    snmp_message_id(bytes + 1, bytes_count - 1, &id);
     if (snmp_wire_read(wire, &ask, id, bytes + 1, bytes_count - 1, &answer, NULL) == SNMP_LEARNED) {
         size_t built = snmp_wire_build(wire, &ask, id, out);
         assert(built <= sizeof out);

@@ -54,11 +54,11 @@ static void peer_datagram(void *arg, const uint8_t *bytes, size_t bytes_count,
                           struct contract_reply *reply)
 {
     struct peer *peer = arg;
-    netsnmp_session session = {.version = SNMP_VERSION_2c, .rcvMsgMaxSize = NOTIFY_MESSAGE_MAX};
+    netsnmp_session session = {.version = SNMP_VERSION_2c, .rcvMsgMaxSize = SNMP_MESSAGE_MAX};
     netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_INFORM);
-    u_char copy[NOTIFY_MESSAGE_MAX], *packet = malloc(NOTIFY_MESSAGE_MAX);
-    size_t room = NOTIFY_MESSAGE_MAX, count = 0;
-    session.sndMsgMaxSize = NOTIFY_MESSAGE_MAX;
+    u_char copy[SNMP_MESSAGE_MAX], *packet = malloc(SNMP_MESSAGE_MAX);
+    size_t room = SNMP_MESSAGE_MAX, count = 0;
+    session.sndMsgMaxSize = SNMP_MESSAGE_MAX;
     pdu->version = SNMP_VERSION_2c;
     memcpy(copy, bytes, bytes_count);
     netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_REVERSE_ENCODE, 1);

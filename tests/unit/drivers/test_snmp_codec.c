@@ -34,7 +34,7 @@ static void builds_what_the_standard_says(void **state)
     assert_false(snmp_wire_discovers(wire));
     assert_int_equal(snmp_wire_build(wire, &ask, 5, out), sizeof get_message);
     assert_memory_equal(out, get_message, sizeof get_message);
-    assert_true(snmp_wire_id(out, sizeof get_message, &id));
+    assert_true(snmp_message_id(out, sizeof get_message, &id));
     assert_int_equal(id, 5);
     snmp_wire_free(wire);
 }

@@ -48,7 +48,7 @@ static struct notify_wire *wire_of(const struct notify_snmp *from)
 static void the_longest_fits(void **state)
 {
     char text[2000];
-    uint8_t out[NOTIFY_MESSAGE_MAX];
+    uint8_t out[SNMP_MESSAGE_MAX];
     struct notify_snmp secret = community;
     (void)state;
     memset(text, 'x', sizeof text);
@@ -56,7 +56,7 @@ static void the_longest_fits(void **state)
     struct notify_notice notice = notice_make(text);
     struct notify_wire *wire = wire_of(&community);
     size_t plain = notify_wire_build(wire, &notice, clocks, 7, out);
-    assert_in_range(plain, 900, NOTIFY_MESSAGE_MAX);
+    assert_in_range(plain, 900, SNMP_MESSAGE_MAX);
     notify_wire_free(wire);
 
     secret.v3 = true;
@@ -68,30 +68,30 @@ static void the_longest_fits(void **state)
     secret.enterprise = "1.3.6.1.4.1.4294967295.4294967295.4294967295.4294967295";
     wire = wire_of(&secret);
     size_t hidden = notify_wire_build(wire, &notice, clocks, 7, out);
-    assert_in_range(hidden, plain, NOTIFY_MESSAGE_MAX);
+    assert_in_range(hidden, plain, SNMP_MESSAGE_MAX);
     notify_wire_free(wire);
 }
 
 static void answers(void **state)
 {
-    uint8_t out[NOTIFY_MESSAGE_MAX];
+    uint8_t out[SNMP_MESSAGE_MAX];
     struct notify_notice notice = notice_make("r1h01");
     struct notify_wire *wire = wire_of(&community);
     struct nsh_error err = {0};
     int32_t id = 0;
     (void)state;
     size_t count = notify_wire_build(wire, &notice, clocks, 4711, out);
-    assert_true(notify_wire_id(out, count, &id));
+    assert_true(snmp_message_id(out, count, &id));
     assert_int_equal(id, 4711);
-    assert_int_equal(notify_wire_read(wire, 4711, out, count, &err), NOTIFY_FOREIGN);
+    assert_int_equal(notify_wire_read(wire, 4711, out, count, &err), SNMP_FOREIGN);
 
     uint8_t *pdu = memchr(out, 0xa6, count); /* Of InformRequest: make it the Response. */
     assert_non_null(pdu);
     *pdu = 0xa2;
-    assert_int_equal(notify_wire_read(wire, 4711, out, count, &err), NOTIFY_ANSWERED);
-    assert_int_equal(notify_wire_read(wire, 4712, out, count, &err), NOTIFY_FOREIGN);
+    assert_int_equal(notify_wire_read(wire, 4711, out, count, &err), SNMP_ANSWERED);
+    assert_int_equal(notify_wire_read(wire, 4712, out, count, &err), SNMP_FOREIGN);
     for (size_t cut = 0; cut < count; cut++) {
-        assert_int_equal(notify_wire_read(wire, 4711, out, cut, &err), NOTIFY_FOREIGN);
+        assert_int_equal(notify_wire_read(wire, 4711, out, cut, &err), SNMP_FOREIGN);
     }
     notify_wire_free(wire);
 }
