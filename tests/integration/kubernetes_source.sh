@@ -129,7 +129,8 @@ else
 fi
 
 # ---- a restart tells nothing twice, and all that changed meanwhile ------------------------------------------------------------
-before=$(ns event list --limit 1000 -o json | jq '.items | length')
+told() { ns event list --limit 1000 -o json | jq -c '[.items[] | [.seq, .type, .id]] | sort'; }
+before=$(told)
 alarms=$(ns alarm list -o json | jq -c '[.items[] | {id, state, count}] | sort')
 kill "$daemon"
 wait "$daemon" || fail "the daemon ended with $?"
@@ -137,7 +138,7 @@ daemon_start
 await 20 doctor_says k8s '3 nodes, 1 conditions raised' || fail "after a restart: $(doctor k8s)"
 told_again() { ns source list -o json | jq -e '.items[] | select(.name == "k8s") | .duplicates > 0'; }
 await 20 told_again || fail "the repeats were not known: $(ns source list -o json)"
-is "nothing is told twice" "$(ns event list --limit 1000 -o json | jq '.items | length')" "$before"
+is "nothing is told twice" "$(told)" "$before"
 is "no alarm moved" "$(ns alarm list -o json | jq -c '[.items[] | {id, state, count}] | sort')" "$alarms"
 kill "$daemon"
 wait "$daemon" || fail "the daemon ended with $?"

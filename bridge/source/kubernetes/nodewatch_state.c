@@ -11,7 +11,7 @@
 #define TAINT_BYTES_MAX 400 /* key (317), effect, value (63) */
 #define GONE_CODE 410
 
-enum status { STATUS_FALSE, STATUS_TRUE, STATUS_UNKNOWN };
+enum status { STATUS_FALSE, STATUS_TRUE, STATUS_UNKNOWN, STATUSES_COUNT };
 enum said { SAID_NOTHING, SAID_RAISE, SAID_CLEAR };
 
 struct condition {
@@ -19,8 +19,9 @@ struct condition {
     enum status status;
     enum said said;
     int64_t changed_ms; /* lastTransitionTime; 0: it has none. */
-    /* Changes within one second have the same time: their number tells them apart. */
-    uint32_t turn;
+    /* Changes within one second have the same time: how often each status came in it tells them
+     * apart. The first time is 0, as it is after a restart. */
+    uint32_t turns[STATUSES_COUNT];
 };
 
 struct node {
@@ -212,8 +213,9 @@ static void tell_condition(const struct nodewatch *watch, const struct node *nod
     const char *text = arena_printf(out->arena, "%s is %s%s%s%s%s", condition->type, status,
                                     reason[0] == '\0' ? "" : ", ", reason,
                                     message[0] == '\0' ? "" : ": ", message);
-    const char *id = arena_printf(out->arena, "%s/%s/%s/%lld/%u", node->uid, condition->type,
-                                  status, (long long)condition->changed_ms, condition->turn);
+    const char *id =
+        arena_printf(out->arena, "%s/%s/%s/%lld/%u", node->uid, condition->type, status,
+                     (long long)condition->changed_ms, condition->turns[condition->status]);
     out->failed = out->failed || text == NULL || id == NULL;
     event->message = nodewatch_cut(out, text == NULL ? "" : text);
     /* Without a time nothing tells one change from the next: such events are never repeats. */
@@ -265,7 +267,14 @@ static void compare_condition(const struct nodewatch *watch, const struct node *
     bool same_status = before != NULL && before->status == condition->status;
     bool same_time = before != NULL && before->changed_ms == condition->changed_ms;
     condition->said = means == SAID_NOTHING ? said : means;
-    condition->turn = before == NULL || !same_time ? 0 : before->turn + !same_status;
+    if (same_time) {
+        memcpy(condition->turns, before->turns, sizeof condition->turns);
+        /* UINT32_MAX: it was not there yet in this second. */
+        condition->turns[condition->status] += !same_status;
+    } else {
+        memset(condition->turns, 0xff, sizeof condition->turns);
+        condition->turns[condition->status] = 0;
+    }
     if (means == SAID_NOTHING || (same_status && same_time)) {
         return;
     }
