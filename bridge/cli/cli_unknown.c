@@ -40,8 +40,7 @@ static bool gather(struct cli *cli, const struct nsh_value *items, struct map *s
 {
     for (uint32_t i = 0; items != NULL && items->type == NSH_LIST && i < items->count; i++) {
         const struct nsh_value *event = &items->items[i];
-        const char *subject = nsh_get_text(event, "subject", "");
-        const char *identity = nsh_get_text(event, "identity", subject);
+        const char *identity = nsh_get_text(event, "identity", "");
         if (nsh_get_text(event, "host", "")[0] != 0 || identity[0] == 0) {
             continue;
         }

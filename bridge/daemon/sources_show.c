@@ -18,13 +18,28 @@ static const struct source_entry *entry_of(const struct sources *sources, const 
     return entry;
 }
 
+/* A broker that is not there, a network that is cut off: what its own doctor would say. */
+static bool is_ill(const struct source_entry *entry)
+{
+    struct nsh_checks checks = {.count = 0};
+    if (entry->config->type->doctor != NULL) {
+        entry->config->type->doctor(entry->source, entry->config, &checks);
+    }
+    for (size_t i = 0; i < checks.count; i++) {
+        if (checks.items[i].state == NSH_CHECK_FAILED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *state_word(const struct source_entry *entry, int64_t now_ms)
 {
     if (entry == NULL) {
         return "gone"; /* A reload took it away. */
     }
-    if (entry->failed[0] != '\0') {
-        return "failed";
+    if (entry->failed[0] != '\0' || is_ill(entry)) {
+        return "failed"; /* `source doctor` says why. */
     }
     return source_silent_ms(entry, now_ms) > 0 ? "silent" : "ok";
 }

@@ -94,11 +94,13 @@ isolated() { [ "$(last probe.isolated '[.source, .state]')" = "[\"cut\",\"$1\"]"
 await 20 isolated raise || fail "seven of twelve are silent: $(last probe.isolated .)"
 is "nobody of them is called so" "$(raised host.silent)" ""
 has "the doctor says it" "$(ns source doctor cut 2>&1)" '7 of 12 hosts do not answer'
+is "and the list" "$(ns source list -o json | jq -r '[.items[] | select(.name == "cut" or .name == "ping") | .state] | join(" ")')" "ok failed"
 sed -i '/"x[2-6]"/d' "$dir/inventory.conf"
 ns reload >/dev/null
 await 20 raised_is host.silent "hgone x1" || fail "two of seven are silent: $(raised host.silent)"
 await 20 isolated clear || fail "it is not taken back: $(last probe.isolated .)"
 ok "when it is over, who is still silent is told"
+is "our own words about a source are of no unknown host" "$(ns host unknown -o json | jq -c .items)" '[]'
 
 # ---- a reload keeps what is known ------------------------------------------------------------------------------------
 before=$(ns event list --type ping.lost --limit 1000 -o json | jq '.items | length')

@@ -314,8 +314,9 @@ static void probe_doctor(void *arg, const struct source_config *config, struct n
         nsh_check_add(checks, "probe", NSH_CHECK_FAILED, "sysctl net.ipv4.ping_group_range", "%s",
                       source->failed);
     }
-    nsh_check_add(checks, "hosts", group->count > 0 ? NSH_CHECK_OK : NSH_CHECK_WARNING,
-                  "the inventory's hosts need addresses; see the key at",
+    bool any = group->count > 0;
+    nsh_check_add(checks, "hosts", any ? NSH_CHECK_OK : NSH_CHECK_WARNING,
+                  any ? NULL : "the inventory's hosts need addresses; see the key at",
                   "%u hosts are looked at, %u are silent", group->count, silent);
     if (group->isolated) {
         nsh_check_add(checks, "isolated", NSH_CHECK_FAILED, "look at the network of this machine",
