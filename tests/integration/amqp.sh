@@ -3,6 +3,7 @@
 # timeout: 400
 # AMQP: OpenStack's notifications out of the packaged RabbitMQ; what is acknowledged is on disk, whatever dies.
 source "$(dirname "$0")/common.sh"
+source "$NS_SOURCE/tests/peers/broker.sh"
 source "$NS_SOURCE/tests/peers/rabbitmq.sh"
 needs curl jq openssl epmd
 [ -n "${NS_ALL:-}" ] || skip "takes more than a minute: tests/run --all"
@@ -12,12 +13,7 @@ load=$NS_BUILD/tests/amqp_load
 
 mkdir "$dir/policies" "$dir/tls" "$dir/credentials"
 install -m 600 /dev/stdin "$dir/credentials/rabbit" <<<secret
-(
-    cd "$dir/tls"
-    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.pem
-    openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr
-    openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out server.pem -extfile <(echo "subjectAltName=DNS:localhost")
-) 2>"$dir/openssl.log" || { cat "$dir/openssl.log"; fail certificates; verdict; }
+broker_certificates DNS:localhost
 rabbit_start
 trap 'rabbit_stop; finish' EXIT
 rabbit_put users/nightshift '{"password":"secret","tags":""}'
@@ -31,10 +27,8 @@ cat >"$dir/inventory.conf" <<EOT
 hosts: ( { name = "compute"; rack = "r1"; }, { name = "node-7"; rack = "r1"; } );
 EOT
 cat >"$dir/nightshift.conf" <<EOT
-store = { path = "$dir/n.db"; };
-inventory = "inventory.conf"; policies = "policies"; traps = "$dir"; drivers = "$NS_BUILD/tests/drivers"; credentials = "credentials";
-api = { socket = "$dir/api.sock"; };
-pager = { driver = "probe"; log = "$dir/calls"; };
+$(daemon_head)
+traps = "$dir"; credentials = "credentials";
 sources = (
   { name = "nova"; type = "amqp"; format = "openstack"; url = "amqps://localhost:$((rabbit_port + 1))/"; user = "nightshift";
     password = "file:rabbit"; tls_ca = "$dir/tls/ca.pem"; queue = "nightshift.nova"; declare = true; exchange = "nova";
@@ -43,24 +37,14 @@ sources = (
     map = ( { type = "'order'"; id = "string(body.n)"; resource = "string(body.n)"; severity = "'info'"; } ); }
 );
 EOT
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-start() {
-    "$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
-    daemon=$!
-    pids+=("$daemon")
-    await 30 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
-}
-connected() { ns source doctor "$1" -o json | jq -e '[.checks[] | select(.check == "broker" or .name == "broker") | .state] == ["ok"]'; }
 events() { ns event list -o jsonl --limit 1000 "$@"; }
 event_of() { events | jq -es --arg t "$1" 'map(select(.type == $t)) | last'; }
-figure() { ns source list -o json | jq -r --arg n "$1" --arg f "$2" '.items[] | select(.name == $n) | .[$f]'; }
 unread() { # QUEUE: messages that are neither acknowledged nor rejected, as the broker itself counts them
     rabbit_api "queues/%2F/$1" | jq .messages
 }
 empty() { [ "$(unread "$1")" = 0 ]; }
 
-start
+daemon_start
 await 30 connected nova && ok "connected by TLS" || { cat "$dir/log"; ns source doctor nova; fail "nova is not connected"; }
 await 30 connected orders || fail "orders is not connected"
 
@@ -87,23 +71,14 @@ is "and counted" "$(figure orders malformed)" 1
 
 # ---- kill -9 under load, three times: every message is an event, once
 echo '{"n":@}' | "$load" 127.0.0.1 "$rabbit_port" nova orders.info 1 20000 >/dev/null
-for n in 1 2 3; do
-    progress() { [ "$(figure orders accepted)" -gt 300 ]; }
-    await 30 progress || fail "no progress: $(figure orders accepted)"
-    kill -9 "$daemon"
-    wait "$daemon" 2>/dev/null || true
-    start
-done
+progress() { [ "$(figure orders accepted)" -gt 300 ]; }
+killed_thrice progress
 last() { [ "$(ns event list -o jsonl --limit 1 --type order | jq -r .id)" = 20000 ]; }
 await 120 last || fail "not all came: $(ns source list)"
-kill -TERM "$daemon"
-wait "$daemon" || fail "SIGTERM: status $?"
-"$NS_BUILD/tests/journal" events "$dir/n.db" | jq -r 'select(.type == "order") | .id' | sort -n >"$dir/orders"
-is "every message is an event" "$(uniq "$dir/orders" | wc -l)" 20000
-is "and only once" "$(wc -l <"$dir/orders")" 20000
+all_once order id 20000
 left() { [ "$("$load" 127.0.0.1 "$rabbit_port" '?' orders)" = 0 ]; }
 await 10 left && ok "all of them are acknowledged" || fail "not acknowledged: $("$load" 127.0.0.1 "$rabbit_port" '?' orders)"
-start
+daemon_start
 
 # ---- a broker that goes away and comes back
 await 30 connected orders || fail "orders is not connected"
@@ -115,7 +90,6 @@ rabbit_start
 await 90 connected orders && ok "and found again" || fail "not connected again: $(ns source doctor orders)"
 echo '{"n":@}' | "$load" 127.0.0.1 "$rabbit_port" nova orders.info 900001 1 >/dev/null
 await 20 empty orders || fail "unread: $(unread orders)"
-kill -TERM "$daemon"
-wait "$daemon" && ok "SIGTERM ends with status 0" || fail "SIGTERM: status $?"
-if grep -E 'level=error' "$dir/log" | grep -vE 'source (nova|orders)' | grep .; then fail "errors in the log"; fi
+daemon_stop
+no_errors_but 'source (nova|orders)'
 verdict

@@ -17,27 +17,16 @@ policies: ( { name = "fan"; summary = "s"; owner = "o"; subject = "host"; when =
 EOT
 echo "not ours" >"$dir/policies/README"
 cat >"$dir/nightshift.conf" <<EOT
-store = { path = "$dir/n.db"; };
-inventory = "inventory.conf"; policies = "policies"; drivers = "$NS_BUILD/tests/drivers";
-api = { socket = "$dir/api.sock"; };
-pager = { driver = "probe"; log = "$dir/calls"; };
+$(daemon_head)
 calendars: ( { name = "night"; from = "22:00"; to = "06:00"; } );
 EOT
 sed 's/for = "5m"/for = "9m"/' "$dir/policies/fan.policy" >"$dir/changed/fan.policy"
 sed 's/"fan"/"drive"/; s/fan.failed/drive.failed/' "$dir/policies/fan.policy" >"$dir/changed/drive.policy"
 cp -r "$dir/policies" "$dir/first"
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-start() {
-    "$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
-    daemon=$!
-    pids+=("$daemon")
-    await 20 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
-}
 names() { ns policy list -o jsonl | jq -r '.name' | sort | xargs; }
 names_are() { [ "$(names)" = "$1" ]; }
 same() { diff -r --exclude='.*' "$1" "$2" >/dev/null; }
-start
+daemon_start
 
 # ---- shown first; nothing is done without a yes
 out=$(ns policy apply --dry-run "$dir/changed" 2>&1) && fail "a difference is no success"
@@ -84,12 +73,12 @@ same_text && ok "the file is back" || fail "undo left the new file"
 ns policy apply --yes -q --confirm-within 10s "$dir/first"
 kill -9 "$daemon" && wait "$daemon" 2>/dev/null || true
 sed -i 's/"until_ms":[0-9]*/"until_ms":1/' "$dir/policies/.confirm" # As if the time had passed.
-start
+daemon_start
 is "back after a restart" "$(names)" "drive fan"
 # ... and one that is away for a moment only: it still waits.
 ns policy apply --yes -q --confirm-within 10m "$dir/first"
 kill -9 "$daemon" && wait "$daemon" 2>/dev/null || true
-start
+daemon_start
 is "still in force after a restart" "$(names)" "fan"
 ns policy undo >/dev/null
 is "and still to be undone" "$(names)" "drive fan"

@@ -36,9 +36,7 @@ pager = { driver = "exec"; program = "$dir/pager"; };
 defaults = { settle = "0s"; };
 functions = ( $functions );
 EOT
-"$bin/nightshiftd" --config "$dir/nightshift.conf" 2>"$dir/log" &
-pids+=("$!")
-await 20 "$bin/nightshift" status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
+daemon_start
 
 ended() { # NAME: its run ended
     [ "$("$bin/nightshift" run list -o json | jq "[.items[] | select(.policy == \"$1\" and .ended_ms > 0)] | length")" = 1 ]

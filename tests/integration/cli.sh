@@ -60,10 +60,7 @@ row 0 '2 policies, no errors' - policy check "$dir/policies"
 sed 's/severity/servity/' "$dir/policies/memory-fatal.policy" >"$dir/wrong.policy"
 row 1 - "unknown key 'servity'" policy check "$dir/wrong.policy"
 
-"$bin/nightshiftd" --config "$dir/nightshift.conf" 2>"$dir/log" &
-daemon=$!
-pids+=("$daemon")
-await 20 "$bin/nightshift" status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
+daemon_start
 
 # ---- before anything happened
 row 0 '^nightshift .* health ok' - status
@@ -182,6 +179,5 @@ has "metrics count" "$(cat "$dir/metrics")" '^nightshift_api_unauthorized_total 
 is "ready" "$(curl -s "$NIGHTSHIFT_SERVER/readyz")" ready
 is "the OpenAPI document is JSON" "$(curl -s "$NIGHTSHIFT_SERVER/v1/openapi.json" -H "Authorization: Bearer $(cat "$dir/token")" | jq -r .openapi)" 3.1.0
 
-kill "$daemon"
-wait "$daemon" || fail "the daemon ended with $?"
+daemon_stop
 verdict

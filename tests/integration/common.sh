@@ -100,6 +100,33 @@ physics_of() { # HOST: what really happened since the last mark, in one line
 }
 address_of() { lab state "$1" | jq -r .address | cut -d: -f1; }
 
+# ---- the daemon ---------------------------------------------------------------------------------------------------
+daemon_head() { # [NAME]: how a configuration begins: all of it in $dir, the tests' drivers, a pager that writes $dir/calls
+    cat <<HEAD
+store = { path = "$dir/${1:-n}.db"; };
+inventory = "inventory.conf"; policies = "policies"; drivers = "$NS_BUILD/tests/drivers";
+api = { socket = "$dir/${1:-api}.sock"; };
+pager = { driver = "probe"; log = "$dir/calls"; };
+HEAD
+}
+daemon_start() { # [NAME]: as $daemon, by $dir/NAME.conf (nightshift.conf), at $dir/NAME.sock (api.sock), into $dir/NAME.log (log)
+    local log=$dir/${1:+$1.}log
+    export NIGHTSHIFT_SERVER=unix:$dir/${1:-api}.sock NO_COLOR=1
+    "$bin/nightshiftd" --config "$dir/${1:-nightshift}.conf" >>"$log" 2>&1 &
+    daemon=$!
+    pids+=("$daemon")
+    await 30 "$bin/nightshift" status || { cat "$log"; fail "the daemon does not answer"; verdict; }
+}
+daemon_kill() {
+    kill -9 "$daemon"
+    wait "$daemon" 2>/dev/null || true
+}
+daemon_stop() {
+    kill -TERM "$daemon"
+    wait "$daemon" && ok "SIGTERM ends with status 0" || fail "SIGTERM: status $?"
+}
+ns() { "$bin/nightshift" "$@"; }
+
 # ---- BMCs of OpenIPMI ---------------------------------------------------------------------------------------------
 sim_start() { # ipmi_sim on $sim_address and $ipmi_port, as $sim_pid; $dir/sim/chassis.log has what its chassis was told
     sim_address=${base%0}200

@@ -23,22 +23,12 @@ policies: ( { name = "link"; summary = "page when a link is down"; owner = "net"
 EOT
 config() { # SILENCE
     cat >"$dir/nightshift.conf" <<EOT
-store = { path = "$dir/n.db"; };
-inventory = "inventory.conf"; policies = "policies"; traps = "$NS_SOURCE/etc/traps"; drivers = "$NS_BUILD/tests/drivers";
-api = { socket = "$dir/api.sock"; };
+$(daemon_head)
+traps = "$NS_SOURCE/etc/traps";
 snmp = { listen = ["udp:127.0.0.1:$trap_port"]; communities = ["public"]; silence = "$1"; };
-pager = { driver = "probe"; log = "$dir/calls"; };
 EOT
 }
 config 0s
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-start() {
-    "$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
-    daemon=$!
-    pids+=("$daemon")
-    await 20 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
-}
 down() { # INDEX
     snmptrap -v 2c -c public "127.0.0.1:$trap_port" '' 1.3.6.1.6.3.1.1.5.3 1.3.6.1.2.1.2.2.1.1."$1" i "$1"
 }
@@ -57,7 +47,7 @@ if "$bin/nightshiftd" --config "$dir/wrong.conf" 2>"$dir/wrong.log"; then fail "
 has "a wrong file does not start" "$(cat "$dir/wrong.log")" 'event=daemon.start-failed'
 
 # ---- a trap, to the command
-start
+daemon_start
 down 7
 await 10 events_are 1 || fail "the trap did not arrive"
 event=$(ns event list -o jsonl)
@@ -112,10 +102,9 @@ await 10 logged 'event=identity.conflict' || fail "two hosts at once are not tol
 
 # ---- SIGTERM, restart
 before=$(events)
-kill -TERM "$daemon"
-wait "$daemon" && ok "SIGTERM ends with status 0" || fail "SIGTERM: status $?"
+daemon_stop
 has "said so" "$(tail -1 "$dir/log")" 'event=daemon.stopped'
-start
+daemon_start
 is "the events are still there" "$(events)" "$before"
 is "the alarms as well" "$(ns alarm list --host h1 -o jsonl | grep -c .)" 3
 is "nobody was paged again" "$(grep -c '^page' "$dir/calls")" "$(grep '^page' "$dir/calls" | sort -u | wc -l)"
@@ -124,9 +113,8 @@ has "the trail is whole" "$(ns audit verify)" '[Oo][Kk]|whole|fits'
 # ---- kill -9: nothing that was answered is lost
 snmpinform -v 2c -c public -r 1 -t 5 "127.0.0.1:$trap_port" '' 1.3.6.1.6.3.1.1.5.3 1.3.6.1.2.1.2.2.1.1.10 i 10 ||
     fail "the inform was not answered"
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null || true
-start
+daemon_kill
+daemon_start
 is "an answered inform survives kill -9" "$(events)" $((before + 1))
 
 # ---- silence is blindness where it was said to be; the configuration is read anew for it

@@ -110,11 +110,7 @@ api = { socket = "$dir/api.sock"; };
 snmp = { listen = ["udp:127.0.0.1:$trap_port"]; receivers = 1; communities = ["public"]; sources = ["127.0.0.0/8"]; };
 pager = { driver = "exec"; program = "$dir/pager"; };
 CONF
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-"$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
-pids+=("$!")
-await 30 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
+daemon_start
 
 # ---- what happens ---------------------------------------------------------------------------------------------------
 run_of() { ns run list --host "$1" -o jsonl | head -1; }

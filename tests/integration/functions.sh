@@ -106,9 +106,7 @@ done
 cp "$dir/good.conf" "$dir/nightshift.conf"
 
 # ---- called and verified
-"$bin/nightshiftd" --config "$dir/nightshift.conf" 2>"$dir/log" &
-pids+=("$!")
-await 20 "$bin/nightshift" status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
+daemon_start
 runs_are() { [ "$("$bin/nightshift" run list -o json | jq -r '[.items[].state] | sort | join(" ")')" = "$1" ]; }
 is "an event" "$(event psu.failed r1h01 1)" 202
 await 20 runs_are done || fail "the run: $("$bin/nightshift" run list -o json | jq -c '.items[]')"

@@ -47,14 +47,6 @@ sources = (
   { name = "k8s"; type = "kubernetes"; url = "$url"; bearer_file = "$dir/token"; ca_file = "$ca"; },
   { name = "stranger"; type = "kubernetes"; url = "$url"; bearer_file = "$dir/wrong"; ca_file = "$ca"; } );
 EOT
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-daemon_start() {
-    "$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
-    daemon=$!
-    pids+=("$daemon")
-    await 20 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
-}
 raised() { ns alarm list -o json | jq -r --arg type "kubernetes.node.$1" '[.items[] | select(.type == $type and .state == "raised") | .host] | sort | join(" ")'; }
 raised_is() { [ "$(raised "$1")" = "$2" ]; }
 events() { ns event list --limit 1000 -o json | jq -r --arg type "$1" '[.items[] | select(.type == $type)] | length'; }
@@ -132,16 +124,14 @@ fi
 told() { ns event list --limit 1000 -o json | jq -c '[.items[] | [.seq, .type, .id]] | sort'; }
 before=$(told)
 alarms=$(ns alarm list -o json | jq -c '[.items[] | {id, state, count}] | sort')
-kill "$daemon"
-wait "$daemon" || fail "the daemon ended with $?"
+daemon_stop
 daemon_start
 await 20 doctor_says k8s '3 nodes, 1 conditions raised' || fail "after a restart: $(doctor k8s)"
 told_again() { ns source list -o json | jq -e '.items[] | select(.name == "k8s") | .duplicates > 0'; }
 await 20 told_again || fail "the repeats were not known: $(ns source list -o json)"
 is "nothing is told twice" "$(told)" "$before"
 is "no alarm moved" "$(ns alarm list -o json | jq -c '[.items[] | {id, state, count}] | sort')" "$alarms"
-kill "$daemon"
-wait "$daemon" || fail "the daemon ended with $?"
+daemon_stop
 conditions n7 "$(condition Ready False 2026-01-06T00:00:00Z)" "$(condition KernelDeadlock False 2026-01-06T00:00:00Z)"
 daemon_start
 await 20 raised_is not-ready db7 || fail "not ready while nightshift was away: $(raised not-ready)"

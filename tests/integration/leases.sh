@@ -35,16 +35,8 @@ inventory = "inventory.conf"; policies = "policies"; traps = "$NS_SOURCE/etc/tra
 api = { socket = "$dir/api.sock"; group = "nogroup"; };
 pager = { driver = "probe"; log = "$dir/calls"; };
 EOT
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
 as() { # USER COMMAND...
     setpriv --reuid="$1" --regid=nogroup --clear-groups "$bin/nightshift" "${@:2}"
-}
-start() {
-    "$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
-    daemon=$!
-    pids+=("$daemon")
-    await 20 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
 }
 raise() { # HOST TYPE
     printf '{"specversion":"1.0","id":"%s","source":"test","type":"%s","subject":"%s","state":"raise","severity":"critical"}' \
@@ -59,7 +51,7 @@ post() { # PATH BODY CURL-OPTION...: the status, then the body
 }
 
 # ---- two persons
-start
+daemon_start
 raise h1 psu.failed
 await 10 asks 1 || { ns run list; fail "nobody is asked"; verdict; }
 run=$(run_of two)
@@ -71,9 +63,8 @@ has "who is asked is said" "$out" 'asked of daemon, nobody'
 has "the first" "$(as daemon approve "$run" --reason 'seen')" '1 of 2 approved'
 if out=$(as daemon approve "$run" 2>&1); then fail "one person counts twice"; fi
 has "the same person is refused" "$out" 'approved .* already.*2 different persons'
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null || true
-start
+daemon_kill
+daemon_start
 has "what was said is kept" "$(ns approvals -o json)" '"given": *1'
 has "the second" "$(as nobody approve "$run")" "$run"
 await 10 is_state "$run" done || fail "approved, and $(state_of "$run")"
@@ -103,9 +94,8 @@ has "the budget is used up" "$out" '^409 30'
 has "and says by whom" "$out" 'guard concurrent: 1 of 1 hosts worked on in .*leased: h1 by kured'
 has "listed" "$(ns lease list)" "$lease +h1 .*kured"
 has "renewed" "$(post "/v1/leases/$lease/renew" '{"ttl":"20m"}')" '^200'
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null || true
-start
+daemon_kill
+daemon_start
 has "kept over kill -9" "$(post /v1/leases '{"host":"h2","owner":"other","reason":"kernel"}')" '^409'
 ns lease release "$lease" >/dev/null
 is "given back" "$(ns lease list -o jsonl | grep -c . || true)" 0

@@ -62,14 +62,6 @@ signals: ( { name = "inlet-hot"; metric = "inlet_celsius"; labels = { sensor = "
 EOT
 }
 signals 35.0
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-start() {
-    "$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
-    daemon=$!
-    pids+=("$daemon")
-    await 20 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
-}
 api() { curl -sS --unix-socket "$dir/api.sock" "$@"; }
 series() { api "http://x/v1/signals/inlet-hot" | jq -r ".items[0].$1"; }
 series_is() { [ "$(series "$1")" = "$2" ]; }
@@ -79,7 +71,7 @@ calls() { grep -c hot "$dir/calls" 2>/dev/null || true; }
 calls_are() { [ "$(calls)" = "$1" ]; }
 counter() { api "http://x/metrics" | awk -v n="nightshift_$1" '$1 == n { print $2 }'; }
 counter_above() { [ "$(counter "$1")" -gt "$2" ]; }
-start
+daemon_start
 
 # ---- Prometheus
 prometheus_port=$((40000 + $$ % 9000))
@@ -131,15 +123,14 @@ await 30 calls_are 2 || fail "the policy did not act again: $(calls)"
 ok "a reload brings the new level"
 
 # ---- a stop and a kill: raised stays raised, told once, and is cleared afterwards
-kill "$daemon" && wait "$daemon" || fail "the daemon ended with $?"
+daemon_stop
 [ -s "$dir/n.db.series" ] && ok "what series learned is in a file" || fail "no file of series"
-start
+daemon_start
 before=$(counter series_watched_total)
 await 30 counter_above series_watched_total "$((before + 3))" || fail "Prometheus did not come back"
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null || true
+daemon_kill
 rm "$dir/n.db.series" # As if it had been written never.
-start
+daemon_start
 await 30 counter_above series_watched_total 3 || fail "Prometheus did not come back"
 is "raised before, raised now" "$(alarm)" raised
 is "nobody is told twice" "$(calls)" 2

@@ -43,10 +43,7 @@ cat >"$dir/inventory.conf" <<EOT
 hosts: ( { name = "h1"; rack = "r1"; addresses = ["127.0.0.1"]; }, { name = "h2"; rack = "r1"; addresses = ["127.0.0.2"]; } );
 EOT
 cat >"$dir/nightshift.conf" <<EOT
-store = { path = "$dir/n.db"; };
-inventory = "inventory.conf"; policies = "policies"; drivers = "$NS_BUILD/tests/drivers";
-api = { socket = "$dir/api.sock"; };
-pager = { driver = "probe"; log = "$dir/calls"; };
+$(daemon_head)
 scrape: ( { name = "outlets"; targets = ["127.0.0.1:$port"]; interval = "1s"; bearer = "file:exporter.token";
             labels = { site = "ams1"; }; },
           { name = "node"; targets = ["http://127.0.0.2:$node_port/metrics"]; interval = "1s"; },
@@ -60,15 +57,10 @@ signals: ( { name = "outlet"; metric = "amps"; where = "labels.site == 'ams1'"; 
            { name = "otlp"; metric = "hw.temperature"; raise = { above = 60.0; }; clear = { below = 50.0; };
              event = "environment.temperature"; } );
 EOT
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
 api() { curl -sS --unix-socket "$dir/api.sock" "$@"; }
 alarm() { api "http://x/v1/alarms" | jq -r --arg q "$1" '[.items[] | select(.qualifier == $q) | "\(.state) \(.host) \(.resource)"] | join("; ")'; }
 alarm_is() { [ "$(alarm "$1")" = "$2" ]; }
-"$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
-daemon=$!
-pids+=("$daemon")
-await 20 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
+daemon_start
 
 # ---- the real node-exporter: its text is read, its host known by its address
 await 30 alarm_is memory "raised h2 " && ok "the node-exporter's memory, of host h2" || fail "memory: $(alarm memory)"
@@ -127,6 +119,6 @@ is "no JSON" "$(post application/json --data-binary '{')" 400
 is "no gzip" "$(post application/json -H 'Content-Encoding: gzip' --data-binary x)" 400
 
 # ---- it stops while it scrapes
-kill "$daemon" && wait "$daemon" && ok "it stops cleanly" || fail "the daemon ended with $?"
+daemon_stop
 [ "$failed" = 0 ] || tail -20 "$dir/log"
 verdict

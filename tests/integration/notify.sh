@@ -274,14 +274,6 @@ receivers = (
   { name = "alerts"; driver = "notify"; kind = "alertmanager"; url = "$am"; },
   { name = "nms"; driver = "notify"; kind = "inform"; address = "127.0.0.1:$nms_port"; community = "file:community"; } );
 EOT
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-daemon_start() {
-    "$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
-    daemon=$!
-    pids+=("$daemon")
-    await 30 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
-}
 sed 's/to = "nms"/to = "nobody"/' -i "$dir/policies/link.policy"
 has "a receiver that nobody configured is a mistake" \
     "$("$bin/nightshiftd" --check --config "$dir/nightshift.conf" 2>&1 || true)" "no receiver 'nobody'"
@@ -293,16 +285,14 @@ daemon_start
 snmptrap -v 2c -c public "127.0.0.1:$trap_port" '' 1.3.6.1.6.3.1.1.5.3 1.3.6.1.2.1.2.2.1.1.7 i 7
 told_once() { [ "$(jq -s length "$dir/peer/calls")" -ge 1 ]; }
 await 20 told_once || { tail "$dir/log"; fail "the pager was not told"; }
-kill -9 "$daemon" # After the intent, and what it did is known; before the answer.
-wait "$daemon" 2>/dev/null || true
+daemon_kill # After the intent, and what it did is known; before the answer.
 kill "$peer_pid"
 wait "$peer_pid" 2>/dev/null || true
 rm "$dir/peer/mute"
 daemon_start # Nobody listens now: it is said again, and again.
 unreachable() { grep -q 'code=unreachable' "$dir/log"; }
 await 30 unreachable || { tail "$dir/log"; fail "the pager is tried again after the start"; }
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null || true
+daemon_kill
 peer_start "$peer_port"
 daemon_start
 twice() { [ "$(jq -s length "$dir/peer/calls")" -ge 2 ]; }
@@ -325,6 +315,5 @@ await 30 over && ok "when the link is up the incident is closed" || { ns run lis
 is "the same one" "$(jq -rs '.[-1].key' "$dir/peer/calls")" "nightshift-$alarm-h1"
 await 30 am_has 0 && ok "and the alert" || fail "the alert was not closed"
 is "no secret in the log" "$(grep -cE 's3cret|0123456789abcdef' "$dir/log" || true)" 0
-kill "$daemon"
-wait "$daemon" || fail "the daemon ended with $?"
+daemon_stop
 verdict

@@ -33,10 +33,8 @@ serve "$a.2" $((port + 1))
     echo '  { name = "hgone"; rack = "r1"; addresses = ["203.0.113.77"]; bmc = { address = "bmc9"; }; } );'
 } >"$dir/inventory.conf"
 cat >"$dir/nightshift.conf" <<EOT
-store = { path = "$dir/n.db"; };
-inventory = "inventory.conf"; policies = "policies"; traps = "$NS_SOURCE/etc/traps"; drivers = "$NS_BUILD/tests/drivers";
-api = { socket = "$dir/api.sock"; };
-pager = { driver = "probe"; log = "$dir/calls"; };
+$(daemon_head)
+traps = "$NS_SOURCE/etc/traps";
 sources = (
   { name = "ping"; type = "probe"; probe = "ping"; hosts = "h*"; every = "400ms"; timeout = "350ms"; },
   { name = "ssh"; type = "probe"; probe = "ssh"; port = $port; hosts = "h1"; every = "300ms"; timeout = "5s"; },
@@ -44,11 +42,7 @@ sources = (
   { name = "cut"; type = "probe"; probe = "ping"; every = "400ms"; timeout = "350ms"; event = "host.silent"; },
   { name = "refused"; type = "probe"; probe = "tcp"; hosts = "h?"; port = $((port + 1)); every = "300ms"; timeout = "5s"; event = "service.lost"; } );
 EOT
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-"$bin/nightshiftd" --config "$dir/nightshift.conf" 2>"$dir/log" &
-pids+=($!)
-await 20 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
+daemon_start
 raised() { ns alarm list -o json | jq -r --arg type "$1" '[.items[] | select(.type == $type) | .host] | sort | join(" ")'; }
 raised_is() { [ "$(raised "$1")" = "$2" ]; }
 last() { ns event list --type "$1" --limit 1 -o json | jq -c ".items[0] | $2"; }

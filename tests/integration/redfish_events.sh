@@ -33,15 +33,7 @@ sources = (
   { name = "bmcs"; type = "redfish"; format = "redfish"; key = "file:redfish.key"; },
   { name = "am"; type = "webhook"; format = "alertmanager"; anyone = true; } );
 EOT
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-start_daemon() {
-    "$bin/nightshiftd" --config "$dir/nightshift.conf" >>"$dir/daemon.log" 2>&1 &
-    daemon=$!
-    pids+=("$daemon")
-    await 30 ns status || { cat "$dir/daemon.log"; fail "the daemon did not start"; verdict; }
-}
-start_daemon
+daemon_start
 
 context() { # HOST
     echo "$1/$(printf %s "bmcs/$1" | openssl dgst -sha256 -hmac "$(cat "$dir/credentials/redfish.key")" -r | cut -c1-32)"
@@ -93,9 +85,8 @@ ns reload >/dev/null
 known() { [ "$(post "$net.4" "$(event "$(context h4)" "$broken" Critical $psu 8)")" = 204 ]; }
 await 10 known || fail "after a reload: $(cat "$dir/answer")"
 ok "after a reload it may"
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null || true
-start_daemon
+daemon_kill
+daemon_start
 is "what was acknowledged is there" "$(alarms)" "b2/drive.failed/4 h2/power.supply.failed/PSU1 h4/power.supply.failed/PSU1"
 is "the same context after a restart" "$(post "$net.2" "$(event "$(context h2)" "$well" OK $psu 9)")" 204
 await 10 alarms_are "b2/drive.failed/4 h4/power.supply.failed/PSU1" || fail "cleared after the restart: $(alarms)"
@@ -127,9 +118,8 @@ lab forget r1h01 >/dev/null
 repaired() { ns source doctor bmcs 2>&1 | grep -q '1 were lost and made anew' && [ "$(count r1h01)" = 1 ]; }
 await 20 repaired || fail "lost: $(ns source doctor bmcs 2>&1) $(count r1h01)"
 ok "a BMC that forgot it is subscribed again, and counted"
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null || true
-start_daemon
+daemon_kill
+daemon_start
 await 30 all_subscribed || fail "after a restart: $(ns source doctor bmcs 2>&1)"
 is "a restart makes no second one" "$(count r1h02)" 1
 head -c 64 /dev/zero | tr '\0' x >"$dir/credentials/other.key" && chmod 600 "$dir/credentials/other.key"
@@ -147,7 +137,7 @@ has "what to paste" "$(ns source doctor bmcs 2>&1)" '/v1/redfish/bmcs'
 sum=$(ns source list -o json | jq -c '.items[] | select(.name == "bmcs")')
 is "the sum holds" "$(jq '.received == .accepted + .malformed + .denied + .stale + .large + .full + .store + .stopping' <<<"$sum")" true
 token=$(context h1 | cut -d/ -f2)
-if ns event list --limit 100 -o json | grep -q "$token" || grep -q "$token" "$dir/daemon.log"; then fail "a token is shown"; else ok "no token is shown"; fi
+if ns event list --limit 100 -o json | grep -q "$token" || grep -q "$token" "$dir/log"; then fail "a token is shown"; else ok "no token is shown"; fi
 sed 's/key = "file:redfish.key"; //' "$dir/nightshift.conf" >"$dir/wrong.conf"
 if out=$("$bin/nightshiftd" --check --config "$dir/wrong.conf" 2>&1); then fail "no key is taken"; fi
 has "a key is needed" "$out" "wrong.conf:[0-9]+:[0-9]+: error: source bmcs: .*key"

@@ -22,17 +22,10 @@ policies: ( { name = "looks"; summary = "s"; owner = "o"; subject = "host"; mode
   do = ( { step = "cycle"; action = "power.cycle"; }, { step = "verify"; check = "cleared"; within = "10m"; } ); } );
 EOT
 cat >"$dir/nightshift.conf" <<EOT
-store = { path = "$dir/n.db"; };
-inventory = "inventory.conf"; policies = "policies"; drivers = "$NS_BUILD/tests/drivers";
-api = { socket = "$dir/api.sock"; };
+$(daemon_head)
 guards = { brake = { hosts = 1000; }; };
-pager = { driver = "probe"; log = "$dir/calls"; };
 EOT
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-"$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
-pids+=("$!")
-await 20 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
+daemon_start
 
 send() { # HOST TYPE STATE
     jq -n --arg host "$1" --arg type "$2" --arg state "$3" '{specversion: "1.0", id: ($host + $type + $state), source: "t",

@@ -25,10 +25,8 @@ policies: ( { name = "gpu"; summary = "page when a GPU is lost"; owner = "hpc"; 
   do = ( { step = "page"; action = "page"; with = { text = "\${host.name}: \${event.message}"; }; } ); } );
 EOT
 cat >"$dir/nightshift.conf" <<EOT
-store = { path = "$dir/n.db"; };
-inventory = "inventory.conf"; policies = "policies"; traps = "$dir"; drivers = "$NS_BUILD/tests/drivers";
-api = { socket = "$dir/api.sock"; };
-pager = { driver = "probe"; log = "$dir/calls"; };
+$(daemon_head)
+traps = "$dir";
 syslog = {
   listen = ["udp:127.0.0.1:$port", "tcp:127.0.0.1:$port", "tls:127.0.0.1:$((port + 1))"];
   sources = ["127.0.0.0/8"]; relays = ["127.0.0.9"]; patterns = "syslog"; unmatched = "crit";
@@ -50,12 +48,7 @@ EOT
     sign server ca; sign sender ca; sign stranger other
 ) 2>"$dir/openssl.log" || { cat "$dir/openssl.log"; fail "certificates"; verdict; }
 
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-"$bin/nightshiftd" --config "$dir/nightshift.conf" 2>>"$dir/log" &
-daemon=$!
-pids+=("$daemon")
-await 20 ns status || { cat "$dir/log"; fail "the daemon does not answer"; verdict; }
+daemon_start
 events() { ns event list -o jsonl "$@"; }
 seen() { events | jq -es --arg n "$1" 'map(select(.resource == $n)) | last'; }
 metric() { curl -s --unix-socket "$dir/api.sock" http://x/metrics | sed -n "s/^nightshift_syslog_$1 //p"; }
@@ -158,7 +151,6 @@ await 10 grep -q 'event=health.blind reason="source syslog silent for 1s"' "$dir
 send 127.0.0.2 "<6>Mar  1 10:00:00 h2 cron: tick"
 await 10 grep -q 'event=health.sees' "$dir/log" && ok "any line ends it" || fail "a line does not end the blindness"
 
-kill -TERM "$daemon"
-wait "$daemon" && ok "SIGTERM ends with status 0" || fail "SIGTERM: status $?"
+daemon_stop
 if grep -E 'level=error' "$dir/log" | grep -vE 'reload.refused|health.blind' | grep .; then fail "errors in the log"; fi
 verdict

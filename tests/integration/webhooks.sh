@@ -59,15 +59,7 @@ sources = (
 EOT
 }
 configure ""
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock NO_COLOR=1
-ns() { "$bin/nightshift" "$@"; }
-start_daemon() {
-    "$bin/nightshiftd" --config "$dir/nightshift.conf" >>"$dir/daemon.log" 2>&1 &
-    daemon=$!
-    pids+=("$daemon")
-    await 30 ns status || { cat "$dir/daemon.log"; fail "the daemon did not start"; verdict; }
-}
-start_daemon
+daemon_start
 url=https://127.0.0.1:$api_port/v1/webhooks
 post() { # NAME BODY CURL-OPTIONS...: status, and the answer in $dir/answer
     local name=$1 body=$2
@@ -261,9 +253,8 @@ more() { [ "$(wc -l <"$dir/acknowledged")" -ge "$1" ]; }
 for round in 1 2 3 4 5; do
     now=$(wc -l <"$dir/acknowledged")
     await 30 more $((now + 100)) || fail "round $round: nothing is acknowledged"
-    kill -9 "$daemon"
-    wait "$daemon" 2>/dev/null || true
-    start_daemon
+    daemon_kill
+    daemon_start
 done
 now=$(wc -l <"$dir/acknowledged")
 await 30 more $((now + 100)) || fail "after the last start nothing is acknowledged"
