@@ -6,6 +6,8 @@
 
 #include "notify.h"
 
+#include "abi/notice.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,36 +113,18 @@ static const struct nsh_option options[] = {
 
 static const struct nsh_option tell_args[] = {
     {.name = "title", .type = NSH_STRING, .help = "One line."},
-    {.name = "text", .type = NSH_STRING, .help = "What happened."},
-    {.name = "severity", .type = NSH_STRING, .help = "info to fatal."},
-    {.name = "team", .type = NSH_STRING, .help = "Whom it is for."},
-    {.name = "urgency", .type = NSH_STRING, .help = "Not told: severity is."},
-    {.name = "key",
-     .type = NSH_STRING,
-     .help = "What belongs together; none: the alarm and host, else the run and host."},
-    {.name = "host", .type = NSH_STRING, .help = "The host, if one."},
-    {.name = "policy", .type = NSH_STRING, .help = "The policy that asks."},
-    {.name = "run", .type = NSH_STRING, .help = "The run."},
-    {.name = "alarm", .type = NSH_STRING, .help = "The alarm."},
-    {.name = "reason", .type = NSH_STRING, .help = "Why a person is needed."},
-    {.name = "evidence",
-     .type = NSH_LIST,
-     .help = "Lines: the alarm, each step and what came of it, each guard."},
-    {.name = "time_ms", .type = NSH_INT, .help = "When it was decided, Unix milliseconds."},
+    NSH_NOTICE_ARGS("Not told: severity is.",
+                    "What belongs together; none: the alarm and host, else the run and host."),
 };
 
-#define TELL_VERB(verb_name, verb_help)                                                            \
-    {                                                                                              \
-        .name = (verb_name), .effect = NSH_CHANGES, .flags = NSH_IDEMPOTENT | NSH_NOTIFIES,        \
-        .args = tell_args, .args_count = sizeof tell_args / sizeof tell_args[0],                   \
-        .timeout_ms_default = 30000, .help = (verb_help),                                          \
-    }
-
 static const struct nsh_verb verbs[] = {
-    TELL_VERB("page", "Tell the receiver: wakes a person where the receiver does."),
-    TELL_VERB("notify", "The same: the receiver decides how loud it is, by severity."),
-    TELL_VERB("ticket", "The same: servicenow and jira open a ticket."),
-    TELL_VERB("resolve", "It is over: close what was told with the same key."),
+    NSH_NOTICE_VERB("page", tell_args, 30000,
+                    "Tell the receiver: wakes a person where the receiver does."),
+    NSH_NOTICE_VERB("notify", tell_args, 30000,
+                    "The same: the receiver decides how loud it is, by severity."),
+    NSH_NOTICE_VERB("ticket", tell_args, 30000, "The same: servicenow and jira open a ticket."),
+    NSH_NOTICE_VERB("resolve", tell_args, 30000,
+                    "It is over: close what was told with the same key."),
     {.name = "notify.doctor",
      .effect = NSH_READS,
      .flags = NSH_IDEMPOTENT,

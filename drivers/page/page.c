@@ -6,6 +6,8 @@
 
 #include "page.h"
 
+#include "abi/notice.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,37 +60,15 @@ static const struct nsh_option options[] = {
 
 const struct nsh_option page_args[] = {
     {.name = "title", .type = NSH_STRING, .flags = NSH_REQUIRED, .help = "One line."},
-    {.name = "text", .type = NSH_STRING, .help = "What happened, for a person who was asleep."},
-    {.name = "severity", .type = NSH_STRING, .help = "info to fatal."},
-    {.name = "team", .type = NSH_STRING, .help = "Whom it is for."},
-    {.name = "urgency", .type = NSH_STRING, .help = "Free text."},
-    {.name = "key", .type = NSH_STRING, .help = "What belongs together."},
-    {.name = "host", .type = NSH_STRING, .help = "The host, if one."},
-    {.name = "policy", .type = NSH_STRING, .help = "The policy that asks."},
-    {.name = "run", .type = NSH_STRING, .help = "The run."},
-    {.name = "alarm", .type = NSH_STRING, .help = "The alarm."},
-    {.name = "reason", .type = NSH_STRING, .help = "Why a person is needed."},
-    {.name = "evidence",
-     .type = NSH_LIST,
-     .help = "Lines: the alarm, each step and what came of it, each guard."},
-    {.name = "time_ms",
-     .type = NSH_INT,
-     .help = "When it was decided, Unix milliseconds; signed with the page."},
+    NSH_NOTICE_ARGS("Free text.", "What belongs together."),
 };
 
 const size_t page_args_count = sizeof page_args / sizeof page_args[0];
 
-#define PAGE_VERB(verb_name, verb_help)                                                            \
-    {                                                                                              \
-        .name = (verb_name), .effect = NSH_CHANGES, .flags = NSH_IDEMPOTENT | NSH_NOTIFIES,        \
-        .args = page_args, .args_count = sizeof page_args / sizeof page_args[0],                   \
-        .timeout_ms_default = 20000, .help = (verb_help),                                          \
-    }
-
 static const struct nsh_verb verbs[] = {
-    PAGE_VERB("page", "Wake a person, with the evidence."),
-    PAGE_VERB("notify", "Tell people or systems; nobody is woken."),
-    PAGE_VERB("ticket", "Open a ticket, by a webhook that does."),
+    NSH_NOTICE_VERB("page", page_args, 20000, "Wake a person, with the evidence."),
+    NSH_NOTICE_VERB("notify", page_args, 20000, "Tell people or systems; nobody is woken."),
+    NSH_NOTICE_VERB("ticket", page_args, 20000, "Open a ticket, by a webhook that does."),
     {.name = PAGE_DOCTOR,
      .effect = NSH_READS,
      .flags = NSH_IDEMPOTENT,

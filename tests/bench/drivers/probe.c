@@ -4,7 +4,7 @@
  * power state per device, and answers late, never or badly when its settings say so.
  */
 
-#include "abi/driver.h"
+#include "abi/notice.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,17 +119,7 @@ static const struct nsh_option options[] = {
 
 static const struct nsh_option page_args[] = {
     {.name = "title", .type = NSH_STRING, .help = "One line."},
-    {.name = "text", .type = NSH_STRING, .help = "More."},
-    {.name = "severity", .type = NSH_STRING, .help = "How bad."},
-    {.name = "team", .type = NSH_STRING, .help = "Whose."},
-    {.name = "urgency", .type = NSH_STRING, .help = "How soon."},
-    {.name = "host", .type = NSH_STRING, .help = "Which."},
-    {.name = "policy", .type = NSH_STRING, .help = "Why."},
-    {.name = "run", .type = NSH_STRING, .help = "The run."},
-    {.name = "alarm", .type = NSH_STRING, .help = "The alarm."},
-    {.name = "reason", .type = NSH_STRING, .help = "Why."},
-    {.name = "evidence", .type = NSH_LIST, .help = "Lines."},
-    {.name = "time_ms", .type = NSH_INT, .help = "When."},
+    NSH_NOTICE_ARGS("How soon.", "What belongs together."),
 };
 
 #define VERB(verb_name, verb_effect, verb_flags, verb_verify, verb_proof)                          \
@@ -143,13 +133,7 @@ static const struct nsh_verb verbs[] = {
     VERB("power.on", NSH_CHANGES, NSH_IDEMPOTENT, "power.status", "power=on"),
     VERB("power.off", NSH_INTERRUPTS, NSH_IDEMPOTENT, "power.status", "power=off"),
     VERB("power.cycle", NSH_INTERRUPTS, NSH_EXCLUSIVE, "power.status", "power=on"),
-    {.name = "page",
-     .effect = NSH_CHANGES,
-     .flags = NSH_IDEMPOTENT | NSH_NOTIFIES,
-     .args = page_args,
-     .args_count = sizeof page_args / sizeof page_args[0],
-     .timeout_ms_default = 2000,
-     .help = "For tests."},
+    NSH_NOTICE_VERB("page", page_args, 2000, "For tests."),
 };
 
 __attribute__((visibility("default"))) const struct nsh_driver nsh_driver = {
