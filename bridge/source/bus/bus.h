@@ -16,7 +16,7 @@
 
 #include <poll.h>
 
-#define BUS_ABI 1
+#define BUS_ABI 2
 #define BUS_PAIRS_MAX 48
 #define BUS_OPEN_MS 10000                /* A connection that takes longer has failed. */
 #define BUS_MESSAGE_BYTES_MAX (4u << 20) /* Larger ones are refused and counted. */
@@ -51,9 +51,9 @@ struct bus_options {
 struct bus_transport {
     uint32_t abi, size;
     const char *name;
-    /* Connect and subscribe. */
-    int (*open)(const struct bus_options *options, struct bus_link **ret_link,
-                struct nsh_error *err);
+    size_t link_bytes; /* Of its struct bus_link: whoever calls has the memory, zeroed. */
+    /* Connect and subscribe. close() follows in any case. */
+    int (*open)(const struct bus_options *options, struct bus_link *link, struct nsh_error *err);
     /* What to wait for. */
     void (*watch)(struct bus_link *link, struct pollfd *ret_poll);
     /* 1: a message; 0: none now; negative: the link is of no use any more. */
@@ -67,6 +67,14 @@ struct bus_transport {
     int (*tend)(struct bus_link *link, bool paused, struct nsh_error *err);
     void (*close)(struct bus_link *link);
 };
+
+/* The table of a transport whose functions are called link_open, link_watch ... */
+#define BUS_TRANSPORT(name_shown)                                                                  \
+    {                                                                                              \
+        .abi = BUS_ABI, .size = sizeof(struct bus_transport), .name = (name_shown),                \
+        .link_bytes = sizeof(struct bus_link), .open = link_open, .watch = link_watch,             \
+        .receive = link_receive, .settle = link_settle, .tend = link_tend, .close = link_close     \
+    }
 
 /* Helpers that modules may use as well: bus_values.h. */
 

@@ -10,6 +10,7 @@
  */
 
 #include "bus_private.h"
+#include "bus_values.h"
 
 #include "base/assert.h"
 
@@ -19,7 +20,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BACKOFF_MS_MIN 500
@@ -66,13 +66,6 @@ struct bus {
     uint64_t links; /* Opened so far. */
     char text[TEXT_BYTES_MAX];
 };
-
-static int64_t clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool is_stopping(struct bus *bus)
 {
@@ -288,7 +281,7 @@ static int receive(struct bus *bus, uint64_t *tag, struct nsh_error *err)
 
 static int tend(struct bus *bus, bool paused, struct nsh_error *err)
 {
-    int64_t now_ms = clock_ms();
+    int64_t now_ms = bus_clock_ms();
     if (now_ms - bus->tended_ms < TEND_MS) {
         return 0;
     }
@@ -322,12 +315,33 @@ static void back_off(struct bus *bus, unsigned failures)
     int64_t most_ms = BACKOFF_MS_MIN << (failures > 7 ? 7 : failures);
     most_ms = most_ms > BACKOFF_MS_MAX ? BACKOFF_MS_MAX : most_ms;
     if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) != (ssize_t)sizeof chance) {
-        chance = (uint32_t)clock_ms();
+        chance = (uint32_t)bus_clock_ms();
     }
-    int64_t until_ms = clock_ms() + most_ms / 2 + (int64_t)chance % (most_ms / 2 + 1);
-    for (int64_t now_ms; (now_ms = clock_ms()) < until_ms && !is_stopping(bus);) {
+    int64_t until_ms = bus_clock_ms() + most_ms / 2 + (int64_t)chance % (most_ms / 2 + 1);
+    for (int64_t now_ms; (now_ms = bus_clock_ms()) < until_ms && !is_stopping(bus);) {
         rest(bus, false, (int)(until_ms - now_ms));
     }
+}
+
+static void link_close(struct bus *bus)
+{
+    bus->transport->close(bus->link);
+    free(TAKE(bus->link));
+}
+
+static int link_open(struct bus *bus, struct nsh_error *err)
+{
+    struct bus_options options = {
+        .name = bus->config->name, .settings = &bus->settings, .window = bus->window};
+    bus->link = calloc(1, bus->transport->link_bytes);
+    if (bus->link == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    int result = bus->transport->open(&options, bus->link, err);
+    if (result < 0) {
+        link_close(bus);
+    }
+    return result;
 }
 
 /* One link from its beginning to its end. False: it was none, or not for long. */
@@ -335,23 +349,20 @@ static bool link_live(struct bus *bus)
 {
     struct nsh_error err = {0};
     char text[TEXT_BYTES_MAX];
-    struct bus_options options = {
-        .name = bus->config->name, .settings = &bus->settings, .window = bus->window};
-    int result = bus->transport->open(&options, &bus->link, &err);
+    int result = link_open(bus, &err);
     if (result < 0) {
         snprintf(text, sizeof text, "cannot connect: %.200s", err.text);
         say(bus, false, text);
         return false;
     }
-    int64_t opened_ms = clock_ms();
+    int64_t opened_ms = bus_clock_ms();
     say(bus, true, "connected");
     result = serve(bus, &err);
     drain(bus, result == 0);
-    bus->transport->close(bus->link);
-    bus->link = NULL;
+    link_close(bus);
     snprintf(text, sizeof text, result == 0 ? "closed" : "the link broke: %.200s", err.text);
     say(bus, false, text);
-    return clock_ms() - opened_ms > CALM_MS;
+    return bus_clock_ms() - opened_ms > CALM_MS;
 }
 
 static void *thread_run(void *arg)

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define READ_BYTES (64u << 10)
@@ -29,18 +28,11 @@ struct bus_stream {
     size_t in_count, in_room, in_taken;
 };
 
-static int64_t clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Until fd is ready or the time is over: false. */
 static bool await(int fd, short events, int64_t until_ms)
 {
     struct pollfd poll_one = {.fd = fd, .events = events};
-    int64_t left_ms = until_ms - clock_ms();
+    int64_t left_ms = until_ms - bus_clock_ms();
     return left_ms > 0 && poll(&poll_one, 1, (int)left_ms) > 0;
 }
 
@@ -77,7 +69,7 @@ int bus_stream_open(const char *host, int port, int timeout_ms, struct bus_strea
     if (code != 0) {
         return nsh_fail(err, NSH_UNREACHABLE, "%s: %s", host, gai_strerror(code));
     }
-    int64_t until_ms = clock_ms() + timeout_ms;
+    int64_t until_ms = bus_clock_ms() + timeout_ms;
     for (struct addrinfo *at = addresses; at != NULL && fd < 0; at = at->ai_next) {
         fd = connect_one(at, until_ms);
     }
@@ -108,9 +100,9 @@ void bus_stream_close(struct bus_stream *stream)
     free(stream);
 }
 
-int bus_stream_fd(const struct bus_stream *stream)
+void bus_stream_watch(const struct bus_stream *stream, struct pollfd *ret_poll)
 {
-    return stream->fd;
+    *ret_poll = (struct pollfd){.fd = stream->fd, .events = POLLIN};
 }
 
 /* ---- TLS ---- */
@@ -189,7 +181,7 @@ int bus_stream_tls(struct bus_stream *stream, const struct nsh_value *settings, 
     }
     stream->ssl = SSL_new(stream->context);
     return stream->ssl == NULL ? nsh_fail(err, NSH_NOMEM, "no memory for TLS")
-                               : tls_shake(stream, host, clock_ms() + timeout_ms, err);
+                               : tls_shake(stream, host, bus_clock_ms() + timeout_ms, err);
 }
 
 /* ---- bytes ---- */
@@ -215,7 +207,7 @@ static ssize_t write_some(struct bus_stream *stream, const void *bytes, size_t c
 int bus_stream_write(struct bus_stream *stream, const void *bytes, size_t count, int timeout_ms,
                      struct nsh_error *err)
 {
-    int64_t until_ms = clock_ms() + timeout_ms;
+    int64_t until_ms = bus_clock_ms() + timeout_ms;
     const uint8_t *at = bytes;
     short events = 0;
     while (count > 0) {
@@ -277,7 +269,7 @@ int bus_stream_peek(struct bus_stream *stream, size_t bytes_max, int wait_ms,
     if (result < 0) {
         return result;
     }
-    int64_t until_ms = clock_ms() + wait_ms;
+    int64_t until_ms = bus_clock_ms() + wait_ms;
     ssize_t count;
     do {
         count =

@@ -7,6 +7,7 @@
 #include "abi/error.h"
 #include "abi/value.h"
 
+#include <poll.h>
 #include <stdbool.h>
 
 struct bus_stream;
@@ -18,7 +19,7 @@ int bus_stream_open(const char *host, int port, int timeout_ms, struct bus_strea
 int bus_stream_tls(struct bus_stream *stream, const struct nsh_value *settings, const char *host,
                    int timeout_ms, struct nsh_error *err);
 void bus_stream_close(struct bus_stream *stream);
-int bus_stream_fd(const struct bus_stream *stream);
+void bus_stream_watch(const struct bus_stream *stream, struct pollfd *ret_poll);
 
 /* All of it; a peer that does not take it for timeout_ms is gone. */
 int bus_stream_write(struct bus_stream *stream, const void *bytes, size_t count, int timeout_ms,

@@ -7,6 +7,14 @@
 #include "abi/value.h"
 
 #include <string.h>
+#include <time.h>
+
+static inline int64_t bus_clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 /* A text, NULL when it is not there or empty. */
 static inline const char *bus_text(const struct nsh_value *settings, const char *name)

@@ -17,7 +17,6 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define KEEP_ALIVE_S 30
 #define TOPICS_MAX 64
@@ -36,13 +35,6 @@ struct bus_link {
     char topic[512];
 };
 
-static int64_t clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void link_close(struct bus_link *link)
 {
     uint8_t bytes[2];
@@ -51,7 +43,6 @@ static void link_close(struct bus_link *link)
         bus_stream_close(link->stream);
     }
     free(link->ids);
-    free(link);
 }
 
 /* 1: a packet, borrowed until the next call; 0: none yet. */
@@ -62,16 +53,16 @@ static int packet_next(struct bus_link *link, int wait_ms, struct mqtt_packet *r
     size_t count = 0, used = 0;
     bus_stream_take(link->stream, link->taken);
     link->taken = 0;
-    int64_t until_ms = clock_ms() + wait_ms;
+    int64_t until_ms = bus_clock_ms() + wait_ms;
     for (;;) {
-        int64_t left_ms = until_ms - clock_ms();
+        int64_t left_ms = until_ms - bus_clock_ms();
         int over = bus_stream_peek(link->stream, PACKET_BYTES_MAX, left_ms > 0 ? (int)left_ms : 0,
                                    &bytes, &count, err);
         int result =
             bytes == NULL ? 0 : mqtt_read(bytes, count, PACKET_BYTES_MAX, ret_packet, &used, err);
         if (result != 0 || over < 0) {
             link->taken = result > 0 ? used : 0;
-            link->heard_ms = clock_ms();
+            link->heard_ms = bus_clock_ms();
             return result != 0 ? result : over;
         }
         if (left_ms <= 0) {
@@ -153,28 +144,18 @@ static int start(struct bus_link *link, const struct bus_options *options, struc
     return result < 0 ? result : subscribe(link, settings, err);
 }
 
-static int link_open(const struct bus_options *options, struct bus_link **ret_link,
+static int link_open(const struct bus_options *options, struct bus_link *link,
                      struct nsh_error *err)
 {
-    struct bus_link *link = calloc(1, sizeof *link);
-    if (link == NULL) {
-        return nsh_fail(err, NSH_NOMEM, "out of memory");
-    }
     link->window = options->window + 1;
     link->ids = calloc(link->window, sizeof *link->ids);
-    int result =
-        link->ids == NULL ? nsh_fail(err, NSH_NOMEM, "out of memory") : start(link, options, err);
-    if (result < 0) {
-        link_close(link);
-        return result;
-    }
-    *ret_link = link;
-    return 0;
+    return link->ids == NULL ? nsh_fail(err, NSH_NOMEM, "out of memory")
+                             : start(link, options, err);
 }
 
 static void link_watch(struct bus_link *link, struct pollfd *ret_poll)
 {
-    *ret_poll = (struct pollfd){.fd = bus_stream_fd(link->stream), .events = POLLIN};
+    bus_stream_watch(link->stream, ret_poll);
 }
 
 static int link_receive(struct bus_link *link, struct bus_message *ret_message,
@@ -222,7 +203,7 @@ static int link_settle(struct bus_link *link, uint64_t tag, bool kept, struct ns
 static int link_tend(struct bus_link *link, bool paused, struct nsh_error *err)
 {
     uint8_t bytes[2];
-    int64_t now_ms = clock_ms();
+    int64_t now_ms = bus_clock_ms();
     if (!paused && link->pinged && now_ms - link->heard_ms > 2 * KEEP_ALIVE_S * 1000) {
         return nsh_fail(err, NSH_TIMEOUT, "the broker is silent");
     }
@@ -236,14 +217,4 @@ static int link_tend(struct bus_link *link, bool paused, struct nsh_error *err)
                             err);
 }
 
-const struct bus_transport bus_mqtt = {
-    .abi = BUS_ABI,
-    .size = sizeof(struct bus_transport),
-    .name = "mqtt",
-    .open = link_open,
-    .watch = link_watch,
-    .receive = link_receive,
-    .settle = link_settle,
-    .tend = link_tend,
-    .close = link_close,
-};
+const struct bus_transport bus_mqtt = BUS_TRANSPORT("mqtt");

@@ -15,7 +15,6 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define PACKET_BYTES_MAX (BUS_MESSAGE_BYTES_MAX + 65536u)
 #define WRITE_MS 10000
@@ -38,20 +37,12 @@ struct bus_link {
     char names[BUS_PAIRS_MAX][128], values[BUS_PAIRS_MAX][VALUE_BYTES_MAX];
 };
 
-static int64_t clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void link_close(struct bus_link *link)
 {
     if (link->stream != NULL) {
         bus_stream_close(link->stream);
     }
     free(link->replies);
-    free(link);
 }
 
 static int say(struct bus_link *link, const char *text, struct nsh_error *err)
@@ -64,20 +55,20 @@ static int say(struct bus_link *link, const char *text, struct nsh_error *err)
 static int op_next(struct bus_link *link, int wait_ms, struct nats_op *ret_op,
                    struct nsh_error *err)
 {
-    int64_t until_ms = clock_ms() + wait_ms;
+    int64_t until_ms = bus_clock_ms() + wait_ms;
     for (;;) {
         const uint8_t *bytes = NULL;
         size_t count = 0;
         bus_stream_take(link->stream, link->taken);
         link->taken = 0;
-        int64_t left_ms = until_ms - clock_ms();
+        int64_t left_ms = until_ms - bus_clock_ms();
         int over = bus_stream_peek(link->stream, PACKET_BYTES_MAX, left_ms > 0 ? (int)left_ms : 0,
                                    &bytes, &count, err);
         int result = bytes == NULL ? 0
                                    : nats_read((const char *)bytes, count, PACKET_BYTES_MAX, ret_op,
                                                &link->taken, err);
         if (result == 1) {
-            link->heard_ms = clock_ms();
+            link->heard_ms = bus_clock_ms();
             if (ret_op->kind == NATS_PING) {
                 result = say(link, "PONG\r\n", err);
             } else if (ret_op->kind == NATS_ERR) {
@@ -229,37 +220,27 @@ static int start(struct bus_link *link, const struct bus_options *options, struc
     return result < 0 ? result : consumer_make(link, options, err);
 }
 
-static int link_open(const struct bus_options *options, struct bus_link **ret_link,
+static int link_open(const struct bus_options *options, struct bus_link *link,
                      struct nsh_error *err)
 {
-    struct bus_link *link = calloc(1, sizeof *link);
-    if (link == NULL) {
-        return nsh_fail(err, NSH_NOMEM, "out of memory");
-    }
     link->window = options->window + 1;
     link->replies = calloc(link->window, sizeof *link->replies);
-    int result = link->replies == NULL ? nsh_fail(err, NSH_NOMEM, "out of memory")
-                                       : start(link, options, err);
-    if (result < 0) {
-        link_close(link);
-        return result;
-    }
-    *ret_link = link;
-    return 0;
+    return link->replies == NULL ? nsh_fail(err, NSH_NOMEM, "out of memory")
+                                 : start(link, options, err);
 }
 
 /* ---- messages ---- */
 
 static void link_watch(struct bus_link *link, struct pollfd *ret_poll)
 {
-    *ret_poll = (struct pollfd){.fd = bus_stream_fd(link->stream), .events = POLLIN};
+    bus_stream_watch(link->stream, ret_poll);
 }
 
 /* Ask for as many as may be on their way, when the last request is used up or over. */
 static int ask(struct bus_link *link, struct nsh_error *err)
 {
     char body[96], text[700];
-    int64_t now_ms = clock_ms();
+    int64_t now_ms = bus_clock_ms();
     unsigned on_way = (unsigned)(link->tag - link->settled);
     if ((link->asked > 0 && now_ms - link->asked_ms < PULL_MS + 1000) ||
         on_way + 1 >= link->window) {
@@ -351,7 +332,7 @@ static int link_settle(struct bus_link *link, uint64_t tag, bool kept, struct ns
 
 static int link_tend(struct bus_link *link, bool paused, struct nsh_error *err)
 {
-    int64_t now_ms = clock_ms();
+    int64_t now_ms = bus_clock_ms();
     if (!paused && now_ms - link->heard_ms > SILENCE_MS) {
         return nsh_fail(err, NSH_TIMEOUT, "the server is silent");
     }
@@ -363,14 +344,4 @@ static int link_tend(struct bus_link *link, bool paused, struct nsh_error *err)
     return say(link, "PING\r\n", err);
 }
 
-const struct bus_transport bus_nats = {
-    .abi = BUS_ABI,
-    .size = sizeof(struct bus_transport),
-    .name = "nats",
-    .open = link_open,
-    .watch = link_watch,
-    .receive = link_receive,
-    .settle = link_settle,
-    .tend = link_tend,
-    .close = link_close,
-};
+const struct bus_transport bus_nats = BUS_TRANSPORT("nats");

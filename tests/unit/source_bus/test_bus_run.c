@@ -43,25 +43,23 @@ static void note(const char *word, uint64_t tag)
              (unsigned long long)tag);
 }
 
-static int stub_open(const struct bus_options *options, struct bus_link **ret_link,
+static int link_open(const struct bus_options *options, struct bus_link *link,
                      struct nsh_error *err)
 {
-    struct bus_link *link = calloc(1, sizeof *link);
     pthread_mutex_lock(&broker.mutex);
     link->fd = eventfd(1, EFD_NONBLOCK); /* Always ready: the runner must not depend on it. */
     link->next = broker.settled;
     broker.opens++;
     pthread_mutex_unlock(&broker.mutex);
-    *ret_link = link;
     return 0;
 }
 
-static void stub_watch(struct bus_link *link, struct pollfd *ret_poll)
+static void link_watch(struct bus_link *link, struct pollfd *ret_poll)
 {
     *ret_poll = (struct pollfd){.fd = -1};
 }
 
-static int stub_receive(struct bus_link *link, struct bus_message *ret_message,
+static int link_receive(struct bus_link *link, struct bus_message *ret_message,
                         struct nsh_error *err)
 {
     pthread_mutex_lock(&broker.mutex);
@@ -77,7 +75,7 @@ static int stub_receive(struct bus_link *link, struct bus_message *ret_message,
     return broken ? nsh_fail(err, NSH_UNREACHABLE, "pulled") : result;
 }
 
-static int stub_settle(struct bus_link *link, uint64_t tag, bool kept, struct nsh_error *err)
+static int link_settle(struct bus_link *link, uint64_t tag, bool kept, struct nsh_error *err)
 {
     pthread_mutex_lock(&broker.mutex);
     NSH_ASSERT(tag > broker.settled && tag <= broker.count);
@@ -88,22 +86,17 @@ static int stub_settle(struct bus_link *link, uint64_t tag, bool kept, struct ns
     return 0;
 }
 
-static int stub_tend(struct bus_link *link, bool paused, struct nsh_error *err)
+static int link_tend(struct bus_link *link, bool paused, struct nsh_error *err)
 {
     return 0;
 }
 
-static void stub_close(struct bus_link *link)
+static void link_close(struct bus_link *link)
 {
     close(link->fd);
-    free(link);
 }
 
-static const struct bus_transport stub = {BUS_ABI,     sizeof(struct bus_transport),
-                                          "stub",      stub_open,
-                                          stub_watch,  stub_receive,
-                                          stub_settle, stub_tend,
-                                          stub_close};
+static const struct bus_transport stub = BUS_TRANSPORT("stub");
 
 int bus_transport_load(const char *name, const struct bus_transport **ret_transport,
                        struct nsh_error *err)

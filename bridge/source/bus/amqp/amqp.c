@@ -193,10 +193,9 @@ static void link_close(struct bus_link *link)
         }
         amqp_destroy_connection(link->connection);
     }
-    free(link);
 }
 
-static int link_open(const struct bus_options *options, struct bus_link **ret_link,
+static int link_open(const struct bus_options *options, struct bus_link *link,
                      struct nsh_error *err)
 {
     struct bus_url url;
@@ -205,9 +204,8 @@ static int link_open(const struct bus_options *options, struct bus_link **ret_li
         return nsh_fail(err, NSH_INVALID,
                         "url is amqp://HOST:PORT/VHOST or amqps://..., without user");
     }
-    struct bus_link *link = calloc(1, sizeof *link);
-    if (link == NULL || (link->connection = amqp_new_connection()) == NULL) {
-        free(link);
+    link->connection = amqp_new_connection();
+    if (link->connection == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     link->window = options->window;
@@ -226,12 +224,7 @@ static int link_open(const struct bus_options *options, struct bus_link **ret_li
     if (result == 0) {
         result = consume(link, options, err);
     }
-    if (result < 0) {
-        link_close(link);
-        return result;
-    }
-    *ret_link = link;
-    return 0;
+    return result;
 }
 
 /* ---- messages ---- */
@@ -395,14 +388,5 @@ static int link_tend(struct bus_link *link, bool paused, struct nsh_error *err)
     return result < 0 ? result : 0;
 }
 
-__attribute__((visibility("default"))) const struct bus_transport bus_transport = {
-    .abi = BUS_ABI,
-    .size = sizeof(struct bus_transport),
-    .name = "amqp",
-    .open = link_open,
-    .watch = link_watch,
-    .receive = link_receive,
-    .settle = link_settle,
-    .tend = link_tend,
-    .close = link_close,
-};
+__attribute__((visibility("default"))) const struct bus_transport bus_transport =
+    BUS_TRANSPORT("amqp");

@@ -170,7 +170,6 @@ static void link_close(struct bus_link *link)
         close(link->fd);
     }
     free(link->places);
-    free(link);
 }
 
 static int link_start(struct bus_link *link, const struct bus_options *options,
@@ -195,24 +194,14 @@ static int link_start(struct bus_link *link, const struct bus_options *options,
     return result;
 }
 
-static int link_open(const struct bus_options *options, struct bus_link **ret_link,
+static int link_open(const struct bus_options *options, struct bus_link *link,
                      struct nsh_error *err)
 {
-    struct bus_link *link = calloc(1, sizeof *link);
-    if (link == NULL) {
-        return nsh_fail(err, NSH_NOMEM, "out of memory");
-    }
     link->window = options->window + 1;
     link->places = calloc(link->window, sizeof *link->places);
     link->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    int result = link->places == NULL || link->fd < 0 ? nsh_fail(err, NSH_NOMEM, "out of memory")
-                                                      : link_start(link, options, err);
-    if (result < 0) {
-        link_close(link);
-        return result;
-    }
-    *ret_link = link;
-    return 0;
+    return link->places == NULL || link->fd < 0 ? nsh_fail(err, NSH_NOMEM, "out of memory")
+                                                : link_start(link, options, err);
 }
 
 /* ---- messages ---- */
@@ -355,14 +344,5 @@ static int link_tend(struct bus_link *link, bool paused, struct nsh_error *err)
     return result < 0 ? result : 0;
 }
 
-__attribute__((visibility("default"))) const struct bus_transport bus_transport = {
-    .abi = BUS_ABI,
-    .size = sizeof(struct bus_transport),
-    .name = "kafka",
-    .open = link_open,
-    .watch = link_watch,
-    .receive = link_receive,
-    .settle = link_settle,
-    .tend = link_tend,
-    .close = link_close,
-};
+__attribute__((visibility("default"))) const struct bus_transport bus_transport =
+    BUS_TRANSPORT("kafka");
