@@ -7,7 +7,8 @@
 
 #include "../unit.h"
 
-#include "base/json.h"
+#include "../golden.h"
+
 #include "source/bus/bus_private.h"
 
 #include <stdio.h>
@@ -114,15 +115,7 @@ static void test_openstack(void **state)
     decode_samples(true, &wrapped);
     assert_string_equal(bare.at, wrapped.at);
     assert_null(strstr(bare.at, "(unmatched)"));
-    if (getenv("NSH_ACCEPT") != NULL) {
-        FILE *file = fopen(FOLDER "/notifications.golden", "w");
-        assert_non_null(file);
-        fputs(bare.at, file);
-        fclose(file);
-    }
-    char *golden = read_file(FOLDER "/notifications.golden");
-    assert_string_equal(golden, bare.at);
-    free(golden);
+    golden_is(FOLDER "/notifications.golden", &bare);
 }
 
 #define CE                                                                                         \

@@ -6,7 +6,8 @@
 
 #include "../unit.h"
 
-#include "base/json.h"
+#include "../golden.h"
+
 #include "source/map/source_map.h"
 
 #include <stdio.h>
@@ -82,7 +83,7 @@ static void run_variants(const char *id, const char *name, const struct nsh_valu
     }
 }
 
-static void run_corpus_line(const struct nsh_value *line, struct textbuf *out)
+static void run_corpus_line(void *arg, const struct nsh_value *line, struct textbuf *out)
 {
     const char *id = nsh_get_text(line, "id", "");
     for (size_t i = 0; i < ROWS(corpus_rows); i++) {
@@ -99,31 +100,7 @@ static void run_corpus_line(const struct nsh_value *line, struct textbuf *out)
     fail_msg("%s: no format is named for it", id);
 }
 
-static size_t each_line(const char *path, struct textbuf *out,
-                        void (*fn)(const struct nsh_value *line, struct textbuf *out))
-{
-    FILE *file = fopen(path, "re");
-    char *line = NULL;
-    size_t room = 0, count = 0;
-    ssize_t bytes;
-    assert_non_null(file);
-    while ((bytes = getline(&line, &room, file)) > 0) {
-        struct arena arena = ARENA_INIT;
-        struct nsh_value value;
-        struct nsh_error err = {0};
-        if (json_parse(line, (size_t)bytes, &arena, &value, &err) < 0) {
-            fail_msg("%s:%zu: %s", path, count + 1, err.text);
-        }
-        fn(&value, out);
-        arena_done(&arena);
-        count++;
-    }
-    free(line);
-    fclose(file);
-    return count;
-}
-
-static void run_own_line(const struct nsh_value *line, struct textbuf *out)
+static void run_own_line(void *arg, const struct nsh_value *line, struct textbuf *out)
 {
     run(nsh_get_text(line, "id", ""), nsh_get_text(line, "format", ""), nsh_get(line, "body"),
         nsh_get(line, "headers"), out);
@@ -131,33 +108,11 @@ static void run_own_line(const struct nsh_value *line, struct textbuf *out)
 
 static void test_expected(void **state)
 {
-    static const char path[] = DATA "expected.txt";
-    struct textbuf made = {0}, wanted = {0};
-    assert_int_equal(each_line(DATA "corpus.jsonl", &made, run_corpus_line), ROWS(corpus_rows));
-    assert_true(each_line(DATA "own.jsonl", &made, run_own_line) > 80);
-    if (getenv("NSH_ACCEPT") != NULL) {
-        FILE *file = fopen(path, "we");
-        assert_non_null(file);
-        assert_int_equal(fwrite(made.at, 1, made.count, file), made.count);
-        fclose(file);
-    }
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    static char block[65536];
-    for (size_t count; (count = fread(block, 1, sizeof block, file)) > 0;) {
-        textbuf_add(&wanted, (struct text){block, (uint32_t)count});
-    }
-    fclose(file);
-    size_t at = 0, line = 1;
-    while (at < made.count && at < wanted.count && made.at[at] == wanted.at[at]) {
-        line += made.at[at++] == '\n';
-    }
-    if (at < made.count || at < wanted.count) {
-        fail_msg("expected.txt:%zu differs; NSH_ACCEPT=1 writes it anew, for review: got %.300s",
-                 line, made.at + at);
-    }
-    textbuf_done(&made);
-    textbuf_done(&wanted);
+    CLEANUP(textbuf_donep) struct textbuf made = {0};
+    assert_int_equal(golden_each_line(DATA "corpus.jsonl", run_corpus_line, NULL, &made),
+                     ROWS(corpus_rows));
+    assert_true(golden_each_line(DATA "own.jsonl", run_own_line, NULL, &made) > 80);
+    golden_is(DATA "expected.txt", &made);
 }
 
 int main(void)

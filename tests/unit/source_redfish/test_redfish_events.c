@@ -3,7 +3,8 @@
 
 #include "../unit.h"
 
-#include "base/json.h"
+#include "../golden.h"
+
 #include "source/redfish/redfish_private.h"
 
 #include <stdio.h>
@@ -218,58 +219,34 @@ static void run(struct fixture *fixture, const struct nsh_value *body,
     }
 }
 
-static size_t run_file(struct fixture *fixture, const char *path, const struct nsh_value *source,
-                       struct textbuf *out)
+struct sender {
+    struct fixture *fixture;
+    struct nsh_value source;
+};
+
+static void run_line(void *arg, const struct nsh_value *line, struct textbuf *out)
 {
-    FILE *file = fopen(path, "re");
-    char *line = NULL;
-    size_t room = 0, count = 0;
-    ssize_t bytes;
-    assert_non_null(file);
-    while ((bytes = getline(&line, &room, file)) > 0) {
-        struct nsh_value value;
-        struct nsh_error err = {0};
-        if (json_parse(line, (size_t)bytes, &fixture->arena, &value, &err) < 0) {
-            fail_msg("%s:%zu: %s", path, count + 1, err.text);
-        }
-        textbuf_addf(out, "== %s\n", nsh_get_text(&value, "id", ""));
-        struct nsh_value shown;
-        assert_int_equal(redfish_events_shown(nsh_get(&value, "body"), &fixture->arena, &shown), 0);
-        run(fixture, &shown, source, out);
-        count++;
-    }
-    free(line);
-    fclose(file);
-    return count;
+    struct sender *sender = arg;
+    struct nsh_value shown;
+    textbuf_addf(out, "== %s\n", nsh_get_text(line, "id", ""));
+    assert_int_equal(redfish_events_shown(nsh_get(line, "body"), &sender->fixture->arena, &shown),
+                     0);
+    run(sender->fixture, &shown, &sender->source, out);
 }
 
 static void test_expected(void **state)
 {
-    static const char path[] = DATA "events.expected.txt";
-    static char wanted[65536];
     struct fixture fixture = {.source = NULL};
-    struct textbuf made = {0}, first = {0};
-    struct nsh_value source = nsh_null();
+    CLEANUP(textbuf_donep) struct textbuf made = {0}, first = {0};
+    struct sender sender = {&fixture, nsh_null()};
     (void)state;
     fixture_open(&fixture, "key = \"" KEY "\";");
     textbuf_addf(&first, "{\"Context\":\"%s\"}", context(&fixture, KEY, "bmcs", "h3"));
-    assert_int_equal(admit(&fixture, first.at, "192.0.2.3", &source), 0);
-    assert_null(nsh_get(&source, "host")); /* Two hosts: the origin says which. */
-    assert_int_equal(run_file(&fixture, DATA "events.jsonl", &source, &made), 7);
-    assert_true(run_file(&fixture, DATA "events-own.jsonl", &source, &made) >= 10);
-    if (getenv("NSH_ACCEPT") != NULL) {
-        FILE *file = fopen(path, "we");
-        assert_non_null(file);
-        assert_int_equal(fwrite(made.at, 1, made.count, file), made.count);
-        fclose(file);
-    }
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    wanted[fread(wanted, 1, sizeof wanted - 1, file)] = '\0';
-    fclose(file);
-    assert_string_equal(made.at, wanted);
-    textbuf_done(&made);
-    textbuf_done(&first);
+    assert_int_equal(admit(&fixture, first.at, "192.0.2.3", &sender.source), 0);
+    assert_null(nsh_get(&sender.source, "host")); /* Two hosts: the origin says which. */
+    assert_int_equal(golden_each_line(DATA "events.jsonl", run_line, &sender, &made), 7);
+    assert_true(golden_each_line(DATA "events-own.jsonl", run_line, &sender, &made) >= 10);
+    golden_is(DATA "events.expected.txt", &made);
     fixture_done(&fixture);
 }
 
