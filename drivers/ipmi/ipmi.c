@@ -10,7 +10,6 @@
 #include "ipmi_calls.h"
 #include "ipmi_doctor.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,57 +121,6 @@ static const struct nsh_verb verbs[] = {
 
 /* ---- devices ---------------------------------------------------------------------------- */
 
-static bool address_parse_host(const char *host, uint16_t port, struct ipmi_settings *settings)
-{
-    memset(&settings->peer, 0, sizeof settings->peer);
-    if (inet_pton(AF_INET, host, &settings->peer.v4.sin_addr) == 1) {
-        settings->peer.v4.sin_family = AF_INET;
-        settings->peer.v4.sin_port = htons(port);
-        return true;
-    }
-    if (inet_pton(AF_INET6, host, &settings->peer.v6.sin6_addr) == 1) {
-        settings->peer.v6.sin6_family = AF_INET6;
-        settings->peer.v6.sin6_port = htons(port);
-        return true;
-    }
-    return false;
-}
-
-/* "10.0.0.1", "10.0.0.1:623", "fe80::1", "[fe80::1]:623" */
-static bool address_parse(const char *text, struct ipmi_settings *settings)
-{
-    char host[INET6_ADDRSTRLEN];
-    const char *port_text = NULL;
-    size_t count = strlen(text);
-    long port = IPMI_PORT;
-
-    if (text[0] == '[') {
-        const char *end = strchr(text, ']');
-        if (end == NULL || (end[1] != '\0' && end[1] != ':')) {
-            return false;
-        }
-        port_text = end[1] == ':' ? end + 2 : NULL;
-        text++;
-        count = (size_t)(end - text);
-    } else if (strchr(text, ':') != NULL && strchr(text, ':') == strrchr(text, ':')) {
-        port_text = strchr(text, ':') + 1;
-        count = (size_t)(port_text - text) - 1;
-    }
-    if (port_text != NULL) {
-        char *end = NULL;
-        port = strtol(port_text, &end, 10);
-        if (end == port_text || *end != '\0' || port < 1 || port > 65535) {
-            return false;
-        }
-    }
-    if (count == 0 || count >= sizeof host) {
-        return false;
-    }
-    memcpy(host, text, count);
-    host[count] = '\0';
-    return address_parse_host(host, (uint16_t)port, settings);
-}
-
 static int settings_key(const char *name, const char *text, uint8_t key[IPMI_KEY_BYTES],
                         struct nsh_error *err)
 {
@@ -196,7 +144,7 @@ static int settings_read(const struct nsh_value *given, struct nsh_device *devic
     const char *kg = nsh_get_text(given, "kg", NULL);
     const char *uuid = nsh_get_text(given, "uuid", NULL);
 
-    if (!address_parse(device->address, settings)) {
+    if (!nsh_address_read(device->address, IPMI_PORT, &settings->peer)) {
         return nsh_fail(err, NSH_INVALID,
                         "address: want an IP address such as 10.1.1.1 or 10.1.1.1:623, got %s",
                         device->address);

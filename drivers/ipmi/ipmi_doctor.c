@@ -305,8 +305,6 @@ static void bare_begin(struct doctor *doctor)
     struct nsh_services *services = services_of(doctor);
     struct ipmi_handshake *handshake = &doctor->handshake;
     struct nsh_error err = {.code = NSH_OK};
-    socklen_t bytes = settings->peer.any.sa_family == AF_INET6 ? sizeof settings->peer.v6
-                                                               : sizeof settings->peer.v4;
 
     handshake->role = settings->privilege | 0x10;
     handshake->user_bytes = settings->user_bytes;
@@ -315,8 +313,9 @@ static void bare_begin(struct doctor *doctor)
     services->random(services, &handshake->console_id, sizeof handshake->console_id);
     services->random(services, handshake->console_nonce, IPMI_NONCE_BYTES);
     handshake->console_id |= 1;
-    if (services->flow_open(services, &settings->peer.any, bytes, bare_accept, bare_received,
-                            doctor, &doctor->flow, &err) < 0) {
+    if (services->flow_open(services, (const struct sockaddr *)settings->peer.at,
+                            settings->peer.bytes, bare_accept, bare_received, doctor, &doctor->flow,
+                            &err) < 0) {
         doctor_fail(doctor, err.code, err.text);
         return;
     }

@@ -238,16 +238,15 @@ static void link_received(void *arg, const uint8_t *bytes, size_t bytes_count);
 static int link_open(struct ipmi_link *link, struct nsh_error *err)
 {
     const struct ipmi_settings *settings = &link->settings;
-    socklen_t peer_bytes = settings->peer.any.sa_family == AF_INET6 ? sizeof settings->peer.v6
-                                                                    : sizeof settings->peer.v4;
     struct ipmi_handshake *handshake = calloc(1, sizeof *handshake);
 
     if (handshake == NULL) {
         return nsh_fail(err, NSH_NOMEM, "no memory for a session");
     }
     if (link->flow == NULL) {
-        int result = link->services->flow_open(link->services, &settings->peer.any, peer_bytes,
-                                               link_accept, link_received, link, &link->flow, err);
+        int result = link->services->flow_open(
+            link->services, (const struct sockaddr *)settings->peer.at, settings->peer.bytes,
+            link_accept, link_received, link, &link->flow, err);
         if (result < 0) {
             free(handshake);
             return result;

@@ -11,10 +11,9 @@
  * A link holds raw keys only: some 400 bytes, and 150 more while a session is being opened.
  */
 
+#include "abi/address.h"
 #include "abi/driver.h"
 #include "ipmi_codec.h"
-
-#include <netinet/in.h>
 
 #define LINK_RETRY_MS 1000
 #define LINK_TRIES 4
@@ -58,11 +57,7 @@ struct ipmi_request {
 };
 
 struct ipmi_settings {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } peer;
+    struct nsh_address peer;
     char user[IPMI_USER_MAX + 1];
     uint8_t user_bytes, privilege, suite; /* suite 0: 17, then 3 */
     bool has_kg;

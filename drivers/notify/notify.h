@@ -18,6 +18,7 @@
 
 #include "notify_codec_snmp.h"
 
+#include "abi/address.h"
 #include "abi/doctor.h"
 #include "abi/rest.h"
 
@@ -38,7 +39,7 @@ struct nsh_device {
     const char *hook; /* slack, mattermost, teams: the path, which is the secret. */
     /* SNMP and mail */
     const char *address; /* As configured: for texts. */
-    struct snmp_address peer;
+    struct nsh_address peer;
     struct notify_wire *wire;
     int32_t id; /* Of the newest message. */
     int64_t opened_ms;

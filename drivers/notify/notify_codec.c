@@ -68,44 +68,6 @@ bool notify_read(struct nsh_pool *pool, const struct nsh_value *args, const char
     return notice.key != NULL;
 }
 
-static bool port_read(const char *text, uint16_t *ret_port)
-{
-    unsigned long port = 0;
-    size_t digits = strspn(text, "0123456789");
-    for (size_t i = 0; i < digits && i < 6; i++) {
-        port = port * 10 + (unsigned long)(text[i] - '0');
-    }
-    if (digits == 0 || digits > 5 || text[digits] != '\0' || port == 0 || port > 65535) {
-        return false;
-    }
-    *ret_port = (uint16_t)port;
-    return true;
-}
-
-bool notify_address(const char *text, char *ret_host, size_t host_bytes, uint16_t *port)
-{
-    const char *colon = strchr(text, ':');
-    size_t count = strlen(text);
-    if (text[0] == '[') {
-        const char *end = strchr(++text, ']');
-        if (end == NULL || (end[1] != '\0' && (end[1] != ':' || !port_read(end + 2, port)))) {
-            return false;
-        }
-        count = (size_t)(end - text);
-    } else if (colon != NULL && strchr(colon + 1, ':') == NULL) {
-        if (!port_read(colon + 1, port)) {
-            return false;
-        }
-        count = (size_t)(colon - text);
-    }
-    if (count == 0 || count >= host_bytes) {
-        return false;
-    }
-    memcpy(ret_host, text, count);
-    ret_host[count] = '\0';
-    return true;
-}
-
 unsigned notify_severity(const struct notify_notice *notice)
 {
     static const char *const words[] = {"info", "warning", "minor", "major", "critical", "fatal"};

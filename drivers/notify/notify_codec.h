@@ -51,9 +51,6 @@ char *notify_plain(struct nsh_pool *pool, const struct notify_notice *notice, si
 /* 0 for info to 5 for fatal; a word that is none counts as major. */
 unsigned notify_severity(const struct notify_notice *notice);
 
-/* "host", "host:port", "[v6]:port" apart; *port stays when there is none. False: no such thing. */
-bool notify_address(const char *text, char *ret_host, size_t host_bytes, uint16_t *port);
-
 /* ---- over HTTP (notify_codec_web.c) ---- */
 
 /* What begins, and for the kinds that close by a message of the same form, what ends: pagerduty,

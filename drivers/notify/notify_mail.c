@@ -361,7 +361,7 @@ int notify_mail_open(struct nsh_device *device, struct nsh_error *err)
     device->port = device->security == SECURITY_NONE       ? 25
                    : device->security == SECURITY_IMPLICIT ? 465
                                                            : 587;
-    if (!notify_address(device->address, host, sizeof host, &device->port)) {
+    if (!nsh_address_split(device->address, host, sizeof host, &device->port)) {
         return nsh_fail(err, NSH_INVALID,
                         "address: want smtp.example or smtp.example:587, got '%.80s'",
                         device->address);

@@ -6,7 +6,6 @@
 
 #include "notify.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +32,7 @@ struct snmp_call {
 
 static int address_read(struct nsh_device *device, struct nsh_error *err)
 {
-    char host[INET6_ADDRSTRLEN];
-    uint16_t port = SNMP_TRAP_PORT;
-    if (!notify_address(notify_setting(device, "address"), host, sizeof host, &port) ||
-        !snmp_address_of(host, port, &device->peer)) {
+    if (!nsh_address_read(notify_setting(device, "address"), SNMP_TRAP_PORT, &device->peer)) {
         return nsh_fail(err, NSH_INVALID,
                         "address: want an IP address such as 10.1.1.1 or 10.1.1.1:162, got '%.80s'",
                         notify_setting(device, "address"));
@@ -214,7 +210,7 @@ static int call_go(struct snmp_call *call, struct nsh_error *err)
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     int result =
-        services->flow_open(services, (const struct sockaddr *)&device->peer.at, device->peer.bytes,
+        services->flow_open(services, (const struct sockaddr *)device->peer.at, device->peer.bytes,
                             trap ? NULL : accepts, received, call, &call->flow, err);
     if (result < 0) {
         return result;

@@ -133,7 +133,7 @@ static int agent_for(struct nsh_device *device, const char *address,
     agent->family = snmp_family_named(family);
     int written = snprintf(agent->link.address, sizeof agent->link.address, "%s", address);
     if (written >= (int)sizeof agent->link.address ||
-        !snmp_link_address(address, &agent->link.peer)) {
+        !nsh_address_read(address, SNMP_PORT, &agent->link.peer)) {
         return nsh_fail(err, NSH_INVALID,
                         "address: want an IP address such as 10.1.1.1 or 10.1.1.1:161, got %.80s",
                         address);

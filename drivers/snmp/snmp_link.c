@@ -14,45 +14,6 @@
 
 static void link_serve(struct snmp_link *link);
 
-/* ---- addresses ---- */
-
-static bool port_parse(const char *text, uint16_t *ret_port)
-{
-    char *end = NULL;
-    long port = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || port < 1 || port > 65535) {
-        return false;
-    }
-    *ret_port = (uint16_t)port;
-    return true;
-}
-
-bool snmp_link_address(const char *text, struct snmp_address *ret_peer)
-{
-    char host[INET6_ADDRSTRLEN];
-    uint16_t port = SNMP_PORT;
-    const char *colon = strchr(text, ':');
-    size_t count = strlen(text);
-    if (text[0] == '[') {
-        const char *end = strchr(++text, ']');
-        if (end == NULL || (end[1] != '\0' && (end[1] != ':' || !port_parse(end + 2, &port)))) {
-            return false;
-        }
-        count = (size_t)(end - text);
-    } else if (colon != NULL && strchr(colon + 1, ':') == NULL) {
-        if (!port_parse(colon + 1, &port)) {
-            return false;
-        }
-        count = (size_t)(colon - text);
-    }
-    if (count == 0 || count >= sizeof host) {
-        return false;
-    }
-    memcpy(host, text, count);
-    host[count] = '\0';
-    return snmp_address_of(host, port, ret_peer);
-}
-
 /* ---- endings ---- */
 
 static void timer_stop(struct snmp_link *link)
@@ -188,7 +149,7 @@ static int flow_open(struct snmp_link *link, struct nsh_error *err)
         link->services->random(link->services, &link->id, sizeof link->id);
         link->id &= 0x7fffffff;
     }
-    return link->services->flow_open(link->services, (const struct sockaddr *)&link->peer.at,
+    return link->services->flow_open(link->services, (const struct sockaddr *)link->peer.at,
                                      link->peer.bytes, link_accept, link_received, link,
                                      &link->flow, err);
 }

@@ -7,6 +7,7 @@
  * no answer comes, a SET is never: whoever asked reads the state instead.
  */
 
+#include "abi/address.h"
 #include "snmp_codec.h"
 
 #define SNMP_PORT 161
@@ -32,7 +33,7 @@ struct snmp_request {
 struct snmp_link {
     struct nsh_services *services;
     char address[80]; /* As configured: for texts. */
-    struct snmp_address peer;
+    struct nsh_address peer;
     struct snmp_wire *wire;
     struct nsh_flow *flow;
     struct nsh_timer *timer;
@@ -40,8 +41,6 @@ struct snmp_link {
     int32_t id;                 /* Of the newest message. */
 };
 
-/* "10.0.0.1", "10.0.0.1:161", "[fe80::1]:161" */
-bool snmp_link_address(const char *text, struct snmp_address *ret_peer);
 /* done follows once, never from inside; unless snmp_link_abort() comes before. The request is the
  * caller's and stays until then. */
 int snmp_link_request(struct snmp_link *link, struct snmp_request *request, struct nsh_error *err);

@@ -30,14 +30,6 @@ enum snmp_verdict {
 /* The id (request id; v3: message id) of a message, in clear; false: no SNMP message. */
 bool snmp_message_id(const uint8_t *bytes, size_t bytes_count, int32_t *ret_id);
 
-struct snmp_address {
-    struct sockaddr_storage at;
-    socklen_t bytes;
-};
-
-/* An IP address, as numbers; false: none. */
-bool snmp_address_of(const char *host, uint16_t port, struct snmp_address *ret_address);
-
 /* Rows of a driver's options: how a v3 user signs and encrypts. */
 #define SNMP_USER_OPTIONS(auth_preset)                                                             \
     {.name = "auth_protocol",                                                                      \

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "abi/snmp/snmp_pdu.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -335,24 +334,4 @@ enum snmp_verdict snmp_peer_read(struct snmp_peer *peer, int32_t id, const uint8
         snmp_free_pdu(pdu);
     }
     return verdict;
-}
-
-/* ---- addresses ---- */
-
-bool snmp_address_of(const char *host, uint16_t port, struct snmp_address *ret_address)
-{
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    struct snmp_address address = {.bytes = 0};
-    if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
-        address.bytes = sizeof v4;
-        memcpy(&address.at, &v4, sizeof v4);
-    } else if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1) {
-        address.bytes = sizeof v6;
-        memcpy(&address.at, &v6, sizeof v6);
-    } else {
-        return false;
-    }
-    *ret_address = address;
-    return true;
 }

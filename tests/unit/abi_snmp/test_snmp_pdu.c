@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What drivers that speak SNMP share: the keys a v3 message is signed with, and addresses. */
+/* What drivers that speak SNMP share: the keys a v3 message is signed with. */
 
 #include "../unit.h"
 
 #include "abi/snmp/snmp_pdu.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 static const uint8_t engine[] = {0x80, 0x00, 0x1f, 0x88, 0x04, 'p', 'd', 'u'};
@@ -181,35 +180,12 @@ static void passwords(void **state)
     }
 }
 
-static void addresses(void **state)
-{
-    struct snmp_address address = {0};
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    (void)state;
-    assert_true(snmp_address_of("10.0.0.1", 161, &address));
-    assert_int_equal(address.bytes, sizeof v4);
-    memcpy(&v4, &address.at, sizeof v4);
-    assert_int_equal(v4.sin_family, AF_INET);
-    assert_int_equal(v4.sin_port, htons(161));
-    assert_int_equal(v4.sin_addr.s_addr, htonl(0x0a000001));
-    assert_true(snmp_address_of("fe80::1", 1162, &address));
-    assert_int_equal(address.bytes, sizeof v6);
-    memcpy(&v6, &address.at, sizeof v6);
-    assert_int_equal(v6.sin6_family, AF_INET6);
-    assert_int_equal(v6.sin6_port, htons(1162));
-    assert_int_equal(v6.sin6_addr.s6_addr[15], 1);
-    assert_false(snmp_address_of("pdu.example", 161, &address)); /* Nothing is looked up. */
-    assert_int_equal(address.bytes, sizeof v6);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newest_password_signs),
         cmocka_unit_test(the_newest_password_signs_traps),
         cmocka_unit_test(passwords),
-        cmocka_unit_test(addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,36 +276,6 @@ static void transitions(void **state)
     nsh_pool_done(&pool);
 }
 
-static void addresses(void **state)
-{
-    static const struct {
-        const char *text;
-        bool good;
-        const char *host;
-        uint16_t port;
-    } rows[] = {
-        {"10.0.0.1", true, "10.0.0.1", 9},
-        {"nms.example:162", true, "nms.example", 162},
-        {"[fe80::1]:1162", true, "fe80::1", 1162},
-        {"fe80::1", true, "fe80::1", 9},
-        {"x:0", false, "", 0},
-        {"x:70000", false, "", 0},
-        {"x:1x", false, "", 0},
-        {"", false, "", 0},
-        {"[::1", false, "", 0},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char host[64] = "";
-        uint16_t port = 9;
-        assert_int_equal(notify_address(rows[i].text, host, sizeof host, &port), rows[i].good);
-        if (rows[i].good) {
-            assert_string_equal(host, rows[i].host);
-            assert_int_equal(port, rows[i].port);
-        }
-    }
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -313,7 +283,7 @@ int main(void)
         cmocka_unit_test(cuts),        cmocka_unit_test(plain_text),
         cmocka_unit_test(bodies),      cmocka_unit_test(limits),
         cmocka_unit_test(alerts),      cmocka_unit_test(issues),
-        cmocka_unit_test(transitions), cmocka_unit_test(addresses),
+        cmocka_unit_test(transitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
