@@ -27,8 +27,8 @@ static struct {
     const char *messages[MESSAGES_MAX];
     size_t count, settled; /* settled: for good, in order. */
     char log[512];         /* "ack 3", "reject 4", "open" ... */
-    bool break_now;
-    unsigned opens;
+    bool break_now, refuse_now;
+    unsigned opens, closes;
 } broker = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 struct bus_link {
@@ -50,8 +50,10 @@ static int link_open(const struct bus_options *options, struct bus_link *link,
     link->fd = eventfd(1, EFD_NONBLOCK); /* Always ready: the runner must not depend on it. */
     link->next = broker.settled;
     broker.opens++;
+    bool refused = broker.refuse_now;
+    broker.refuse_now = false;
     pthread_mutex_unlock(&broker.mutex);
-    return 0;
+    return refused ? nsh_fail(err, NSH_REFUSED, "nobody gets in") : 0;
 }
 
 static void link_watch(struct bus_link *link, struct pollfd *ret_poll)
@@ -94,6 +96,9 @@ static int link_tend(struct bus_link *link, bool paused, struct nsh_error *err)
 static void link_close(struct bus_link *link)
 {
     close(link->fd);
+    pthread_mutex_lock(&broker.mutex);
+    broker.closes++;
+    pthread_mutex_unlock(&broker.mutex);
 }
 
 static const struct bus_transport stub = BUS_TRANSPORT("stub");
@@ -157,7 +162,7 @@ static void world_open(struct world *world, const char *const *messages, int64_t
     struct diags diags = {0};
     *world = (struct world){.intake.mutex = PTHREAD_MUTEX_INITIALIZER};
     memset(broker.messages, 0, sizeof broker.messages);
-    broker.count = broker.settled = broker.opens = 0;
+    broker.count = broker.settled = broker.opens = broker.closes = 0;
     broker.log[0] = '\0';
     broker.break_now = false;
     for (; messages[broker.count] != NULL; broker.count++) {
@@ -346,6 +351,21 @@ static void test_not_durable(void **state)
     world_close(&world);
 }
 
+/* A link that did not open is closed all the same, and opened again. */
+static void test_refused(void **state)
+{
+    struct world world;
+    broker.refuse_now = true;
+    world_open(&world, (const char *const[]){"{\"n\":1}", NULL}, 10);
+    await(&world, pushed, 1);
+    assert_int_equal(broker.opens, 2);
+    assert_int_equal(broker.closes, 1);
+    answer(&world, 0, true);
+    await(&world, settled, 1);
+    world_close(&world);
+    assert_int_equal(broker.closes, 2);
+}
+
 /* A link that breaks waits for what is on its way, and acknowledges none of it. */
 static void test_breaks(void **state)
 {
@@ -390,7 +410,7 @@ int main(void)
         cmocka_unit_test(test_order),       cmocka_unit_test(test_makes_no_sense),
         cmocka_unit_test(test_window),      cmocka_unit_test(test_full),
         cmocka_unit_test(test_not_durable), cmocka_unit_test(test_breaks),
-        cmocka_unit_test(test_end),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
