@@ -9,29 +9,12 @@ source "$(dirname "$0")/common.sh"
 needs prometheus curl jq python3
 
 # ---- an exporter whose value is a file's
-cat >"$dir/exporter.py" <<'PY'
-import http.server, os, sys
-folder = sys.argv[1]
-class Exporter(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *a): pass
-    def do_GET(self):
-        body = open(folder + "/metrics").read().encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
-with open(folder + "/port.tmp", "w") as file: file.write(str(server.server_port))
-os.rename(folder + "/port.tmp", folder + "/port")
-server.serve_forever()
-PY
 temperature() {
     printf '# TYPE inlet_celsius gauge\ninlet_celsius{sensor="front"} %s\ninlet_celsius{sensor="rear"} 20\n' "$1" >"$dir/metrics.tmp"
     mv "$dir/metrics.tmp" "$dir/metrics"
 }
 temperature 25
-python3 "$dir/exporter.py" "$dir" &
+python3 "$NS_SOURCE/tests/peers/exporter.py" "$dir" "text/plain; version=0.0.4" &
 pids+=($!)
 await 20 test -e "$dir/port" || { echo "the exporter did not start"; exit 1; }
 exporter_port=$(cat "$dir/port")

@@ -7,27 +7,9 @@ source "$(dirname "$0")/common.sh"
 [ -x "$bin/nightshiftd" ] && [ -x "$bin/nightshift" ] || skip "nightshiftd or nightshift is not built"
 needs prometheus-node-exporter curl jq python3 gzip
 
-cat >"$dir/exporter.py" <<'PY'
-import http.server, os, sys
-folder = sys.argv[1]
-class Exporter(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *a): pass
-    def do_GET(self):
-        given = self.headers.get("authorization", "")
-        body = open(folder + "/metrics").read().encode()
-        self.send_response(200 if given == "Bearer open-sesame" else 401)
-        self.send_header("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
-with open(folder + "/port.tmp", "w") as file: file.write(str(server.server_port))
-os.rename(folder + "/port.tmp", folder + "/port")
-server.serve_forever()
-PY
 tell() { printf '%b' "$1" >"$dir/metrics.tmp" && mv "$dir/metrics.tmp" "$dir/metrics"; }
 tell '# TYPE amps gauge\namps{outlet="3"} 4\n# EOF\n'
-python3 "$dir/exporter.py" "$dir" &
+python3 "$NS_SOURCE/tests/peers/exporter.py" "$dir" "application/openmetrics-text; version=1.0.0; charset=utf-8" open-sesame &
 pids+=($!)
 node_port=$((42000 + $$ % 9000))
 prometheus-node-exporter --web.listen-address="127.0.0.2:$node_port" --collector.disable-defaults --collector.loadavg \

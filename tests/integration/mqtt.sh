@@ -32,19 +32,12 @@ broker() {
     await 20 pub never '{}' || { cat "$dir/mosquitto.log"; fail "mosquitto does not start"; verdict; }
 }
 pub() { mosquitto_pub -h 127.0.0.1 -p "$port" -u nightshift -P secret -q 1 -t "$1" -m "$2"; }
-cat >"$dir/inventory.conf" <<EOT
-hosts: ( { name = "r1h1"; rack = "r1"; } );
-EOT
-cat >"$dir/nightshift.conf" <<EOT
-$(daemon_head)
-traps = "$dir"; plain_secrets = true;
-sources = (
+broker_config <<EOT
   { name = "pdu"; type = "mqtt"; url = "mqtt://127.0.0.1:$port"; user = "nightshift"; password = "plain:secret"; client = "ns-a"; topics = ["pdu/+/alarm", "order"];
     map = ( { when = "source.topic == 'order'"; type = "'order'"; id = "string(body.n)"; resource = "string(body.n)"; },
             { type = "'pdu.' + body.alarm"; state = "body.state"; severity = "'major'"; host = "source.topic.split('/')[1]"; id = "body.id"; } ); },
   { name = "secure"; type = "mqtt"; url = "mqtts://127.0.0.1:$((port + 1))"; tls_ca = "$dir/tls/ca.pem"; client = "ns-b"; topics = ["ce/#"]; },
   { name = "stranger"; type = "mqtt"; url = "mqtt://127.0.0.1:$port"; user = "nightshift"; password = "plain:wrong"; client = "ns-c"; topics = ["x"]; }
-);
 EOT
 
 broker

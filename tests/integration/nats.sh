@@ -21,19 +21,12 @@ server() {
     await 20 curl -fs "http://127.0.0.1:$((port + 1))/jsz" || { cat "$dir/nats.log"; fail "nats-server does not start"; verdict; }
 }
 nats() { python3 "$NS_SOURCE/tests/peers/nats.py" "$port" "$@"; }
-cat >"$dir/inventory.conf" <<EOT
-hosts: ( { name = "r1h1"; rack = "r1"; } );
-EOT
-cat >"$dir/nightshift.conf" <<EOT
-$(daemon_head)
-traps = "$dir"; plain_secrets = true;
-sources = (
+broker_config <<EOT
   { name = "jobs"; type = "nats"; url = "nats://127.0.0.1:$port"; token = "plain:sesame"; stream = "JOBS"; ack_wait = "2s"; window = 200;
     map = ( { type = "'job.' + source.subject.split('.')[1]"; resource = "string(body.n)"; host = "body.host"; } ); },
   { name = "ce"; type = "nats"; url = "nats://127.0.0.1:$port"; token = "plain:sesame"; stream = "CE"; },
   { name = "stranger"; type = "nats"; url = "nats://127.0.0.1:$port"; token = "plain:wrong"; stream = "CE"; consumer = "other"; },
   { name = "nowhere"; type = "nats"; url = "nats://127.0.0.1:$port"; token = "plain:sesame"; stream = "NOWHERE"; }
-);
 EOT
 
 server

@@ -11,6 +11,18 @@ broker_certificates() { # SUBJECT-ALT-NAME: an authority and a server in $dir/tl
         chmod 644 ./*
     ) 2>"$dir/openssl.log" || { cat "$dir/openssl.log"; fail certificates; verdict; }
 }
+broker_config() { # The sources on standard input, one host r1h1
+    cat >"$dir/inventory.conf" <<EOT
+hosts: ( { name = "r1h1"; rack = "r1"; } );
+EOT
+    cat >"$dir/nightshift.conf" <<EOT
+$(daemon_head)
+traps = "$dir"; plain_secrets = true;
+sources = (
+$(cat)
+);
+EOT
+}
 connected() { ns source doctor "$1" -o json | jq -e '[.checks[] | select(.check == "broker" or .name == "broker") | .state] == ["ok"]'; }
 figure() { ns source list -o json | jq -r --arg n "$1" --arg f "$2" '.items[] | select(.name == $n) | .[$f]'; }
 figure_is() { [ "$(figure "$1" "$2")" = "$3" ]; }
