@@ -235,6 +235,20 @@ static void file_ended(struct ssh_call *call, const struct ssh_result *result)
     }
 }
 
+/* It was told to go down, and is looked at. Cut off while it does so is what is expected. */
+static void going_told(struct ssh_call *call, const struct ssh_result *result,
+                       void (*look)(void *arg))
+{
+    if (result->code != NSH_OK && !result->sent) {
+        ssh_call_fail(call, result->code, result->text);
+    } else if (result->code == NSH_OK && result->status != 0) {
+        status_fail(call, result);
+    } else {
+        link_drop(call);
+        call_wait(call, look);
+    }
+}
+
 /* ---- restart: another boot id proves it ---- */
 
 static void reboot_look(void *arg);
@@ -286,17 +300,9 @@ static void reboot_look(void *arg)
     }
 }
 
-/* It was told. Cut off while it goes down is what is expected. */
 static void reboot_told(struct ssh_call *call, const struct ssh_result *result)
 {
-    if (result->code != NSH_OK && !result->sent) {
-        ssh_call_fail(call, result->code, result->text);
-    } else if (result->code == NSH_OK && result->status != 0) {
-        status_fail(call, result);
-    } else {
-        link_drop(call);
-        call_wait(call, reboot_look);
-    }
+    going_told(call, result, reboot_look);
 }
 
 static void reboot_known(struct ssh_call *call, const struct ssh_result *result)
@@ -361,14 +367,7 @@ static void down_look(void *arg)
 
 static void down_told(struct ssh_call *call, const struct ssh_result *result)
 {
-    if (result->code != NSH_OK && !result->sent) {
-        ssh_call_fail(call, result->code, result->text);
-    } else if (result->code == NSH_OK && result->status != 0) {
-        status_fail(call, result);
-    } else {
-        link_drop(call);
-        call_wait(call, down_look);
-    }
+    going_told(call, result, down_look);
 }
 
 static void down_known(struct ssh_call *call, const struct ssh_result *result)
