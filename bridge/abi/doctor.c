@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BUSY_RETRY_MS 5000
+
 static const char *const state_words[] = {"ok", "warning", "failed", "skipped"};
 
 const char *nsh_check_word(enum nsh_check_state state)
@@ -65,6 +67,16 @@ void nsh_checks_complete(struct nsh_services *services, struct nsh_op *op,
     struct nsh_value result = nsh_map(&member, 1);
     services->complete(services, op,
                        &(struct nsh_outcome){.code = NSH_OK, .result = &result, .text = ""});
+}
+
+void nsh_checks_fail(struct nsh_services *services, struct nsh_op *op, int code, const char *text)
+{
+    services->complete(services, op,
+                       &(struct nsh_outcome){
+                           .code = code,
+                           .text = text,
+                           .retry_after_ms = code == NSH_BUSY ? BUSY_RETRY_MS : 0,
+                       });
 }
 
 static bool state_of(const char *word, enum nsh_check_state *ret_state)

@@ -48,6 +48,9 @@ void nsh_check_add(struct nsh_checks *checks, const char *name, enum nsh_check_s
 void nsh_checks_complete(struct nsh_services *services, struct nsh_op *op,
                          const struct nsh_checks *checks);
 
+/* Complete op: the doctor could not look. A peer that is busy is asked again after 5 s. */
+void nsh_checks_fail(struct nsh_services *services, struct nsh_op *op, int code, const char *text);
+
 /* Append what a driver completed with; whatever is no such list adds nothing. */
 void nsh_checks_merge(struct nsh_checks *checks, const struct nsh_value *result);
 

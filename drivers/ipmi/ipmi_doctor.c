@@ -27,7 +27,6 @@
 #define ADDRESS_CONSOLE 0x81
 #define BARE_TRIES 3
 #define BARE_RETRY_MS 1000
-#define BUSY_RETRY_MS 5000
 #define LEVEL_MASK 0x0f
 
 enum bare { BARE_CAPABILITIES, BARE_OPEN, BARE_USER };
@@ -74,12 +73,7 @@ static void doctor_fail(struct doctor *doctor, int code, const char *text)
     struct nsh_op *op = doctor_leave(doctor);
 
     free(doctor);
-    services->complete(services, op,
-                       &(struct nsh_outcome){
-                           .code = code,
-                           .text = text,
-                           .retry_after_ms = code == NSH_BUSY ? BUSY_RETRY_MS : 0,
-                       });
+    nsh_checks_fail(services, op, code, text);
 }
 
 static void doctor_complete(struct doctor *doctor)

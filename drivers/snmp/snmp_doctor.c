@@ -18,7 +18,6 @@
 
 #define SYSTEM_OBJECT_ID "1.3.6.1.2.1.1.2.0"
 #define SYSTEM_TEXT_MAX 100
-#define BUSY_RETRY_MS 5000
 
 struct doctor {
     struct nsh_device *device;
@@ -50,12 +49,7 @@ static void doctor_fail(struct doctor *doctor, int code, const char *text)
     struct nsh_services *services = doctor->device->services;
     struct nsh_op *op = doctor_leave(doctor);
     free(doctor);
-    services->complete(services, op,
-                       &(struct nsh_outcome){
-                           .code = code,
-                           .text = text,
-                           .retry_after_ms = code == NSH_BUSY ? BUSY_RETRY_MS : 0,
-                       });
+    nsh_checks_fail(services, op, code, text);
 }
 
 static void doctor_complete(struct doctor *doctor)
