@@ -138,6 +138,21 @@ bool nsh_pool_value(struct nsh_pool *pool, const struct nsh_value *value,
     return true;
 }
 
+int nsh_pool_settings(struct nsh_pool *pool, const struct nsh_value *settings,
+                      const struct nsh_pool_setting *wanted, size_t wanted_count,
+                      struct nsh_error *err)
+{
+    for (size_t i = 0; i < wanted_count; i++) {
+        const char *text = nsh_get_text(settings, wanted[i].name, "");
+        const char *copy = text[0] == '\0' ? NULL : nsh_pool_text(pool, text);
+        if (text[0] != '\0' && copy == NULL) {
+            return nsh_fail(err, NSH_NOMEM, "out of memory");
+        }
+        *wanted[i].to = copy;
+    }
+    return 0;
+}
+
 void nsh_pool_done(struct nsh_pool *pool)
 {
     while (pool->blocks != NULL) {

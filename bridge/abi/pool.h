@@ -8,6 +8,7 @@
  * through it.
  */
 
+#include "abi/error.h"
 #include "abi/value.h"
 
 #define NSH_POOL_BYTES_MAX ((size_t)64 << 20) /* Of one pool; an answer is at most a few MiB. */
@@ -29,6 +30,15 @@ char *nsh_pool_printf(struct nsh_pool *pool, const char *format, ...)
 /* A deep copy of value; false when memory ran out. */
 bool nsh_pool_value(struct nsh_pool *pool, const struct nsh_value *value,
                     struct nsh_value *ret_value);
+
+/* What a device keeps of its settings: a copy of each text; NULL where that is left out or "". */
+struct nsh_pool_setting {
+    const char *name;
+    const char **to;
+};
+int nsh_pool_settings(struct nsh_pool *pool, const struct nsh_value *settings,
+                      const struct nsh_pool_setting *wanted, size_t wanted_count,
+                      struct nsh_error *err);
 
 void nsh_pool_done(struct nsh_pool *pool); /* Wipes and frees; the pool is empty and usable. */
 

@@ -300,28 +300,22 @@ static int settings_check(const struct nsh_value *settings, struct nsh_error *er
 static int device_fill(struct nsh_device *device, const struct nsh_value *settings,
                        struct nsh_error *err)
 {
-    const struct {
-        const char **to;
-        const char *name;
-    } texts[] = {
-        {&device->instance, "instance"},
-        {&device->group, "group"},
-        {&device->launch_template, "launch_template"},
-        {&device->template_version, "template_version"},
-        {&device->subnet, "subnet"},
-        {&device->imds, "metadata_endpoint"},
+    const struct nsh_pool_setting texts[] = {
+        {"instance", &device->instance},
+        {"group", &device->group},
+        {"launch_template", &device->launch_template},
+        {"template_version", &device->template_version},
+        {"subnet", &device->subnet},
+        {"metadata_endpoint", &device->imds},
     };
     bool good = true;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        const char *text = nsh_get_text(settings, texts[i].name, "");
-        *texts[i].to = text[0] == '\0' ? NULL : nsh_pool_text(&device->pool, text);
-        good = good && (text[0] == '\0' || *texts[i].to != NULL);
-    }
     for (int i = 0; i < AWS_SERVICES_COUNT; i++) {
         device->urls[i] = aws_url(&device->pool, settings, (enum aws_service)i);
         good = good && device->urls[i] != NULL;
     }
-    return good ? 0 : nsh_fail(err, NSH_NOMEM, "out of memory");
+    return good ? nsh_pool_settings(&device->pool, settings, texts, sizeof texts / sizeof texts[0],
+                                    err)
+                : nsh_fail(err, NSH_NOMEM, "out of memory");
 }
 
 static int aws_open(struct nsh_services *services, const struct nsh_value *settings,

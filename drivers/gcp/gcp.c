@@ -483,11 +483,14 @@ static int device_fill(struct nsh_device *device, const struct nsh_value *settin
                         "project, zone, instance and group are names of a-z, 0-9 and '-'");
     }
     device->zone = nsh_pool_printf(&device->pool, "/projects/%s/zones/%s", project, zone);
-    device->instance = instance[0] == '\0' ? NULL : nsh_pool_text(&device->pool, instance);
-    device->group = group[0] == '\0' ? NULL : nsh_pool_text(&device->pool, group);
-    bool good = device->zone != NULL && (instance[0] == '\0' || device->instance != NULL) &&
-                (group[0] == '\0' || device->group != NULL);
-    return good ? 0 : nsh_fail(err, NSH_NOMEM, "out of memory");
+    if (device->zone == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    const struct nsh_pool_setting texts[] = {
+        {"instance", &device->instance},
+        {"group", &device->group},
+    };
+    return nsh_pool_settings(&device->pool, settings, texts, sizeof texts / sizeof texts[0], err);
 }
 
 static void gcp_close(struct nsh_device *device)

@@ -253,17 +253,12 @@ static int sign(struct nsh_rest *rest, struct nsh_rest_message *message, struct 
 static int device_fill(struct nsh_device *device, const struct nsh_value *settings,
                        struct nsh_error *err)
 {
-    static const char *const names[] = {"system_id", "hostname", "serial"};
-    const char **fields[] = {&device->system_id, &device->hostname, &device->serial};
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *text = nsh_get_text(settings, names[i], "");
-        *fields[i] = text[0] == '\0' ? NULL : nsh_pool_text(&device->pool, text);
-        if (text[0] != '\0' && *fields[i] == NULL) {
-            return nsh_fail(err, NSH_NOMEM, "out of memory");
-        }
-    }
-    return 0;
+    const struct nsh_pool_setting texts[] = {
+        {"system_id", &device->system_id},
+        {"hostname", &device->hostname},
+        {"serial", &device->serial},
+    };
+    return nsh_pool_settings(&device->pool, settings, texts, sizeof texts / sizeof texts[0], err);
 }
 
 static void maas_close(struct nsh_device *device)

@@ -601,19 +601,14 @@ static void call_begin(struct nsh_rest_call *rest)
 static int device_fill(struct nsh_device *device, const struct nsh_value *settings,
                        struct nsh_error *err)
 {
-    static const char *const names[] = {"device", "serial", "site"};
-    const char **fields[] = {&device->name, &device->serial, &device->site};
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *text = nsh_get_text(settings, names[i], "");
-        *fields[i] = text[0] == '\0' ? NULL : nsh_pool_text(&device->pool, text);
-        if (text[0] != '\0' && *fields[i] == NULL) {
-            return nsh_fail(err, NSH_NOMEM, "out of memory");
-        }
-    }
+    const struct nsh_pool_setting texts[] = {
+        {"device", &device->name},
+        {"serial", &device->serial},
+        {"site", &device->site},
+    };
     device->id = nsh_get_int(settings, "device_id", 0);
     device->virtual = strcmp(nsh_get_text(settings, "kind", "device"), "device") != 0;
-    return 0;
+    return nsh_pool_settings(&device->pool, settings, texts, sizeof texts / sizeof texts[0], err);
 }
 
 static int credential_set(struct nsh_device *device, const struct nsh_value *settings,

@@ -174,12 +174,38 @@ static void test_pool(void **state)
     assert_int_equal(pool.used_bytes, 0);
 }
 
+/* The copies outlive the settings; "" is as good as left out; without memory nothing is claimed. */
+static void test_pool_settings(void **state)
+{
+    char region[] = "r4";
+    const struct nsh_member members[] = {{"region", nsh_text(region)}, {"site", nsh_text("")}};
+    const struct nsh_value settings = nsh_map(members, 2);
+    const char *kept = "before", *site = "before", *left_out = "before";
+    const struct nsh_pool_setting wanted[] = {
+        {"region", &kept},
+        {"site", &site},
+        {"serial", &left_out},
+    };
+    struct nsh_pool pool = {0}, full = {.used_bytes = NSH_POOL_BYTES_MAX};
+    struct nsh_error err = {0};
+    (void)state;
+    assert_int_equal(nsh_pool_settings(&full, &settings, wanted, 3, &err), -NSH_NOMEM);
+    assert_string_equal(kept, "before");
+    assert_int_equal(nsh_pool_settings(&pool, &settings, wanted, 3, &err), 0);
+    region[0] = 'x';
+    assert_string_equal(kept, "r4");
+    assert_null(site);
+    assert_null(left_out);
+    nsh_pool_done(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),         cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_many_doubles), cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_write),        cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_read),          cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_many_doubles),  cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_write),         cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_pool_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
