@@ -3,7 +3,11 @@
 
 #include "shell_private.h"
 
+#include "base/json.h"
+#include "shell_series.h"
 #include "sources.h"
+
+#define STANDING_MAX 100000 /* Alarms that are looked at. */
 
 void shell_sources_list(struct shell *shell, struct shell_request *request)
 {
@@ -37,6 +41,60 @@ static const struct inventory *inventory_now(void *arg)
     return shell->generation->inventory;
 }
 
+/* Any thread. */
+static int samples_put(void *arg,
+                       int (*decode)(void *arg, const struct sample_sink *sink,
+                                     struct nsh_error *err),
+                       void *decode_arg, struct nsh_error *err)
+{
+    const struct shell_series_put put = {
+        .door = SHELL_SERIES_SOURCE, .decode = decode, .arg = decode_arg};
+    return shell_series_put(arg, &put, err);
+}
+
+struct standing {
+    const char *source;
+    void (*each)(void *arg, const struct source_standing *alarm);
+    void *arg;
+};
+
+static int standing_row(void *arg, const struct record *record)
+{
+    const struct standing *standing = arg;
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    struct nsh_value body;
+    if (json_parse(record->body.at, record->body.count, &arena, &body, NULL) < 0 ||
+        strcmp(nsh_get_text(&body, "source", ""), standing->source) != 0) {
+        return 0;
+    }
+    const struct source_standing alarm = {
+        .host = nsh_get_text(&body, "host", ""),
+        .type = nsh_get_text(&body, "type", ""),
+        .resource = nsh_get_text(&body, "resource", ""),
+        .qualifier = nsh_get_text(&body, "qualifier", ""),
+    };
+    standing->each(standing->arg, &alarm);
+    return 0;
+}
+
+static int standing_read(void *arg, const char *source,
+                         void (*each)(void *arg, const struct source_standing *alarm),
+                         void *each_arg, struct nsh_error *err)
+{
+    const struct shell *shell = arg;
+    struct store_reader *reader = NULL;
+    struct standing standing = {source, each, each_arg};
+    const struct store_query query = {
+        .kind = RECORD_ALARM, .state = TEXT("raised"), .limit = STANDING_MAX};
+    int result = store_reader_open(shell->generation->config->store_path, &reader, err);
+    if (result < 0) {
+        return nsh_wrap(err, "while reading the alarms that stand");
+    }
+    result = store_query(reader, &query, standing_row, &standing, err);
+    store_reader_close(reader);
+    return result;
+}
+
 int shell_sources_new(struct shell *shell, struct nsh_error *err)
 {
     const struct sources_options options = {
@@ -45,6 +103,8 @@ int shell_sources_new(struct shell *shell, struct nsh_error *err)
         .secret = shell_secret,
         .log = sources_log,
         .inventory = inventory_now,
+        .samples = samples_put,
+        .standing = standing_read,
         .arg = shell,
     };
     return sources_new(&options, &shell->sources, err);

@@ -156,6 +156,8 @@ static void entry_open(struct sources *sources, struct source_entry *entry)
         .secret = sources->options.secret,
         .log = sources->options.log,
         .inventory = sources->options.inventory,
+        .samples = sources->options.samples,
+        .standing = sources->options.standing,
         .arg = sources->options.arg,
     };
     entry->services = services;

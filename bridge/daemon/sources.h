@@ -31,11 +31,17 @@ extern const struct source_type *const source_types[]; /* NULL-terminated; made 
 struct sources_options {
     struct loop *loop;
     struct intake *intake;
-    /* secret, log and inventory of struct source_services. */
+    /* secret, log, inventory, samples and standing of struct source_services. */
     int (*secret)(void *arg, const char *reference, struct arena *arena, const char **ret_secret,
                   struct nsh_error *err);
     void (*log)(void *arg, bool error, const char *text);
     const struct inventory *(*inventory)(void *arg);
+    int (*samples)(void *arg,
+                   int (*decode)(void *arg, const struct sample_sink *sink, struct nsh_error *err),
+                   void *decode_arg, struct nsh_error *err);
+    int (*standing)(void *arg, const char *source,
+                    void (*each)(void *arg, const struct source_standing *alarm), void *each_arg,
+                    struct nsh_error *err);
     void *arg;
 };
 

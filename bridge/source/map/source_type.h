@@ -14,6 +14,7 @@
  */
 
 #include "abi/doctor.h"
+#include "model/sample.h"
 #include "source/map/source_book.h"
 #include "source/map/source_map.h"
 
@@ -24,6 +25,11 @@
 struct intake;
 struct nsh_services;
 struct source_config;
+
+/* An alarm that stands; borrowed for the call. */
+struct source_standing {
+    const char *host, *type, *resource, *qualifier; /* "" where it has none. */
+};
 
 /* What a running source may use; all of it outlives the source. */
 struct source_services {
@@ -38,6 +44,18 @@ struct source_services {
     void (*log)(void *arg, bool error, const char *text);
     /* The inventory as it is now, for the call; its revision tells whether it changed. */
     const struct inventory *(*inventory)(void *arg);
+    /*
+     * Samples for the signals of the configuration: decode hands all of them to sink, or none and
+     * an error. Nobody waits for what turns. Any thread. NULL in tests without it.
+     */
+    int (*samples)(void *arg,
+                   int (*decode)(void *arg, const struct sample_sink *sink, struct nsh_error *err),
+                   void *decode_arg, struct nsh_error *err);
+    /* The alarms that stand and that source, a source's name, raised: read from the store, for a
+     * start. NULL in tests without it. */
+    int (*standing)(void *arg, const char *source,
+                    void (*each)(void *arg, const struct source_standing *alarm), void *each_arg,
+                    struct nsh_error *err);
     void *arg;
 };
 
