@@ -251,6 +251,22 @@ static void write_break(struct textbuf *out, int level)
     }
 }
 
+/* Every number of every record comes by here: no printf. */
+static void write_int(struct textbuf *out, int64_t number)
+{
+    char digits[24];
+    char *at = digits + sizeof digits;
+    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (number < 0) {
+        *--at = '-';
+    }
+    textbuf_add(out, (struct text){at, (uint32_t)(digits + sizeof digits - at)});
+}
+
 static void write_value(const struct nsh_value *value, struct textbuf *out, int level)
 {
     int deeper = level < 0 ? level : level + 1;
@@ -263,7 +279,7 @@ static void write_value(const struct nsh_value *value, struct textbuf *out, int 
         textbuf_add_chars(out, value->boolean ? "true" : "false");
         break;
     case NSH_INT:
-        textbuf_addf(out, "%lld", (long long)value->integer);
+        write_int(out, value->integer);
         break;
     case NSH_DOUBLE:
         for (int digits = 15; digits <= 17; digits++) {

@@ -53,18 +53,25 @@ void textbuf_add_char(struct textbuf *buf, char c)
     textbuf_add(buf, (struct text){&c, 1});
 }
 
+/* Formatted straight into what room there is; only what does not fit is formatted twice. */
 void textbuf_addf(struct textbuf *buf, const char *format, ...)
 {
+    size_t room = buf->failed || buf->at == NULL ? 0 : buf->room - buf->count;
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int count = vsnprintf(NULL, 0, format, arguments);
+    int count = vsnprintf(room == 0 ? NULL : buf->at + buf->count, room, format, arguments);
     va_end(arguments);
-    if (count >= 0 && buf_room(buf, (size_t)count)) {
+    bool fits = count >= 0 && buf_room(buf, (size_t)count);
+    if (fits && (size_t)count >= room) {
         vsnprintf(buf->at + buf->count, (size_t)count + 1, format, again);
-        buf->count += (size_t)count;
     }
     va_end(again);
+    if (fits) {
+        buf->count += (size_t)count;
+    } else if (room > 0) {
+        buf->at[buf->count] = 0;
+    }
 }
 
 /* Bytes of the well-formed character at text.at[i], 0 when it is none. */
@@ -233,6 +240,15 @@ static bool deceiving(const char *at, size_t count)
 void textbuf_add_safe(struct textbuf *buf, struct text text)
 {
     for (size_t i = 0; i < text.count;) {
+        size_t run = i;
+        while (run < text.count && text.at[run] >= 0x20 && text.at[run] < 0x7f) {
+            run++;
+        }
+        textbuf_add(buf, (struct text){text.at + i, (uint32_t)(run - i)});
+        i = run;
+        if (i == text.count) {
+            return;
+        }
         unsigned char c = (unsigned char)text.at[i];
         size_t count = character(text, i);
         bool c1 = count == 2 && c == 0xc2 && (unsigned char)text.at[i + 1] < 0xa0;

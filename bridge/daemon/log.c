@@ -112,7 +112,10 @@ void log_format(const struct log_options *options, enum log_event event,
         textbuf_add_time(out, unix_ms);
         textbuf_add_char(out, ' ');
     }
-    textbuf_addf(out, "level=%s event=%s", levels[row->level].word, row->id);
+    textbuf_add(out, TEXT("level="));
+    textbuf_add_chars(out, levels[row->level].word);
+    textbuf_add(out, TEXT(" event="));
+    textbuf_add_chars(out, row->id);
     for (size_t i = 0; i < count; i++) {
         add_logfmt(out, &members[i]);
     }

@@ -108,13 +108,16 @@ void engine_trace(struct engine *engine, const char *format, ...)
 
 const char *scratch_printf(struct engine *engine, const char *format, ...)
 {
+    char most[256]; /* Nearly all of them fit, and are formatted once. */
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int count = vsnprintf(NULL, 0, format, arguments);
+    int count = vsnprintf(most, sizeof most, format, arguments);
     va_end(arguments);
     char *text = count < 0 ? NULL : arena_alloc(&engine->scratch, (size_t)count + 1);
-    if (text != NULL) {
+    if (text != NULL && (size_t)count < sizeof most) {
+        memcpy(text, most, (size_t)count + 1);
+    } else if (text != NULL) {
         vsnprintf(text, (size_t)count + 1, format, again);
     } else {
         engine->nomem = true;

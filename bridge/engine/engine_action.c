@@ -348,11 +348,15 @@ static void sent(struct engine *engine, struct action *action)
     action_move(engine, action, ACTION_SENT);
     action->sent_ms = engine->now_ms;
     enum nsh_effect effect = effect_of(action);
-    run->effects = run->effects || effect >= NSH_CHANGES;
-    run->interrupted = run->interrupted || effect >= NSH_INTERRUPTS;
+    bool effects = run->effects || effect >= NSH_CHANGES;
+    bool interrupted = run->interrupted || effect >= NSH_INTERRUPTS;
+    if (effects != run->effects || interrupted != run->interrupted) {
+        run->effects = effects;
+        run->interrupted = interrupted;
+        run_touch(engine, run); /* Else its record would say again what it says already. */
+    }
     engine->counters.actions_started++;
     breaker_sent(engine, action);
-    run_touch(engine, run);
 }
 
 /* It may stay in the queue. Nothing here takes another run's action out of it. */

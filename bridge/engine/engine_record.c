@@ -15,7 +15,9 @@ void json_comma(struct textbuf *json)
 void json_raw(struct textbuf *json, const char *name)
 {
     json_comma(json);
-    textbuf_addf(json, "\"%s\":", name);
+    textbuf_add_char(json, '"'); /* Every member of every record comes by here: no printf. */
+    textbuf_add_chars(json, name);
+    textbuf_add(json, TEXT("\":"));
 }
 
 void json_text(struct textbuf *json, const char *name, struct text text)
@@ -32,7 +34,7 @@ void json_chars(struct textbuf *json, const char *name, const char *chars)
 void json_int(struct textbuf *json, const char *name, int64_t value)
 {
     json_raw(json, name);
-    textbuf_addf(json, "%lld", (long long)value);
+    json_write(&(struct nsh_value){.type = NSH_INT, .integer = value}, json);
 }
 
 void json_bool(struct textbuf *json, const char *name, bool value)

@@ -10,10 +10,24 @@
 #define EXTENSIONS_MAX                                                                             \
     256 /* Unknown attributes of one event: each is compared with those before. */
 
+/* Each member of each event comes by here: no printf. */
+static void member_name(struct textbuf *out, const char *name)
+{
+    textbuf_add(out, TEXT(",\""));
+    textbuf_add_chars(out, name);
+    textbuf_add(out, TEXT("\":"));
+}
+
+static void member_int(struct textbuf *out, const char *name, int64_t number)
+{
+    member_name(out, name);
+    json_write(&(struct nsh_value){.type = NSH_INT, .integer = number}, out);
+}
+
 static void member_text(struct textbuf *out, const char *name, struct text text)
 {
     if (text.count > 0) {
-        textbuf_addf(out, ",\"%s\":", name);
+        member_name(out, name);
         textbuf_add_json(out, text);
     }
 }
@@ -21,7 +35,8 @@ static void member_text(struct textbuf *out, const char *name, struct text text)
 static void member_time(struct textbuf *out, const char *name, int64_t unix_ms)
 {
     if (unix_ms != 0) {
-        textbuf_addf(out, ",\"%s\":\"", name);
+        member_name(out, name);
+        textbuf_add_char(out, '"');
         textbuf_add_time(out, unix_ms);
         textbuf_add_char(out, '"');
     }
@@ -31,15 +46,15 @@ void event_to_json(const struct event *event, struct textbuf *out)
 {
     CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
     textbuf_add_chars(out, "{\"specversion\":\"1.0\"");
-    textbuf_addf(out, ",\"seq\":%llu", (unsigned long long)event->seq);
+    member_int(out, "seq", (int64_t)event->seq);
     member_text(out, "id", event->id);
     member_text(out, "source", event->source);
     member_text(out, "type", event->type);
     member_text(out, "subject", event->subject);
     member_time(out, "time", event->time_ms);
-    textbuf_addf(out, ",\"received_ms\":%lld", (long long)event->received_ms);
-    textbuf_addf(out, ",\"severity\":\"%s\",\"state\":\"%s\"", severity_word(event->severity),
-                 event_state_word(event->state));
+    member_int(out, "received_ms", event->received_ms);
+    member_text(out, "severity", text_of(severity_word(event->severity)));
+    member_text(out, "state", text_of(event_state_word(event->state)));
     if (event->unmatched) {
         textbuf_add_chars(out, ",\"unmatched\":true");
     }

@@ -2,8 +2,10 @@
 #include "../unit.h"
 
 #include "base/arena.h"
+#include "base/json.h"
 #include "base/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void test_glob(void **state)
@@ -159,6 +161,67 @@ static void test_textbuf(void **state)
     assert_int_equal(out.count, 0);
 }
 
+static void test_textbuf_numbers(void **state)
+{
+    (void)state;
+    static const int64_t rows[] = {0, 7, -1, 10, 1772445600123, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CLEANUP(textbuf_donep) struct textbuf out = {0};
+        char wanted[32];
+        snprintf(wanted, sizeof wanted, "%lld", (long long)rows[i]);
+        json_write(&(struct nsh_value){.type = NSH_INT, .integer = rows[i]}, &out);
+        assert_string_equal(out.at, wanted);
+    }
+}
+
+/* Formatted into the room there is: each length around what is left, and what may not grow. */
+static void test_textbuf_formats_at_the_edge(void **state)
+{
+    (void)state;
+    char wanted[400];
+    for (int length = 0; length < 200; length++) {
+        CLEANUP(textbuf_donep) struct textbuf out = {0};
+        textbuf_add_chars(&out, "begin ");
+        textbuf_addf(&out, "%*d", length, 7);
+        textbuf_addf(&out, "%s", " end");
+        snprintf(wanted, sizeof wanted, "begin %*d end", length, 7);
+        assert_string_equal(out.at, wanted);
+        assert_int_equal(out.count, strlen(wanted));
+    }
+    CLEANUP(textbuf_donep) struct textbuf out = {.count_max = 10};
+    textbuf_add_chars(&out, "12345678");
+    textbuf_addf(&out, "%s", "too long");
+    assert_true(out.failed);
+    assert_string_equal(out.at, "12345678"); /* What was there stays. */
+    assert_int_equal(out.count, 8);
+}
+
+/* Runs of plain characters go at once; what stands between them is looked at. */
+static void test_textbuf_safe_in_runs(void **state)
+{
+    (void)state;
+    static const struct {
+        struct text from;
+        const char *safe;
+    } rows[] = {
+        {TEXT(""), ""},
+        {TEXT("plain ~!"), "plain ~!"},
+        {TEXT("\x7f"), "\\x7f"},
+        {TEXT("a\nb"), "a\\x0a"
+                       "b"},
+        {TEXT("gr\xc3\xbc\xc3\x9f"
+              "e\xff"),
+         "gr\xc3\xbc\xc3\x9f"
+         "e\\xff"},
+        {TEXT("cut \xc3"), "cut \\xc3"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CLEANUP(textbuf_donep) struct textbuf out = {0};
+        textbuf_add_safe(&out, rows[i].from);
+        assert_string_equal(out.at == NULL ? "" : out.at, rows[i].safe);
+    }
+}
+
 static void test_hash_is_stable(void **state)
 {
     (void)state;
@@ -173,10 +236,16 @@ static void test_hash_is_stable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spans),          cmocka_unit_test(test_glob),
-        cmocka_unit_test(test_duration),       cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_nearest),        cmocka_unit_test(test_textbuf),
+        cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_glob),
+        cmocka_unit_test(test_duration),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_textbuf),
         cmocka_unit_test(test_hash_is_stable),
+        cmocka_unit_test(test_textbuf_numbers),
+        cmocka_unit_test(test_textbuf_formats_at_the_edge),
+        cmocka_unit_test(test_textbuf_safe_in_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -552,6 +552,49 @@ static void test_known(void **state)
     rig_free(rig);
 }
 
+static unsigned lines_of(const char *text, const char *head)
+{
+    unsigned count = 0;
+    for (const char *at = text; (at = strstr(at, head)) != NULL; at++) {
+        count += at == text || at[-1] == '\n';
+    }
+    return count;
+}
+
+/* A record says what changed: words that leave change the action's, and what switches a machine
+ * the run's as well. */
+static void test_sent_is_recorded_once(void **state)
+{
+    static const struct {
+        const char *does;
+        unsigned run_records, action_records;
+        const char *why;
+    } rows[] = {
+        {"{ step = \"tell\"; action = \"notify\"; with = { text = \"x\"; }; }", 2, 3,
+         "the run goes on, and is done"},
+        {"{ step = \"off\"; action = \"power.cycle\"; }", 2, 2,
+         "still under way: that it has effects is to survive a restart"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        char text[600];
+        snprintf(
+            text, sizeof text,
+            "policies: ( { name = \"once\"; summary = \"x\"; owner = \"o\"; subject = \"host\"; "
+            "mode = \"enforce\"; when = { event = \"" MEMORY "\"; }; do = ( %s ); } );",
+            rows[i].does);
+        struct rig *rig = rig_new(racks_of(1, 5), text);
+        rig_raise(rig, "r1h01", MEMORY);
+        rig_at(rig, 1 * S);
+        unsigned runs = lines_of(rig->all.at, "run run-000001 ");
+        unsigned actions = lines_of(rig->all.at, "action act-000001 ");
+        if (runs != rows[i].run_records || actions != rows[i].action_records) {
+            fail_msg("%s: %u records of the run, %u of the action\n%s", rows[i].why, runs, actions,
+                     rig->all.at);
+        }
+        rig_free(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -573,6 +616,7 @@ int main(void)
         cmocka_unit_test(test_dedup),
         cmocka_unit_test(test_numbers_of_repeats),
         cmocka_unit_test(test_known),
+        cmocka_unit_test(test_sent_is_recorded_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
