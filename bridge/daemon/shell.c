@@ -293,7 +293,7 @@ int shell_new(const struct shell_options *options, struct shell **ret_shell, str
         return result;
     }
     shell->started_ms = shell_now(shell);
-    shell->trap_event_ms = shell->trap_ready_ms = shell->started_ms;
+    shell->trap_ready_ms = shell->started_ms;
     uv_timer_start(&shell->second, on_second, SHELL_SECOND_MS, SHELL_SECOND_MS);
     shell_health_ready(shell);
     shell_apply_begin(shell, options->undone);
@@ -306,13 +306,12 @@ int shell_new(const struct shell_options *options, struct shell **ret_shell, str
 void shell_syslog_set(struct shell *shell, struct syslog_listen *syslog)
 {
     shell->syslog = syslog;
-    shell->syslog_heard_ms = shell_now(shell);
 }
 
 void shell_traps_set(struct shell *shell, struct trap_listen *traps)
 {
     shell->traps = traps;
-    shell->trap_event_ms = shell->trap_ready_ms = shell_now(shell);
+    shell->trap_ready_ms = shell_now(shell);
 }
 
 void shell_stop(struct shell *shell, void (*done)(void *arg), void *arg)

@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-#define RECEIVERS_GONE_MS 10000 /* A receiver that restarts is back long before. */
-
 static const char *health_word(enum store_health health)
 {
     switch (health) {
@@ -76,62 +74,6 @@ void shell_health_store(struct shell *shell, const struct store_done *done)
     shell_health_step(shell);
 }
 
-static void say_silent(const char *source, int64_t silence_ms, char *reason, size_t reason_bytes)
-{
-    CLEANUP(textbuf_donep) struct textbuf silence = {0};
-    textbuf_add_span(&silence, silence_ms);
-    snprintf(reason, reason_bytes, "source %s silent for %s", source, silence.at);
-}
-
-static void look_at_traps(struct shell *shell, char *reason, size_t reason_bytes)
-{
-    struct trap_figures figures;
-    int64_t now_ms = shell_now(shell);
-    int64_t silence_ms = shell->generation->config->snmp_silence_ms;
-    trap_listen_figures(shell->traps, &figures);
-    if (figures.ready > 0) {
-        shell->trap_ready_ms = now_ms;
-    }
-    if (figures.counters.events != shell->trap_events) {
-        shell->trap_events = figures.counters.events;
-        shell->trap_event_ms = now_ms;
-    }
-    if (now_ms - shell->trap_ready_ms > RECEIVERS_GONE_MS) {
-        snprintf(reason, reason_bytes, "no trap receiver is running");
-    } else if (silence_ms > 0 && now_ms - shell->trap_event_ms > silence_ms) {
-        say_silent("trap", silence_ms, reason, reason_bytes);
-    }
-}
-
-/* Any line counts, not only those that mean something: it is the way that must be open. */
-static void look_at_syslog(struct shell *shell, char *reason, size_t reason_bytes)
-{
-    struct syslog_figures figures;
-    int64_t now_ms = shell_now(shell);
-    int64_t silence_ms = shell->generation->config->syslog_silence_ms;
-    syslog_listen_figures(shell->syslog, &figures);
-    shell_syslog_book(shell, &figures);
-    if (figures.received - figures.malformed != shell->syslog_heard) {
-        shell->syslog_heard = figures.received - figures.malformed;
-        shell->syslog_heard_ms = now_ms;
-    }
-    if (reason[0] == '\0' && silence_ms > 0 && now_ms - shell->syslog_heard_ms > silence_ms) {
-        say_silent("syslog", silence_ms, reason, reason_bytes);
-    }
-}
-
-/* Why we may not see what happens; an empty text when we do. */
-static void look_around(struct shell *shell, char *reason, size_t reason_bytes)
-{
-    reason[0] = '\0';
-    if (shell->traps != NULL) {
-        look_at_traps(shell, reason, reason_bytes);
-    }
-    if (shell->syslog != NULL) {
-        look_at_syslog(shell, reason, reason_bytes);
-    }
-}
-
 /* What the engine alone knows: sources that fell silent, an inventory that shrank. */
 static void watch_engine(struct shell *shell)
 {
@@ -155,7 +97,7 @@ void shell_health_second(struct shell *shell)
     if (shell->stopping) {
         return;
     }
-    look_around(shell, reason, sizeof reason);
+    shell_receivers_second(shell, reason, sizeof reason);
     if (shell->sources_started) {
         sources_second(shell->sources, shell_now(shell), reason, sizeof reason);
     }

@@ -98,9 +98,10 @@ struct shell {
     struct intake *intake;
     struct trap_listen *traps;
     struct syslog_listen *syslog;
-    struct syslog_figures syslog_booked; /* What the book of sources has of it. */
-    struct scrape *scrape;               /* NULL: no exporter is scraped. */
-    struct shell_series *series;         /* What signals watch: shell_series.h. */
+    struct syslog_figures syslog_booked; /* What the book of sources has of them. */
+    struct trap_counters traps_booked;
+    struct scrape *scrape;       /* NULL: no exporter is scraped. */
+    struct shell_series *series; /* What signals watch: shell_series.h. */
     struct sources *sources;
     bool sources_started;
     struct arena scratch; /* Of one step's calls. */
@@ -148,8 +149,7 @@ struct shell {
     int64_t store_ill_ms, blind_ms;
     char blind[160];
     bool blind_engine; /* It has reasons of its own: a source, the inventory. */
-    uint64_t trap_events, syslog_heard;
-    int64_t trap_event_ms, trap_ready_ms, syslog_heard_ms;
+    int64_t trap_ready_ms;
     struct complaint complaints[LOG_EVENTS_COUNT];
     char reload_text[NSH_ERROR_TEXT_MAX]; /* What was wrong with the last one, or empty. */
 
@@ -288,7 +288,7 @@ void shell_health_second(struct shell *shell);
 void shell_health_ready(struct shell *shell);
 void shell_health_step(struct shell *shell);
 
-/* shell_syslog.c */
-void shell_syslog_book(struct shell *shell, const struct syslog_figures *now);
+/* shell_receivers.c: once a second; writes into reason why we are blind, or empties it. */
+void shell_receivers_second(struct shell *shell, char *reason, size_t reason_bytes);
 
 #endif

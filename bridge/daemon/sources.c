@@ -37,7 +37,8 @@ int sources_new(const struct sources_options *options, struct sources **ret_sour
         sources_free(sources);
         return result;
     }
-    sources->events_row = source_book_row(sources->book, "events", "api");
+    sources->events_row =
+        sources_receiver(sources, &(struct source_receiver){.name = "events", .type = "api"});
     *ret_sources = sources;
     return 0;
 }
@@ -99,8 +100,7 @@ static void unlink_from(struct sources *sources, struct source_entry **list,
     pthread_mutex_unlock(&sources->lock);
 }
 
-/* Ended ones that no request uses any more are closed, closed ones freed. */
-static void entries_sweep(struct sources *sources)
+void entries_sweep(struct sources *sources)
 {
     struct source_entry *entry;
     while ((entry = ended_in(sources, ENTRY_ENDED)) != NULL) {
@@ -139,8 +139,12 @@ static struct source_entry *entry_new(struct sources *sources, struct generation
     entry->sources = sources;
     entry->config = config;
     entry->generation = generation_ref(generation);
-    entry->row = source_book_row(sources->book, config->name, config->type->name);
-    entry->since_ms = intake_now_ms(sources->options.intake);
+    entry->watch = (struct source_watch){
+        .name = config->name,
+        .row = source_book_row(sources->book, config->name, config->type->name),
+        .allowed_ms = config->silence_ms,
+        .since_ms = intake_now_ms(sources->options.intake),
+    };
     pthread_mutex_init(&entry->map_lock, NULL);
     return entry;
 }
@@ -152,7 +156,7 @@ static void entry_open(struct sources *sources, struct source_entry *entry)
         .loop = loop_uv(sources->options.loop),
         .services = loop_services(sources->options.loop),
         .intake = sources->options.intake,
-        .row = entry->row,
+        .row = entry->watch.row,
         .secret = sources->options.secret,
         .log = sources->options.log,
         .inventory = sources->options.inventory,
@@ -164,7 +168,7 @@ static void entry_open(struct sources *sources, struct source_entry *entry)
     if (entry->config->type->open != NULL &&
         entry->config->type->open(&entry->services, entry->config, &entry->source, &err) < 0) {
         snprintf(entry->failed, sizeof entry->failed, "%s", err.text);
-        source_complain(entry->row, entry->since_ms, err.text);
+        source_complain(entry->watch.row, entry->watch.since_ms, err.text);
         CLEANUP(textbuf_donep) struct textbuf text = {0};
         textbuf_addf(&text, "source %s did not start: %s", entry->config->name, err.text);
         sources->options.log(sources->options.arg, true, text.at);
@@ -209,9 +213,11 @@ void sources_apply(struct sources *sources, struct generation *generation)
         }
         struct source_entry *fresh = config == NULL ? NULL : entry_new(sources, generation, config);
         if (fresh != NULL) { /* What was heard and said of it goes on. */
-            fresh->since_ms = entry->since_ms;
-            fresh->silent = entry->silent;
-            fresh->told = entry->told;
+            fresh->watch.since_ms = entry->watch.since_ms;
+            fresh->watch.silent = entry->watch.silent;
+            fresh->watch.told = entry->watch.told;
+        } else {
+            watch_end(sources, &entry->watch, intake_now_ms(sources->options.intake));
         }
         entry_end(sources, entry);
         if (fresh != NULL) {
@@ -265,8 +271,8 @@ bool sources_take(struct sources *sources, const char *name, struct source_use *
     struct source_entry *entry = entry_find(sources, name);
     if (entry != NULL) {
         entry->users++;
-        *ret_use =
-            (struct source_use){entry->config, entry->source, entry->row, &entry->map_lock, entry};
+        *ret_use = (struct source_use){entry->config, entry->source, entry->watch.row,
+                                       &entry->map_lock, entry};
     }
     pthread_mutex_unlock(&sources->lock);
     return entry != NULL;
@@ -278,75 +284,4 @@ void sources_give(struct sources *sources, const struct source_use *use)
     NSH_ASSERT(use->entry->users > 0);
     use->entry->users--;
     pthread_mutex_unlock(&sources->lock);
-}
-
-/* ---- silence ------------------------------------------------------------------------------- */
-
-static int64_t heard_ms(const struct source_entry *entry)
-{
-    struct source_figures figures;
-    if (!source_book_find(entry->sources->book, entry->config->name, &figures)) {
-        return entry->since_ms;
-    }
-    return figures.heard_ms > entry->since_ms ? figures.heard_ms : entry->since_ms;
-}
-
-int64_t source_silent_ms(const struct source_entry *entry, int64_t now_ms)
-{
-    int64_t silent_ms = now_ms - heard_ms(entry);
-    bool watched = entry->config->silence_ms > 0;
-    return watched && silent_ms > entry->config->silence_ms ? silent_ms : 0;
-}
-
-/* The alarm, or its end; false: the intake has no room, it is told later. */
-static bool silence_tell(struct source_entry *entry, bool silent, int64_t now_ms)
-{
-    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
-    CLEANUP(textbuf_donep) struct textbuf text = {0};
-    const char *name = entry->config->name;
-    textbuf_addf(&text, "source %s ", name);
-    textbuf_add_chars(&text, silent ? "is silent, at most " : "is heard, at most ");
-    textbuf_add_duration(&text, entry->config->silence_ms);
-    textbuf_add_chars(&text, " are allowed");
-    struct event event = {
-        .time_ms = now_ms,
-        .received_ms = now_ms,
-        .severity = SEVERITY_MAJOR,
-        .state = silent ? EVENT_RAISE : EVENT_CLEAR,
-        .source = TEXT("nightshift"),
-        .type = TEXT("source.silent"),
-        .subject = text_of(name),
-        .resource = text_of(name),
-        .message = {text.at, (uint32_t)text.count},
-    };
-    const struct source_events events = {.items = &event, .count = 1};
-    const uint8_t *bytes = NULL;
-    size_t bytes_count = 0;
-    struct intake_batch batch = {.events_count = 1, .received_ms = now_ms};
-    if (source_events_pack(&events, &arena, &bytes, &bytes_count, NULL) < 0) {
-        return false;
-    }
-    batch.bytes = bytes;
-    batch.bytes_count = bytes_count;
-    return intake_push(entry->sources->options.intake, &batch, NULL) == 0;
-}
-
-void sources_second(struct sources *sources, int64_t now_ms, char *reason, size_t reason_bytes)
-{
-    for (struct source_entry *entry = sources->entries; entry != NULL; entry = entry->next) {
-        int64_t silent_ms = source_silent_ms(entry, now_ms);
-        bool silent = silent_ms > 0;
-        if (entry->config->silence_ms > 0 && (silent != entry->silent || !entry->told) &&
-            silence_tell(entry, silent, now_ms)) { /* Also once at the start: of another life. */
-            entry->silent = silent;
-            entry->told = true;
-        }
-        if (silent && reason[0] == '\0') {
-            CLEANUP(textbuf_donep) struct textbuf allowed = {0};
-            textbuf_add_span(&allowed, entry->config->silence_ms);
-            snprintf(reason, reason_bytes, "source %s silent for %s", entry->config->name,
-                     allowed.at);
-        }
-    }
-    entries_sweep(sources);
 }

@@ -45,11 +45,27 @@ struct sources_options {
     void *arg;
 };
 
+#define SOURCE_RECEIVERS_MAX 4
+
+/* A receiver of the daemon itself (traps, syslog, events by the API): it stands among the sources,
+ * with keys of its own. */
+struct source_receiver {
+    const char *name, *type; /* Literals; no source of the configuration is called so. */
+    int64_t silence_ms;      /* 0: silence is fine. */
+    const char *freshness;   /* How its silence is noticed, for who does not; NULL: not at all. */
+    /* What it sees of itself, and what to configure at a sender. NULL: nothing. */
+    void (*doctor)(void *arg, struct nsh_checks *checks);
+    void (*paste)(void *arg, struct textbuf *out);
+    void *arg;
+};
+
 int sources_new(const struct sources_options *options, struct sources **ret_sources,
                 struct nsh_error *err);
 /* Open what generation has and was not there, close what it has no longer, replace what changed.
  * What cannot be opened is told and shown; the others run. */
 void sources_apply(struct sources *sources, struct generation *generation);
+/* It is there, or is as it is now: it is counted in the row that is given back. */
+struct source_row *sources_receiver(struct sources *sources, const struct source_receiver *is);
 /* Once a second: writes into reason why we are blind, if a source is silent. Raises and clears
  * alarms of type source.silent. */
 void sources_second(struct sources *sources, int64_t now_ms, char *reason, size_t reason_bytes);

@@ -18,13 +18,40 @@ static const struct source_entry *entry_of(const struct sources *sources, const 
     return entry;
 }
 
+/* What is shown: a source of the configuration, or a receiver of the daemon; both NULL: a reload
+ * took it away. */
+struct shown {
+    const struct source_entry *entry;
+    const struct receiver_entry *receiver;
+    const struct source_watch *watch;
+};
+
+static struct shown shown_of(const struct sources *sources, const char *name)
+{
+    struct shown shown = {entry_of(sources, name), sources_receiver_find(sources, name), NULL};
+    if (shown.receiver != NULL) {
+        shown.watch = &shown.receiver->watch;
+    } else if (shown.entry != NULL) {
+        shown.watch = &shown.entry->watch;
+    }
+    return shown;
+}
+
+static void own_checks(const struct shown *shown, struct nsh_checks *checks)
+{
+    const struct source_entry *entry = shown->entry;
+    if (shown->receiver != NULL && shown->receiver->is.doctor != NULL) {
+        shown->receiver->is.doctor(shown->receiver->is.arg, checks);
+    } else if (entry != NULL && entry->config->type->doctor != NULL) {
+        entry->config->type->doctor(entry->source, entry->config, checks);
+    }
+}
+
 /* A broker that is not there, a network that is cut off: what its own doctor would say. */
-static bool is_ill(const struct source_entry *entry)
+static bool is_ill(const struct shown *shown)
 {
     struct nsh_checks checks = {.count = 0};
-    if (entry->config->type->doctor != NULL) {
-        entry->config->type->doctor(entry->source, entry->config, &checks);
-    }
+    own_checks(shown, &checks);
     for (size_t i = 0; i < checks.count; i++) {
         if (checks.items[i].state == NSH_CHECK_FAILED) {
             return true;
@@ -33,32 +60,31 @@ static bool is_ill(const struct source_entry *entry)
     return false;
 }
 
-static const char *state_word(const struct source_entry *entry, int64_t now_ms)
+static const char *state_word(const struct shown *shown, int64_t now_ms)
 {
-    if (entry == NULL) {
-        return "gone"; /* A reload took it away. */
+    if (shown->watch == NULL) {
+        return "gone";
     }
-    if (entry->failed[0] != '\0' || is_ill(entry)) {
+    if ((shown->entry != NULL && shown->entry->failed[0] != '\0') || is_ill(shown)) {
         return "failed"; /* `source doctor` says why. */
     }
-    return source_silent_ms(entry, now_ms) > 0 ? "silent" : "ok";
+    return watch_silent_ms(shown->watch, now_ms) > 0 ? "silent" : "ok";
 }
 
 static void add_row(const struct sources *sources, const struct source_figures *figures,
                     int64_t now_ms, struct textbuf *out)
 {
-    const struct source_entry *entry = entry_of(sources, figures->name);
-    bool built_in = strcmp(figures->type, "api") == 0 || strcmp(figures->type, "syslog") == 0;
+    const struct shown shown = shown_of(sources, figures->name);
     textbuf_add_chars(out, "{\"name\":");
     textbuf_add_json(out, text_of(figures->name));
     textbuf_addf(out, ",\"type\":\"%s\",\"state\":\"%s\"", figures->type,
-                 built_in ? "ok" : state_word(entry, now_ms));
-    if (entry != NULL && entry->config->format.name != NULL) {
+                 state_word(&shown, now_ms));
+    if (shown.entry != NULL && shown.entry->config->format.name != NULL) {
         textbuf_add_chars(out, ",\"format\":");
-        textbuf_add_json(out, text_of(entry->config->format.name));
+        textbuf_add_json(out, text_of(shown.entry->config->format.name));
     }
-    if (entry != NULL && entry->config->silence_ms > 0) {
-        textbuf_addf(out, ",\"silence_ms\":%lld", (long long)entry->config->silence_ms);
+    if (shown.watch != NULL && shown.watch->allowed_ms > 0) {
+        textbuf_addf(out, ",\"silence_ms\":%lld", (long long)shown.watch->allowed_ms);
     }
     source_figures_json(figures, out);
     textbuf_add_char(out, '}');
@@ -77,11 +103,14 @@ void sources_list_json(struct sources *sources, int64_t now_ms, struct textbuf *
 
 /* ---- the doctor ---------------------------------------------------------------------------- */
 
-static void check_heard(const struct source_entry *entry, const struct source_figures *figures,
+#define FRESHNESS "silence = \"15m\" with a heartbeat over there (Alertmanager: a Watchdog alert)"
+
+static void check_heard(const struct shown *shown, const struct source_figures *figures,
                         int64_t now_ms, struct nsh_checks *checks)
 {
     CLEANUP(textbuf_donep) struct textbuf ago = {0};
-    int64_t silent_ms = source_silent_ms(entry, now_ms);
+    int64_t silent_ms = watch_silent_ms(shown->watch, now_ms);
+    const char *freshness = shown->receiver == NULL ? FRESHNESS : shown->receiver->is.freshness;
     if (figures->heard_ms == 0) {
         nsh_check_add(checks, "heard", silent_ms > 0 ? NSH_CHECK_FAILED : NSH_CHECK_WARNING,
                       "configure the sender as `paste` says, then send a test from there",
@@ -96,10 +125,8 @@ static void check_heard(const struct source_entry *entry, const struct source_fi
     } else {
         nsh_check_add(checks, "heard", NSH_CHECK_OK, NULL, "heard %s ago", ago.at);
     }
-    if (entry->config->silence_ms == 0) {
-        nsh_check_add(checks, "freshness", NSH_CHECK_WARNING,
-                      "silence = \"15m\" with a heartbeat over there (Alertmanager: a Watchdog "
-                      "alert)",
+    if (shown->watch->allowed_ms == 0 && freshness != NULL) {
+        nsh_check_add(checks, "freshness", NSH_CHECK_WARNING, freshness,
                       "nobody would notice when it falls silent");
     }
 }
@@ -177,29 +204,38 @@ static void url_of(const struct source_entry *entry, char *url, size_t url_bytes
              entry->config->name);
 }
 
+static void add_paste(const struct shown *shown, struct textbuf *out)
+{
+    if (shown->receiver == NULL) {
+        char url[512];
+        url_of(shown->entry, url, sizeof url);
+        source_paste(shown->entry->config, url, out);
+    } else if (shown->receiver->is.paste != NULL) {
+        shown->receiver->is.paste(shown->receiver->is.arg, out);
+    }
+}
+
 int sources_doctor_json(struct sources *sources, const char *name, int64_t now_ms,
                         struct textbuf *out, struct nsh_error *err)
 {
     struct source_figures figures;
     struct nsh_checks checks = {.count = 0};
-    const struct source_entry *entry = entry_of(sources, name);
-    if (entry == NULL || !source_book_find(sources->book, name, &figures)) {
+    const struct shown shown = shown_of(sources, name);
+    if (shown.watch == NULL || !source_book_find(sources->book, name, &figures)) {
         return nsh_fail(err, NSH_NOT_FOUND, "no source '%.64s' is configured", name);
     }
-    if (entry->failed[0] != '\0') {
+    if (shown.entry != NULL && shown.entry->failed[0] != '\0') {
         nsh_check_add(&checks, "started", NSH_CHECK_FAILED, "correct it, then `nightshift reload`",
-                      "%.180s", entry->failed);
+                      "%.180s", shown.entry->failed);
     }
-    if (entry->config->type->doctor != NULL) {
-        entry->config->type->doctor(entry->source, entry->config, &checks);
+    own_checks(&shown, &checks);
+    if (shown.entry != NULL) {
+        check_secrets(sources, shown.entry, &checks);
     }
-    check_secrets(sources, entry, &checks);
-    check_heard(entry, &figures, now_ms, &checks);
+    check_heard(&shown, &figures, now_ms, &checks);
     check_counts(&figures, &checks);
-    char url[512];
     CLEANUP(textbuf_donep) struct textbuf paste = {0};
-    url_of(entry, url, sizeof url);
-    source_paste(entry->config, url, &paste);
+    add_paste(&shown, &paste);
     textbuf_add_chars(out, DOCUMENT("SourceDoctor") ",\"source\":");
     add_row(sources, &figures, now_ms, out);
     textbuf_add_chars(out, ",\"checks\":[");

@@ -122,8 +122,44 @@ config 1s
 kill -HUP "$daemon"
 await 10 logged 'event=health.blind reason="source trap silent for 1s"' || fail "silence is not noticed"
 has "status warns" "$(ns status)" 'blind'
+silences() { ns event list --type source.silent -o jsonl | jq -rs --arg s "$1" 'map(select(.resource == "trap" and .state == $s)) | length'; }
+silence_more() { [ "$(silences "$1")" -gt "$2" ]; } # With 1s it comes and goes.
+await 10 silence_more raise 0 || fail "the silence is no alarm: $(ns alarm list)"
+has "the list says so" "$(ns source list)" 'trap +trap +silent'
+has "and the doctor" "$(ns source doctor trap || true)" 'heard +failed'
+cleared=$(silences clear)
+config 0s
+ns reload >/dev/null || fail "the reload is refused"
+await 10 silence_more clear "$cleared" && ok "what is watched no longer is not silent" || fail "the alarm stays"
+config 1s
+ns reload >/dev/null || fail "the reload is refused"
+await 10 silence_more raise 1 || fail "watched again, the silence is no alarm"
+sees=$(grep -c 'event=health.sees' "$dir/log" || true)
+cleared=$(silences clear)
 down 11
-await 10 logged 'event=health.sees' || fail "a trap does not end the blindness"
+sees_more() { [ "$(grep -c 'event=health.sees' "$dir/log")" -gt "$sees" ]; }
+await 10 sees_more || fail "a trap does not end the blindness"
+await 10 silence_more clear "$cleared" && ok "a trap ends the silence" || fail "the alarm stays: $(ns alarm list)"
+
+# ---- the doctor, and its counters: all that came is accepted, or refused by reason
+config 0s
+ns reload >/dev/null || fail "the reload is refused"
+snmptrap -v 2c -c private "127.0.0.1:$trap_port" '' 1.3.6.1.6.3.1.1.5.3
+echo nonsense >"/dev/udp/127.0.0.1/$trap_port"
+counted() { ns source list -o json | jq -e '.items[] | select(.name == "trap") | .malformed >= 1 and .dropped_by.denied >= 1 and
+    .received == .accepted + .malformed + .dropped'; }
+await 10 counted && ok "the book of traps adds up" || fail "the book: $(ns source list -o json)"
+doctor=$(ns source doctor trap)
+has "the doctor says who may send" "$doctor" 'only this machine may send traps'
+has "what proves nothing" "$doctor" 'anybody in those networks can make up a trap'
+has "and that receivers run" "$doctor" '1 of 1 receivers run'
+paste=$(grep '^snmpinform' <<<"$doctor" | sed "s/COMMUNITY NIGHTSHIFT/public 127.0.0.1/")
+before=$(events)
+bash -c "$paste" && ok "what it says to paste is answered" || fail "cannot be pasted: $paste"
+is "and is an event" "$(events)" $((before + 1))
+sed 's/^snmp = /sources = ( { name = "trap"; type = "webhook"; format = "keep"; tokens = ["file:x"]; } );\nsnmp = /' "$dir/nightshift.conf" >"$dir/wrong.conf"
+if out=$("$bin/nightshiftd" --check --config "$dir/wrong.conf" 2>&1); then fail "a source may be called trap"; fi
+has "the name is taken" "$out" "the daemon's own receivers are called"
 
 if grep -E 'level=error' "$dir/log" | grep -vE 'reload.refused|traps.news|start-failed|health.blind' | grep .; then fail "errors in the log"; fi
 verdict

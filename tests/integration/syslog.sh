@@ -148,8 +148,17 @@ await 10 site && ok "patterns are read anew" || fail "the new pattern is not the
 sed -i 's/unmatched = "crit";/unmatched = "crit"; silence = "1s";/' "$dir/nightshift.conf"
 ns reload >/dev/null
 await 10 grep -q 'event=health.blind reason="source syslog silent for 1s"' "$dir/log" && ok "silence is noticed" || fail "silence is not noticed"
+silences() { ns event list --type source.silent -o jsonl | jq -rs --arg s "$1" 'map(select(.resource == "syslog" and .state == $s)) | length'; }
+silence_more() { [ "$(silences "$1")" -gt "$2" ]; } # With 1s it comes and goes.
+await 10 silence_more raise 0 && ok "and is an alarm" || fail "the silence is no alarm: $(ns alarm list)"
+doctor=$(ns source doctor syslog || true)
+has "the doctor says it" "$doctor" 'heard +failed'
+has "where it listens" "$doctor" "udp:127.0.0.1:$port and others"
+has "what came through" "$doctor" 'TLS of [1-9]'
+cleared=$(silences clear)
 send 127.0.0.2 "<6>Mar  1 10:00:00 h2 cron: tick"
 await 10 grep -q 'event=health.sees' "$dir/log" && ok "any line ends it" || fail "a line does not end the blindness"
+await 10 silence_more clear "$cleared" && ok "and the alarm" || fail "the alarm stays: $(ns alarm list)"
 
 daemon_stop
 if grep -E 'level=error' "$dir/log" | grep -vE 'reload.refused|health.blind' | grep .; then fail "errors in the log"; fi

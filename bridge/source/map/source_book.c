@@ -100,6 +100,11 @@ void source_heard(struct source_row *row, int64_t now_ms)
     }
 }
 
+int64_t source_heard_ms(const struct source_row *row)
+{
+    return row == NULL ? 0 : atomic_load_explicit(&row->heard_ms, memory_order_relaxed);
+}
+
 void source_complain(struct source_row *row, int64_t now_ms, const char *why)
 {
     if (row == NULL) {
@@ -124,7 +129,7 @@ static void row_read(const struct source_row *row, struct source_figures *ret_fi
     memcpy(ret_figures->why, row->why, sizeof row->why);
     ret_figures->type = row->type;
     ret_figures->why_ms = row->why_ms;
-    ret_figures->heard_ms = atomic_load_explicit(&row->heard_ms, memory_order_relaxed);
+    ret_figures->heard_ms = source_heard_ms(row);
     for (size_t i = 0; i < SOURCE_COUNTS_COUNT; i++) {
         ret_figures->counts[i] = atomic_load_explicit(&row->counts[i], memory_order_relaxed);
     }

@@ -40,6 +40,7 @@ struct source_row *source_book_row(struct source_book *book, const char *name, c
 void source_count(struct source_row *row, enum source_count count, uint64_t times);
 /* It was heard, at this engine time: also by a message that makes no event. */
 void source_heard(struct source_row *row, int64_t now_ms);
+int64_t source_heard_ms(const struct source_row *row); /* 0: never, or row is NULL. */
 /* What was wrong, for whoever looks. */
 void source_complain(struct source_row *row, int64_t now_ms, const char *why);
 

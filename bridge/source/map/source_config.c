@@ -75,6 +75,12 @@ static bool name_fits(const char *name)
     return fits;
 }
 
+/* The daemon's own stand in the same list. */
+static bool name_is_taken(const char *name)
+{
+    return strcmp(name, "trap") == 0 || strcmp(name, "syslog") == 0 || strcmp(name, "events") == 0;
+}
+
 static const char *read_name(struct configs_reader *reader, struct conf *group)
 {
     struct conf *setting = conf_get(group, "name");
@@ -86,6 +92,9 @@ static const char *read_name(struct configs_reader *reader, struct conf *group)
         diag_add(reader->diags, DIAG_ERROR, setting->value_at, NULL,
                  "a source's name is made of letters, digits, '-', '_', '.', at most %d",
                  SOURCE_NAME_BYTES_MAX - 1);
+    } else if (name != NULL && name_is_taken(name)) {
+        diag_add(reader->diags, DIAG_ERROR, setting->value_at, NULL,
+                 "the daemon's own receivers are called trap, syslog and events");
     }
     return name;
 }
