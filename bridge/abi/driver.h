@@ -137,6 +137,8 @@ struct nsh_process;
 struct nsh_stream;
 struct nsh_callback;
 
+struct nsh_http_reply;
+
 #define NSH_HTTP_HEADERS_MAX 24
 #define NSH_PEM_BEGINS "-----BEGIN "
 
@@ -165,6 +167,9 @@ struct nsh_http_request {
      * connection of its own. It may be cancelled from inside. NULL: all of the body in `done`.
      */
     void (*received)(void *arg, const char *bytes, size_t bytes_count);
+    /* With `received`: once, before the first piece, when the head of a 2xx reply came: its status
+     * and headers. It may be cancelled from inside. NULL: nobody asks. */
+    void (*began)(void *arg, const struct nsh_http_reply *reply);
 };
 
 struct nsh_http_reply {
@@ -340,6 +345,12 @@ struct nsh_services {
     const char *(*callback_url)(struct nsh_services *services, const struct nsh_callback *callback);
     /* What comes after is refused. NULL is nothing. */
     void (*callback_close)(struct nsh_services *services, struct nsh_callback *callback);
+
+    /*
+     * Stop reading a reply that is streamed (`received`), or go on: the peer is held back by TCP,
+     * nothing is lost. From inside received() the pieces after this one wait. Not before began().
+     */
+    void (*http_pause)(struct nsh_services *services, struct nsh_http *http, bool paused);
 };
 
 /* What a driver module exports: `extern const struct nsh_driver nsh_driver;` */

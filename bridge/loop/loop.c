@@ -148,6 +148,7 @@ static const struct nsh_services services_table = {
     .timer_cancel = service_timer_cancel,
     .http = service_http,
     .http_cancel = service_http_cancel,
+    .http_pause = service_http_pause,
     .flow_open = service_flow_open,
     .flow_send = service_flow_send,
     .flow_close = service_flow_close,

@@ -188,6 +188,9 @@ static size_t header_take(char *bytes, size_t size, size_t count, void *arg)
         reply_forget(request); /* A 100 Continue came before. */
         return count;
     }
+    if (line_bytes == 0 && request->began != NULL) {
+        stream_took(request);
+    }
     const char *colon = memchr(bytes, ':', line_bytes);
     if (colon == NULL || memchr(bytes, 0, line_bytes) != NULL) {
         return count;
@@ -353,6 +356,10 @@ static bool options_basic(struct nsh_http *request, const struct nsh_http_reques
     SET(CURLOPT_CLOSESOCKETDATA, (void *)loop);
     SET(CURLOPT_PREREQFUNCTION, prereq);
     SET(CURLOPT_PREREQDATA, (void *)request);
+    if (from->received != NULL) {
+        SET(CURLOPT_TCP_KEEPIDLE, HTTP_STREAM_KEEPALIVE_S);
+        SET(CURLOPT_TCP_KEEPINTVL, HTTP_STREAM_KEEPALIVE_S / 3);
+    }
     if (from->connection_close) {
         SET(CURLOPT_FORBID_REUSE, 1L);
     }
@@ -516,6 +523,7 @@ int service_http(struct nsh_services *services, const struct nsh_http_request *f
     request->done = done;
     request->arg = arg;
     request->received = from->received;
+    request->began = from->received == NULL ? NULL : from->began;
     request->fd = -1;
     request->tls = strncasecmp(from->url, "https", 5) == 0;
     request->body_bytes_max =
@@ -645,15 +653,20 @@ static const char *words_of(const struct nsh_http *request, CURLcode result)
     return request->words[0] != 0 ? request->words : curl_easy_strerror(result);
 }
 
+void http_headers(const struct nsh_http *request, const char *ret_headers[HEADERS_COUNT_MAX + 1])
+{
+    const char *at = request->headers;
+    for (size_t i = 0; i < request->headers_count; i++) {
+        ret_headers[i] = at;
+        at += strlen(at) + 1;
+    }
+    ret_headers[request->headers_count] = NULL;
+}
+
 static void request_tell(struct nsh_http *request, CURLcode result)
 {
     const char *headers[HEADERS_COUNT_MAX + 1];
-    const char *at = request->headers;
-    for (size_t i = 0; i < request->headers_count; i++) {
-        headers[i] = at;
-        at += strlen(at) + 1;
-    }
-    headers[request->headers_count] = NULL;
+    http_headers(request, headers);
     struct nsh_http_reply reply = {
         .sent = bytes_sent(request->easy) > 0,
         .headers = headers,

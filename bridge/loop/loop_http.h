@@ -61,8 +61,9 @@ struct nsh_http {
     void (*done)(void *arg, const struct nsh_http_reply *reply);
     void *arg;
     void (*received)(void *arg, const char *bytes, size_t bytes_count);
-    struct nsh_http *fresh_next; /* In shard->fresh. */
-    int fd;                      /* Of a connection being made for it, or -1. */
+    void (*began)(void *arg, const struct nsh_http_reply *reply); /* NULL: told, or nobody asks. */
+    struct nsh_http *fresh_next;                                  /* In shard->fresh. */
+    int fd; /* Of a connection being made for it, or -1. */
     struct nsh_timer connecting;
     uint32_t connect_ms;
     unsigned attempts;
@@ -75,12 +76,16 @@ struct nsh_http {
 };
 
 struct http_shard *http_shard(struct loop *loop, unsigned index); /* NULL: out of memory. */
+/* The kept header lines as a list. */
+void http_headers(const struct nsh_http *request, const char *ret_headers[HEADERS_COUNT_MAX + 1]);
 
 /* ---- loop_http_stream.c ---- */
 
 #define HTTP_STREAMS_MAX 2048 /* Each keeps a connection busy. */
 
-/* A piece of the body was taken; deliver it when libcurl is left. */
+#define HTTP_STREAM_KEEPALIVE_S 30L /* A peer that is gone is noticed within two minutes. */
+
+/* The head, or a piece of the body, was taken; deliver it when libcurl is left. */
 void stream_took(struct nsh_http *request);
 void stream_deliver(struct http_shard *shard);
 void stream_forget(struct nsh_http *request);

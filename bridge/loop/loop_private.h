@@ -100,6 +100,7 @@ int service_http(struct nsh_services *services, const struct nsh_http_request *r
                  void (*done)(void *arg, const struct nsh_http_reply *reply), void *arg,
                  struct nsh_http **ret_http, struct nsh_error *err);
 void service_http_cancel(struct nsh_services *services, struct nsh_http *http);
+void service_http_pause(struct nsh_services *services, struct nsh_http *http, bool paused);
 
 /* ---- programs ---- */
 
