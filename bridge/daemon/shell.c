@@ -246,6 +246,7 @@ static void shell_release(struct shell *shell)
     shell_retire(shell);
     engine_output_done(&shell->output);
     shell_sources_end(shell);
+    shell_marks_done(shell);
     intake_free(shell->intake);
     shell_series_close(shell);
     shell_calls_done(shell);
@@ -323,6 +324,7 @@ void shell_stop(struct shell *shell, void (*done)(void *arg), void *arg)
     shell->stop_until_ms = shell_now(shell) + SHELL_STOP_MS;
     intake_gate_set(shell->intake, INTAKE_STOPPING);
     shell_scrape_stop(shell);
+    shell_source_calls_stop(shell);
     pthread_mutex_lock(&shell->shared.mutex);
     shell->shared.closed = true;
     shell->shared.ready = false;

@@ -130,6 +130,10 @@ void shell_call_done(void *arg, const char *action, const struct nsh_outcome *ou
         shell_doctor_done(shell, action, outcome);
         return;
     }
+    if (strncmp(action, SOURCE_CALL_PREFIX, strlen(SOURCE_CALL_PREFIX)) == 0) {
+        shell_source_call_done(shell, action, outcome);
+        return;
+    }
     call_count(shell, action, outcome->code);
     if (shell->stopping) {
         return; /* Cancelled because the daemon ends: in doubt, its state is read at the start. */

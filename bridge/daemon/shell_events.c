@@ -121,6 +121,9 @@ static bool batch_take(struct shell *shell, struct intake_item *item)
 /* Answered when all it brought is durable: also what came before, of which it may be a repeat. */
 static void item_await(struct shell *shell, struct intake_item *item)
 {
+    if (item->mark != NULL) {
+        shell_mark_keep(shell, item->mark_id, item->mark);
+    }
     item->batch = shell_pending_batch(shell);
     if (item->batch == 0) {
         intake_item_end(item, true);
@@ -155,7 +158,7 @@ struct gather {
 
 static void gather_step(struct shell *shell, struct gather *gather)
 {
-    bool taken = gather->events_count > 0 && events_step(shell, gather->events_count);
+    bool taken = gather->events_count == 0 || events_step(shell, gather->events_count);
     size_t at = 0;
     for (size_t i = 0; i < gather->items_count; i++) {
         struct intake_item *item = gather->items[i];

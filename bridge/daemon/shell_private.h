@@ -104,6 +104,9 @@ struct shell {
     struct shell_series *series; /* What signals watch: shell_series.h. */
     struct sources *sources;
     bool sources_started;
+    struct map source_calls; /* Reading calls of sources, by their action. */
+    uint64_t source_calls_count;
+    struct map marks;     /* How far sources have read: id -> struct shell_mark. */
     struct arena scratch; /* Of one step's calls. */
     uv_async_t async;
     uv_timer_t timer, second;
@@ -218,6 +221,22 @@ struct drivers_event;
 void shell_told(void *arg, const struct drivers_event *told);
 void shell_said(void *arg, const char *line);
 void shell_callback(struct shell *shell, struct shell_request *request);
+
+/* ---- shell_source_calls.c ---- */
+
+#define SOURCE_CALL_PREFIX "source-"
+struct source_call;
+int shell_source_call(void *arg, const struct source_call *call, uint64_t *ret_number,
+                      struct nsh_error *err);
+void shell_source_call_cancel(void *arg, uint64_t number);
+void shell_source_call_done(struct shell *shell, const char *action,
+                            const struct nsh_outcome *outcome);
+void shell_source_calls_stop(struct shell *shell); /* Nobody waits for them any more. */
+const char *shell_mark(void *arg, const char *id); /* NULL: none. */
+int shell_mark_load(struct shell *shell, const struct record *record, struct nsh_error *err);
+/* Into the commit that collects. */
+void shell_mark_keep(struct shell *shell, const char *id, const char *mark);
+void shell_marks_done(struct shell *shell);
 
 /* ---- shell_doctor.c ---- */
 

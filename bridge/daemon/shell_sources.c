@@ -95,6 +95,12 @@ static int standing_read(void *arg, const char *source,
     return result;
 }
 
+static const char *traps_now(void *arg)
+{
+    const struct shell *shell = arg;
+    return shell->generation->config->traps;
+}
+
 int shell_sources_new(struct shell *shell, struct nsh_error *err)
 {
     const struct sources_options options = {
@@ -105,6 +111,10 @@ int shell_sources_new(struct shell *shell, struct nsh_error *err)
         .inventory = inventory_now,
         .samples = samples_put,
         .standing = standing_read,
+        .traps = traps_now,
+        .call = shell_source_call,
+        .call_cancel = shell_source_call_cancel,
+        .mark = shell_mark,
         .arg = shell,
     };
     return sources_new(&options, &shell->sources, err);

@@ -54,6 +54,9 @@ static int load_record(void *arg, const struct record *record, struct nsh_error 
         return load_clock(load, record);
     }
     load->now_ms = record->time_ms > load->now_ms ? record->time_ms : load->now_ms;
+    if (record->kind == RECORD_MARK) {
+        return shell_mark_load(load->shell, record, err);
+    }
     struct engine_input input = {.kind = INPUT_LOAD, .now_ms = load->now_ms, .record = record};
     return engine_step(load->shell->engine, &input, &load->shell->output, err);
 }

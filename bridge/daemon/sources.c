@@ -162,6 +162,10 @@ static void entry_open(struct sources *sources, struct source_entry *entry)
         .inventory = sources->options.inventory,
         .samples = sources->options.samples,
         .standing = sources->options.standing,
+        .traps = sources->options.traps,
+        .call = sources->options.call,
+        .call_cancel = sources->options.call_cancel,
+        .mark = sources->options.mark,
         .arg = sources->options.arg,
     };
     entry->services = services;

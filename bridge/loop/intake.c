@@ -118,9 +118,12 @@ static int gate_check(struct intake *intake, size_t bytes_count, struct nsh_erro
 
 int intake_push(struct intake *intake, const struct intake_batch *batch, struct nsh_error *err)
 {
-    NSH_ASSERT(batch->bytes_count > 0 && batch->events_count > 0);
+    bool marks = batch->mark != NULL;
+    NSH_ASSERT(marks || (batch->bytes_count > 0 && batch->events_count > 0));
     NSH_ASSERT(batch->bytes_count <= INTAKE_BYTES_MAX);
-    struct intake_item *item = malloc(sizeof *item + batch->bytes_count);
+    size_t id_bytes = marks ? strlen(batch->mark_id) + 1 : 0;
+    size_t mark_bytes = marks ? strlen(batch->mark) + 1 : 0;
+    struct intake_item *item = malloc(sizeof *item + batch->bytes_count + id_bytes + mark_bytes);
     if (item == NULL) {
         return nsh_fail(err, NSH_LIMIT, "no memory for %zu bytes of events", batch->bytes_count);
     }
@@ -131,7 +134,14 @@ int intake_push(struct intake *intake, const struct intake_batch *batch, struct 
         .arg = batch->arg,
         .bytes_count = batch->bytes_count,
     };
-    memcpy(item->bytes, batch->bytes, batch->bytes_count);
+    if (batch->bytes_count > 0) {
+        memcpy(item->bytes, batch->bytes, batch->bytes_count);
+    }
+    if (marks) {
+        char *at = (char *)item->bytes + batch->bytes_count;
+        item->mark_id = memcpy(at, batch->mark_id, id_bytes);
+        item->mark = memcpy(at + id_bytes, batch->mark, mark_bytes);
+    }
     pthread_mutex_lock(&intake->mutex);
     int result = gate_check(intake, batch->bytes_count, err);
     bool was_empty = intake->first == NULL;

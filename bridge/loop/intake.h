@@ -26,6 +26,11 @@ struct intake_batch {
     uint32_t events_count;
     int64_t received_ms; /* Engine time by intake_now_ms(). */
     /*
+     * How far the source has read with these events: a JSON object, kept under mark_id in the same
+     * commit; copied. Then there may be no events at all. NULL: none.
+     */
+    const char *mark_id, *mark;
+    /*
      * Called once, on the loop thread: durable true after the commit that holds all of them; false
      * when the daemon stops before that. `duplicates` of them were known already. NULL: nobody
      * waits.

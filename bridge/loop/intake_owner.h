@@ -19,6 +19,7 @@ struct intake_item {
     uint32_t events_count, duplicates;
     uint64_t batch; /* The owner's: the commit that holds it. */
     int64_t received_ms;
+    const char *mark_id, *mark; /* In bytes, after the events; NULL: none. */
     void (*done)(void *arg, bool durable, uint32_t duplicates);
     void *arg;
     size_t bytes_count;

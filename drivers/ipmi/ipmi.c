@@ -9,6 +9,7 @@
 
 #include "ipmi_calls.h"
 #include "ipmi_doctor.h"
+#include "ipmi_sel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,31 @@ static const struct nsh_option log_args[] = {
      .help = "How many of the newest records."},
 };
 
+static const struct nsh_option sel_args[] = {
+    {.name = "after",
+     .type = NSH_STRING,
+     .preset = "",
+     .help = "Records that are known, the newest first, 32 hex digits each, at most 8: those after "
+             "the first that is still there are read, else all."},
+    {.name = "seen",
+     .type = NSH_STRING,
+     .preset = "",
+     .help = "`state` of an earlier answer: a log that is still in it is not read."},
+    {.name = "count",
+     .type = NSH_INT,
+     .preset = "256",
+     .min = "1",
+     .max = "256",
+     .help = "How many records at most; `more` says that there are others."},
+};
+
+static const struct nsh_option sensors_args[] = {
+    {.name = "numbers",
+     .type = NSH_STRING,
+     .flags = NSH_REQUIRED,
+     .help = "Numbers of sensors, 2 hex digits each, at most 64."},
+};
+
 static const struct nsh_verb verbs[] = {
     {.name = "power.status",
      .effect = NSH_READS,
@@ -112,6 +138,20 @@ static const struct nsh_verb verbs[] = {
      .args_count = sizeof log_args / sizeof log_args[0],
      .timeout_ms_default = 60000,
      .help = "Read the newest records of the system event log."},
+    {.name = IPMI_SEL,
+     .effect = NSH_READS,
+     .flags = NSH_IDEMPOTENT,
+     .args = sel_args,
+     .args_count = sizeof sel_args / sizeof sel_args[0],
+     .timeout_ms_default = 60000,
+     .help = "Follow the system event log: what was added, as the BMC's bytes."},
+    {.name = IPMI_SENSORS,
+     .effect = NSH_READS,
+     .flags = NSH_IDEMPOTENT,
+     .args = sensors_args,
+     .args_count = sizeof sensors_args / sizeof sensors_args[0],
+     .timeout_ms_default = 60000,
+     .help = "Read how sensors are called, from the SDR repository."},
     {.name = IPMI_DOCTOR,
      .effect = NSH_READS,
      .flags = NSH_IDEMPOTENT,

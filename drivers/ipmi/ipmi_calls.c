@@ -7,6 +7,7 @@
 
 #include "ipmi_calls.h"
 #include "ipmi_doctor.h"
+#include "ipmi_sel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -512,12 +513,25 @@ static const struct plan *plan_find(const char *verb)
     return NULL;
 }
 
+/* Verbs with a file of their own. */
+static const struct {
+    const char *verb;
+    int (*start)(struct nsh_device *device, struct nsh_op *op, struct nsh_error *err);
+    void (*cancel)(struct nsh_op *op);
+} walks[] = {
+    {IPMI_DOCTOR, ipmi_doctor_start, ipmi_doctor_cancel},
+    {IPMI_SEL, ipmi_sel_start, ipmi_sel_cancel},
+    {IPMI_SENSORS, ipmi_sensors_start, ipmi_sensors_cancel},
+};
+
 int ipmi_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *err)
 {
     uint32_t timeout_ms = op->timeout_ms == 0 ? op->verb->timeout_ms_default : op->timeout_ms;
 
-    if (strcmp(op->verb->name, IPMI_DOCTOR) == 0) {
-        return ipmi_doctor_start(device, op, err);
+    for (size_t i = 0; i < sizeof walks / sizeof walks[0]; i++) {
+        if (strcmp(op->verb->name, walks[i].verb) == 0) {
+            return walks[i].start(device, op, err);
+        }
     }
     struct ipmi_call *call = calloc(1, sizeof *call);
     if (call == NULL) {
@@ -549,9 +563,13 @@ void ipmi_cancel(struct nsh_device *device, struct nsh_op *op)
 {
     struct ipmi_call *call = op->driver_data;
 
-    if (strcmp(op->verb->name, IPMI_DOCTOR) == 0) {
-        ipmi_doctor_cancel(op);
-    } else if (call != NULL) {
+    for (size_t i = 0; i < sizeof walks / sizeof walks[0]; i++) {
+        if (strcmp(op->verb->name, walks[i].verb) == 0) {
+            walks[i].cancel(op);
+            return;
+        }
+    }
+    if (call != NULL) {
         call->acted = call->acted || (call->request.acts && call->request.sent);
         call_fail(call, NSH_CANCELLED, "cancelled");
     }

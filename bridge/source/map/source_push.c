@@ -40,11 +40,13 @@ int source_push_packed(struct intake *intake, const uint8_t *bytes, size_t bytes
         .bytes_count = bytes_count,
         .events_count = delivery->events,
         .received_ms = delivery->received_ms,
+        .mark_id = delivery->mark_id,
+        .mark = delivery->mark,
         .done = on_durable,
         .arg = delivery,
     };
     source_heard(delivery->row, delivery->received_ms);
-    if (delivery->events == 0) {
+    if (delivery->events == 0 && delivery->mark == NULL) {
         on_durable(delivery, true, 0);
         return 0;
     }

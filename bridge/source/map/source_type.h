@@ -14,7 +14,9 @@
  */
 
 #include "abi/doctor.h"
+#include "abi/driver.h"
 #include "model/sample.h"
+#include "model/verb.h"
 #include "source/map/source_book.h"
 #include "source/map/source_map.h"
 
@@ -29,6 +31,19 @@ struct source_config;
 /* An alarm that stands; borrowed for the call. */
 struct source_standing {
     const char *host, *type, *resource, *qualifier; /* "" where it has none. */
+};
+
+/* A reading call of a verb on a host's binding: by the device and the session that actions on this
+ * host use too, with its settings and its credentials. Borrowed. */
+struct source_call {
+    const char *host;
+    enum binding_kind binding;
+    const char *driver, *verb; /* The binding must have this driver, and the verb must only read. */
+    const struct nsh_value *args; /* A map; NULL: none. */
+    uint32_t timeout_ms;          /* 0: the verb's. */
+    /* On the loop thread, once, not from inside call(); the outcome is borrowed. */
+    void (*done)(void *arg, const struct nsh_outcome *outcome);
+    void *arg;
 };
 
 /* What a running source may use; all of it outlives the source. */
@@ -56,6 +71,16 @@ struct source_services {
     int (*standing)(void *arg, const char *source,
                     void (*each)(void *arg, const struct source_standing *alarm), void *each_arg,
                     struct nsh_error *err);
+    /* The folder of the trap tables. */
+    const char *(*traps)(void *arg);
+    /* -NSH_DENIED: the verb does more than reading. Others as drivers_start(). After call_cancel()
+     * done is not called any more. */
+    int (*call)(void *arg, const struct source_call *call, uint64_t *ret_number,
+                struct nsh_error *err);
+    void (*call_cancel)(void *arg, uint64_t number);
+    /* What was kept of it last under this id (struct source_delivery), until the next one is; NULL:
+     * nothing. */
+    const char *(*mark)(void *arg, const char *id);
     void *arg;
 };
 

@@ -3,7 +3,8 @@
  * A BMC for the contract suite: one host, one session at a time, made of the BMC's end of the
  * codec. It is deterministic; what it may be told (NAME.peer.json): password, suite, deny, busy,
  * uuid, stays (accepts and nothing happens), records, bare (suite 0 is
- * accepted), doors (the users that its authentication capabilities tell).
+ * accepted), doors (the users that its authentication capabilities tell), halves (whole records of
+ * the event log are refused), lost (and reservations too).
  */
 
 #include "contract_peer.h"
@@ -21,12 +22,17 @@
 #define USER_ACCESS 0x44
 #define ALGORITHM_AT (16 + 8 + 4)        /* Of authentication in an open session request. */
 #define REPLY_ALGORITHM_AT (16 + 12 + 4) /* In its reply; the others follow, 8 bytes apart. */
+#define SEL_INFO 0x40
+#define SEL_RESERVE 0x42
 #define SEL_ENTRY 0x43
+#define SEL_TIME 0x48
+#define SDR_RESERVE 0x22
+#define SDR_GET 0x23
 
 struct bmc {
-    bool on, stays, active;
+    bool on, stays, active, halves, lost;
     bool bare, is_bare; /* Accepts suite 0; the session being opened is one. */
-    uint8_t doors;
+    uint8_t doors, reserved;
     unsigned records, completion; /* completion: of every chassis command. */
     uint8_t suite, guid[IPMI_GUID_BYTES];
     char password[IPMI_KEY_BYTES + 1];
@@ -44,6 +50,8 @@ static void *bmc_open(const struct nsh_value *device)
     bmc->on = strcmp(nsh_get_text(device, "state", "on"), "on") == 0;
     bmc->stays = nsh_get_bool(device, "stays", false);
     bmc->bare = nsh_get_bool(device, "bare", false);
+    bmc->halves = nsh_get_bool(device, "halves", false);
+    bmc->lost = nsh_get_bool(device, "lost", false);
     bmc->doors = (uint8_t)nsh_get_int(device, "doors", 4);
     bmc->records = (unsigned)nsh_get_int(device, "records", 0);
     bmc->completion = (unsigned)nsh_get_int(device, "completion", 0);
@@ -81,6 +89,67 @@ static size_t record_fill(const struct bmc *bmc, unsigned id, uint8_t *data)
     return 19;
 }
 
+/* A repository of one record: memory sensor 1, "DIMM A1". */
+static size_t sdr_fill(const struct ipmi_message *request, uint8_t *data)
+{
+    static const uint8_t record[] = {1, 0, 0x51, 0x03, 0x13, 0x20, 0,   1,   0x20, 1,   0x0c, 0x6f,
+                                     0, 0, 0,    0,    0xc7, 'D',  'I', 'M', 'M',  ' ', 'A',  '1'};
+    size_t offset = request->data[4], count = request->data[5];
+    if (offset >= sizeof record) {
+        data[0] = IPMI_CC_RANGE;
+        return 1;
+    }
+    count = count > sizeof record - offset ? sizeof record - offset : count;
+    data[1] = data[2] = 0xff;
+    memcpy(data + 3, record + offset, count);
+    return 3 + count;
+}
+
+/* halves: whole records cannot be read, and not without a reservation; lost: it never lasts. */
+static size_t storage_command(struct bmc *bmc, const struct ipmi_message *request, uint8_t *data)
+{
+    const uint8_t info[] = {0x51, (uint8_t)bmc->records, 0, 0, 1, 9, 0, 0, 0x60, 1, 0, 0, 0x60,
+                            0x02};
+    uint8_t whole[IPMI_DATA_MAX];
+    if (request->command == SEL_INFO) {
+        memcpy(data + 1, info, sizeof info);
+        return 1 + sizeof info;
+    }
+    if (request->command == SEL_RESERVE || request->command == SDR_RESERVE) {
+        data[1] = ++bmc->reserved;
+        data[2] = 0;
+        return 3;
+    }
+    if (request->command == SEL_TIME) {
+        memcpy(data + 1, info + 5, 4);
+        return 5;
+    }
+    if (request->data_bytes != 6 ||
+        (request->command != SEL_ENTRY && request->command != SDR_GET)) {
+        data[0] = IPMI_CC_INVALID_COMMAND;
+        return 1;
+    }
+    if (request->command == SDR_GET) {
+        return sdr_fill(request, data);
+    }
+    if (bmc->halves && request->data[5] == 0xff) {
+        data[0] = 0xca;
+        return 1;
+    }
+    if (bmc->halves && (bmc->lost || request->data[0] != bmc->reserved)) {
+        data[0] = 0xc5;
+        return 1;
+    }
+    size_t count = record_fill(bmc, (unsigned)(request->data[2] | request->data[3] << 8), whole);
+    if (count == 1 || !bmc->halves) {
+        memcpy(data, whole, count);
+        return count;
+    }
+    memcpy(data, whole, 3);
+    memcpy(data + 3, whole + 3 + request->data[4], request->data[5]);
+    return 3u + request->data[5];
+}
+
 static size_t chassis_command(struct bmc *bmc, const struct ipmi_message *request, uint8_t *data,
                               struct contract_reply *reply)
 {
@@ -109,8 +178,8 @@ static size_t command_answer(struct bmc *bmc, const struct ipmi_message *request
     if (request->netfn == IPMI_NETFN_CHASSIS) {
         return chassis_command(bmc, request, data, reply);
     }
-    if (request->netfn == IPMI_NETFN_STORAGE && request->command == SEL_ENTRY) {
-        return record_fill(bmc, (unsigned)(request->data[2] | request->data[3] << 8), data);
+    if (request->netfn == IPMI_NETFN_STORAGE) {
+        return storage_command(bmc, request, data);
     }
     if (request->command == SET_PRIVILEGE) {
         data[1] = request->data[0];
