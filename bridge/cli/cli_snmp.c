@@ -4,8 +4,9 @@
 
 #include "cli.h"
 
+#include "cli_traps.h"
+
 #include "base/json.h"
-#include "source/trap/trap_files.h"
 
 #include <netdb.h>
 #include <stdlib.h>
@@ -16,8 +17,13 @@
 
 struct decoding {
     struct cli *cli;
-    struct trap_tables *tables;
     struct trap_mapper *mapper;
+    const struct cli_traps_seen *seen;
+};
+
+/* What snmp decode shows. */
+struct decoded {
+    struct cli *cli;
     size_t packets, malformed, unmatched;
 };
 
@@ -41,18 +47,13 @@ static uint8_t *file_read(const char *name, size_t *ret_count)
     return (uint8_t *)bytes.at;
 }
 
-static void skipped(void *arg, size_t number, const char *why)
+static void print_event(void *arg, const struct trap_packet *packet, const struct event *event)
 {
-    struct decoding *decoding = arg;
-    decoding->malformed++;
-    fprintf(stderr, "nightshift: packet %zu: %s\n", number, why);
-}
-
-static void print_event(const struct decoding *decoding, const struct trap_packet *packet,
-                        const struct event *event)
-{
+    struct decoded *decoded = arg;
     CLEANUP(textbuf_donep) struct textbuf line = {0};
-    if (decoding->cli->output != CLI_TABLE) {
+    decoded->packets++;
+    decoded->unmatched += event->unmatched;
+    if (decoded->cli->output != CLI_TABLE) {
         event_to_json(event, &line);
         cli_print_line("%s", line.at == NULL ? "" : line.at);
         return;
@@ -70,19 +71,46 @@ static void print_event(const struct decoding *decoding, const struct trap_packe
         textbuf_add_chars(&line, "  ");
         textbuf_add_safe(&line, event->message);
     }
-    cli_print_line("%4zu  %s%-8s%s  %s", packet->number, cli_color_of(decoding->cli, severity),
-                   severity, cli_color_end(decoding->cli), line.at == NULL ? "" : line.at);
+    cli_print_line("%4zu  %s%-8s%s  %s", packet->number, cli_color_of(decoded->cli, severity),
+                   severity, cli_color_end(decoded->cli), line.at == NULL ? "" : line.at);
+}
+
+static void print_refusal(void *arg, size_t number, const char *code, const char *why)
+{
+    struct decoded *decoded = arg;
+    decoded->malformed++;
+    if (code == NULL) {
+        fprintf(stderr, "nightshift: packet %zu: %s\n", number, why);
+        return;
+    }
+    decoded->packets++;
+    if (decoded->cli->output == CLI_TABLE) {
+        cli_print_line("%4zu  -         %s: %s", number, code, why);
+        return;
+    }
+    CLEANUP(textbuf_donep) struct textbuf line = {0};
+    textbuf_addf(&line, "{\"packet\":%zu,\"code\":\"%s\",\"error\":", number, code);
+    textbuf_add_json(&line, text_of(why));
+    cli_print_line("%s}", line.at == NULL ? "" : line.at);
+}
+
+/* ---- packets to events --------------------------------------------------------------------- */
+
+static void skipped(void *arg, size_t number, const char *why)
+{
+    const struct decoding *decoding = arg;
+    decoding->seen->refused(decoding->seen->arg, number, NULL, why);
 }
 
 static int decode_packet(void *arg, const struct trap_packet *packet)
 {
-    struct decoding *decoding = arg;
+    const struct decoding *decoding = arg;
+    const struct cli_traps_seen *seen = decoding->seen;
     struct nsh_error err = {0};
     /* Nobody is asked to answer here: any engine will do. */
     static const struct trap_engine engine = {.id = {0x80, 0, 0, 0, 1}, .id_bytes = 5, .boots = 1};
     struct trap_decoder *decoder = NULL;
-    struct trap *trap = malloc(sizeof *trap);
-    decoding->packets++;
+    CLEANUP(freep) struct trap *trap = malloc(sizeof *trap);
     int result = trap == NULL ? nsh_fail(&err, NSH_NOMEM, "out of memory")
                               : trap_decoder_new(packet->user, packet->user == NULL ? 0 : 1,
                                                  &engine, &decoder, &err);
@@ -92,23 +120,11 @@ static int decode_packet(void *arg, const struct trap_packet *packet)
     if (result == 0) {
         struct event event;
         trap_map(decoding->mapper, trap, packet->source, packet->time_ms, &event);
-        decoding->unmatched += event.unmatched;
-        print_event(decoding, packet, &event);
+        seen->event(seen->arg, packet, &event);
     } else {
-        decoding->malformed++;
-        if (decoding->cli->output == CLI_TABLE) {
-            cli_print_line("%4zu  -         %s: %s", packet->number, nsh_code_word(-result),
-                           err.text);
-        } else {
-            CLEANUP(textbuf_donep) struct textbuf line = {0};
-            textbuf_addf(&line, "{\"packet\":%zu,\"code\":\"%s\",\"error\":", packet->number,
-                         nsh_code_word(-result));
-            textbuf_add_json(&line, text_of(err.text));
-            cli_print_line("%s}", line.at == NULL ? "" : line.at);
-        }
+        seen->refused(seen->arg, packet->number, nsh_code_word(-result), err.text);
     }
     trap_decoder_free(decoder);
-    free(trap);
     return 0;
 }
 
@@ -139,34 +155,44 @@ static enum cli_exit tables_read(struct cli *cli, struct trap_tables **ret_table
                : CLI_OK;
 }
 
+enum cli_exit cli_traps_decode(struct cli *cli, const uint8_t *bytes, size_t count,
+                               const struct cli_traps_seen *seen)
+{
+    struct decoding decoding = {.cli = cli, .seen = seen};
+    struct trap_tables *tables = NULL;
+    struct nsh_error err = {0};
+    enum cli_exit result = tables_read(cli, &tables);
+    if (result != CLI_OK) {
+        return result;
+    }
+    decoding.mapper = trap_mapper_new(tables);
+    int ended = decoding.mapper == NULL
+                    ? nsh_fail(&err, NSH_NOMEM, "out of memory")
+                    : trap_file_each(bytes, count, decode_packet, skipped, &decoding, &err);
+    trap_mapper_free(decoding.mapper);
+    trap_tables_free(tables);
+    return ended < 0 ? cli_fail(CLI_USAGE, "%s", err.text) : CLI_OK;
+}
+
 enum cli_exit cli_snmp_decode(struct cli *cli)
 {
-    struct decoding decoding = {.cli = cli};
+    struct decoded decoded = {.cli = cli};
+    const struct cli_traps_seen seen = {print_event, print_refusal, &decoded};
     size_t count = 0;
     CLEANUP(freep) uint8_t *bytes = file_read(cli->args[0], &count);
     if (bytes == NULL) {
         return cli_fail(CLI_USAGE, "cannot read %s", cli->args[0]);
     }
-    enum cli_exit result = tables_read(cli, &decoding.tables);
+    enum cli_exit result = cli_traps_decode(cli, bytes, count, &seen);
     if (result != CLI_OK) {
         return result;
     }
-    decoding.mapper = trap_mapper_new(decoding.tables);
-    struct nsh_error err = {0};
-    int ended = decoding.mapper == NULL
-                    ? nsh_fail(&err, NSH_NOMEM, "out of memory")
-                    : trap_file_each(bytes, count, decode_packet, skipped, &decoding, &err);
-    trap_mapper_free(decoding.mapper);
-    trap_tables_free(decoding.tables);
-    if (ended < 0) {
-        return cli_fail(CLI_USAGE, "%s: %s", cli->args[0], err.text);
-    }
     if (cli->flags.quiet == NULL) {
         fflush(stdout);
-        fprintf(stderr, "%zu packets, %zu unmatched, %zu malformed\n", decoding.packets,
-                decoding.unmatched, decoding.malformed);
+        fprintf(stderr, "%zu packets, %zu unmatched, %zu malformed\n", decoded.packets,
+                decoded.unmatched, decoded.malformed);
     }
-    return decoding.malformed > 0 ? CLI_NO : CLI_OK;
+    return decoded.malformed > 0 ? CLI_NO : CLI_OK;
 }
 
 struct sending {

@@ -46,6 +46,11 @@ has "--check tells the second as well" "$out" "did you mean 'api'"
 if "$bin/nightshiftd" --config "$dir/wrong.conf" 2>"$dir/wrong.log"; then fail "starts with a wrong file"; fi
 has "a wrong file does not start" "$(cat "$dir/wrong.log")" 'event=daemon.start-failed'
 
+# ---- without the daemon: what a trap becomes
+test=$("$bin/nightshift" source test trap "$NS_SOURCE/tests/data/snmp/traps.jsonl" --traps "$NS_SOURCE/etc/traps" -o json || true) # Some no table knows.
+is "source test says what packets become" "$(jq -c '[.events, .malformed, ([.items[] | select(.type == "network.link.down")] | length > 0)]' <<<"$test")" \
+    "[$(grep -c . "$NS_SOURCE/tests/data/snmp/traps.jsonl"),0,true]"
+
 # ---- a trap, to the command
 daemon_start
 down 7

@@ -160,6 +160,13 @@ send 127.0.0.2 "<6>Mar  1 10:00:00 h2 cron: tick"
 await 10 grep -q 'event=health.sees' "$dir/log" && ok "any line ends it" || fail "a line does not end the blindness"
 await 10 silence_more clear "$cleared" && ok "and the alarm" || fail "the alarm stays: $(ns alarm list)"
 
+# ---- without the daemon: what a line becomes
+{ echo "<4>Mar  1 10:00:00 h2 kernel: $(fault 0000:b1:00)"; echo '<6>Mar  1 10:00:00 h2 sshd[1]: Accepted'; echo 'no priority'; } >"$dir/lines"
+test=$(ns source test syslog "$dir/lines" --patterns "$NS_SOURCE/etc/syslog" -o json 2>"$dir/err" || true)
+is "source test says what lines become" "$(jq -c '[.items[0].type, .items[0].resource, .events, .ignored, .malformed]' <<<"$test")" \
+    '["gpu.failed","gpu/0000:b1:00",1,1,1]'
+has "and which are none" "$(cat "$dir/err")" 'line 3: it does not begin with a priority'
+
 daemon_stop
 if grep -E 'level=error' "$dir/log" | grep -vE 'reload.refused|health.blind' | grep .; then fail "errors in the log"; fi
 verdict
