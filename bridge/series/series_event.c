@@ -47,56 +47,100 @@ static struct text made(struct turn_words *words, const struct textbuf *buf)
 
 /* ---- what is said ---- */
 
+static void say_limits(struct turn_words *words, struct textbuf *out)
+{
+    const struct signal_level_rule *level = &words->entry->rule->level;
+    bool raised = words->entry->raised;
+    double limit = raised ? level->raise : level->clear;
+    if (level->compare == SIGNAL_OUTSIDE) {
+        double low = raised ? level->raise_low : level->clear_low;
+        textbuf_addf(out, "%s %g to %g", raised ? "outside" : "inside", low, limit);
+        add_number(words, "level_low", low);
+    } else if (level->compare == SIGNAL_EQUAL) {
+        textbuf_addf(out, "%s %g", raised ? "equal to" : "not", limit);
+    } else {
+        textbuf_addf(out, "%s %g", raised == (level->compare == SIGNAL_BELOW) ? "below" : "above",
+                     limit);
+    }
+    add_number(words, "level", limit);
+}
+
 static void say_level(struct turn_words *words, struct textbuf *out)
 {
     const struct signal_level_rule *level = &words->entry->rule->level;
-    bool raised = words->entry->level.raised;
-    double limit = raised ? level->raise : level->clear;
-    textbuf_addf(out, "%g, %s %g", (double)words->entry->turn.value,
-                 raised == level->below ? "below" : "above", limit);
+    bool raised = words->entry->raised;
+    textbuf_addf(out, "%g, ", (double)words->entry->turn_value);
+    say_limits(words, out);
     if (raised && level->of_n > 0) {
         textbuf_addf(out, " in %u of %u windows", level->of_k, level->of_n);
     } else if ((raised ? level->raise_for_ms : level->clear_for_ms) > 0) {
         textbuf_add_chars(out, " for ");
         textbuf_add_duration(out, raised ? level->raise_for_ms : level->clear_for_ms);
     }
-    add_number(words, "level", limit);
+}
+
+static void say_peers(struct turn_words *words, struct textbuf *out)
+{
+    struct series_entry *entry = words->entry;
+    textbuf_addf(out, "%g; ", (double)entry->turn_value);
+    if (!entry->raised) {
+        textbuf_add_chars(out, "as its peers again");
+        return;
+    }
+    uint32_t fresh = series_peers_fresh(words->series, entry);
+    textbuf_addf(out, "the median of %u peers is %g, %.3g median deviations away", fresh,
+                 (double)entry->turn_expected, (double)entry->turn_score);
+    add_number(words, "score", (double)entry->turn_score);
+    add_number(words, "expected", (double)entry->turn_expected);
+    add_number(words, "peers", fresh);
+}
+
+static void say_stuck(struct turn_words *words, struct textbuf *out)
+{
+    const struct series_entry *entry = words->entry;
+    textbuf_addf(out, "%g", (double)entry->turn_value);
+    if (entry->raised) {
+        textbuf_add_chars(out, ", and nothing else for ");
+        textbuf_add_duration(out, entry->rule->level.raise_for_ms);
+    } else {
+        textbuf_add_chars(out, ": it moves again");
+    }
 }
 
 static void say_baseline(struct turn_words *words, struct textbuf *out)
 {
     struct series_entry *entry = words->entry;
     double low = 0, high = 0;
-    textbuf_addf(out, "%g", (double)entry->turn.value);
-    if (signal_baseline_usual(series_entry_baseline(entry), entry->turn.at_ms, &low, &high)) {
+    textbuf_addf(out, "%g", (double)entry->turn_value);
+    if (signal_baseline_usual(series_entry_baseline(entry), entry->turned_ms, &low, &high)) {
         textbuf_addf(out, "; usual at this time of the week: %g to %g", low, high);
         add_number(words, "low", low);
         add_number(words, "high", high);
     }
-    if (entry->level.raised) {
+    if (entry->raised) {
         textbuf_addf(out, "; as rare as once in %.0f values",
-                     pow(10, (double)(entry->turn.score > 12 ? 12 : entry->turn.score)));
+                     pow(10, (double)(entry->turn_score > 12 ? 12 : entry->turn_score)));
     }
-    add_number(words, "score", (double)entry->turn.score);
-    add_number(words, "expected", (double)entry->turn.expected);
+    add_number(words, "score", (double)entry->turn_score);
+    add_number(words, "expected", (double)entry->turn_expected);
 }
 
 static void say_forecast(struct turn_words *words, struct textbuf *out)
 {
     struct series_entry *entry = words->entry;
     const struct signals_rule *rule = entry->rule;
-    textbuf_addf(out, "%g, ", (double)entry->turn.value);
+    textbuf_addf(out, "%g, ", (double)entry->turn_value);
     add_number(words, "level", rule->reaches);
-    if (!entry->level.raised) {
+    if (!entry->raised) {
         textbuf_addf(out, "%g is not in sight", rule->reaches);
         return;
     }
     textbuf_addf(out, "reaches %g in ", rule->reaches);
-    textbuf_add_span(out, (int64_t)((double)entry->turn.score * MS_PER_HOUR));
+    textbuf_add_span(out, (int64_t)((double)entry->turn_score * MS_PER_HOUR));
     textbuf_add_chars(out, " to ");
-    double late_h = (double)entry->turn.expected;
+    double late_h = (double)entry->turn_expected;
     textbuf_add_span(out, (int64_t)((late_h > 1e6 ? 1e6 : late_h) * MS_PER_HOUR));
-    add_number(words, "hours_early", (double)entry->turn.score);
+    add_number(words, "hours_early", (double)entry->turn_score);
     add_number(words, "hours_late", late_h);
 }
 
@@ -106,8 +150,8 @@ static struct text say(struct turn_words *words)
     CLEANUP(textbuf_donep) struct textbuf out = {0};
     textbuf_addf(&out, "%s: ", entry->rule->name);
     if (entry->dying) {
-        textbuf_add_chars(&out, entry->kept != NULL ? "the signal is configured no more"
-                                                    : "the series is forgotten: it was silent");
+        textbuf_add_chars(&out, entry->kept ? "the signal is configured no more"
+                                            : "the series is forgotten: it was silent");
         return made(words, &out);
     }
     textbuf_addf(&out, "%.*s is ", (int)entry->rule->metric.count, entry->rule->metric.at);
@@ -121,9 +165,15 @@ static struct text say(struct turn_words *words)
     case SIGNALS_FORECAST:
         say_forecast(words, &out);
         break;
+    case SIGNALS_PEERS:
+        say_peers(words, &out);
+        break;
+    case SIGNALS_STUCK:
+        say_stuck(words, &out);
+        break;
     case SIGNALS_ABSENT:
     default:
-        textbuf_add_chars(&out, entry->level.raised ? "silent for " : "back; limit ");
+        textbuf_add_chars(&out, entry->raised ? "silent for " : "back; limit ");
         textbuf_add_duration(&out, entry->rule->absent_ms);
         break;
     }
@@ -170,20 +220,20 @@ static struct event event_of(struct turn_words *words)
 {
     struct series_entry *entry = words->entry;
     const struct signals_rule *rule = entry->rule;
-    bool raised = entry->level.raised;
+    bool raised = entry->raised;
     struct text host = series_entry_host(entry);
     add(words, "signal", nsh_text(rule->name));
     add(words, "kind", nsh_text(signals_kind_word(rule->kind)));
     add(words, "metric", nsh_text(rule->metric.at));
-    add(words, "resource", nsh_text(entry->key + entry->resource_at));
-    add_number(words, "value", (double)entry->turn.value);
+    add(words, "resource", nsh_text(entry->resource->chars));
+    add_number(words, "value", (double)entry->turn_value);
     struct text message = say(words);
-    const char *id = arena_printf(words->arena, "%016llx-%lld-%c",
-                                  (unsigned long long)text_hash(text_of(entry->key)),
-                                  (long long)entry->turn.at_ms, raised ? 'r' : 'c');
+    const char *id =
+        arena_printf(words->arena, "%016llx-%lld-%c", (unsigned long long)series_entry_hash(entry),
+                     (long long)entry->turned_ms, raised ? 'r' : 'c');
     words->failed = words->failed || id == NULL;
     return (struct event){
-        .time_ms = entry->turn.at_ms,
+        .time_ms = entry->turned_ms,
         .received_ms = words->series->now_ms,
         .severity = rule->severity,
         .state = raised ? EVENT_RAISE : EVENT_CLEAR,
@@ -210,7 +260,7 @@ static bool event_add(struct turn_words *words, struct series_turns *turns, uint
     }
     turns->bytes_count += event_pack(&event, bytes + turns->bytes_count, room - turns->bytes_count);
     turns->entries[turns->count] = words->entry->index;
-    turns->raised[turns->count++] = words->entry->level.raised;
+    turns->raised[turns->count++] = words->entry->raised;
     return true;
 }
 
@@ -237,7 +287,7 @@ bool series_turns(struct series *series, struct arena *arena, struct series_turn
     for (; at < most; at++) {
         struct series_entry *entry = series->entries[series->turned[at]];
         struct turn_words words = {.series = series, .entry = entry, .arena = arena};
-        if (entry->told == entry->level.raised) { /* It turned back before anybody was told. */
+        if (entry->told == entry->raised) { /* It turned back before anybody was told. */
             entry->listed = false;
             series_entry_settle(series, entry);
             continue;

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NODES_EACH 2 /* Label sets that are remembered, for each series there may be. */
 #define RESOURCE_BYTES (SERIES_TEXT_BYTES_MAX - 1)
 
 /* ---- names ---- */
@@ -202,14 +201,71 @@ static bool text_fits(struct text text)
 
 /* ---- nodes ---- */
 
+uint64_t series_node_hash(const void *arg, uint32_t index)
+{
+    return series_node_at(arg, index)->hash[0];
+}
+
+static void node_empty(struct series_node *node)
+{
+    if (node->entries_count > 1) {
+        free(node->many);
+    }
+    node->entries_count = 0;
+}
+
 void series_nodes_clear(struct series *series)
 {
-    MAP_EACH (&series->nodes, entry) {
-        free(entry->value);
+    for (uint32_t i = 0; i < series->nodes_count; i++) {
+        node_empty(series_node_at(series, i));
     }
-    map_done(&series->nodes);
-    series->nodes = (struct map){0};
+    for (size_t i = 0; series->blocks != NULL && i * SERIES_NODES_BLOCK < series->nodes_count;
+         i++) {
+        free(series->blocks[i]);
+        series->blocks[i] = NULL;
+    }
+    series->nodes_count = 0;
+    series_slots_clear(&series->found);
     series->current = NULL;
+}
+
+/* A new one of this hash; NULL: no memory. */
+static struct series_node *node_add(struct series *series, const uint64_t hash[2])
+{
+    if (series->nodes_count >= series->options.series_max * SERIES_NODES_EACH) {
+        series_nodes_clear(series);
+    }
+    uint32_t index = series->nodes_count;
+    struct series_node **block = &series->blocks[index / SERIES_NODES_BLOCK];
+    if (*block == NULL) {
+        *block = malloc(SERIES_NODES_BLOCK * sizeof **block);
+    }
+    if (*block == NULL) {
+        return NULL;
+    }
+    struct series_node *node = series_node_at(series, index);
+    *node = (struct series_node){.hash = {hash[0], hash[1]}};
+    if (!series_slots_add(&series->found, hash[0], index)) {
+        return NULL;
+    }
+    series->nodes_count++;
+    return node;
+}
+
+static struct series_node *node_find(const struct series *series, const uint64_t hash[2])
+{
+    const struct series_slots *slots = &series->found;
+    if (slots->count == 0) {
+        return NULL;
+    }
+    for (uint32_t slot = series_slots_first(slots, hash[0]); slots->at[slot] != 0;
+         slot = series_slots_next(slots, slot)) {
+        struct series_node *node = series_node_at(series, slots->at[slot] - 1);
+        if (node->hash[0] == hash[0] && node->hash[1] == hash[1]) {
+            return node;
+        }
+    }
+    return NULL;
 }
 
 static void hash_labels(const struct sample_label *labels, size_t count, uint64_t ret_hash[2])
@@ -222,7 +278,7 @@ static void hash_labels(const struct sample_label *labels, size_t count, uint64_
         sum += both;
         other += (both ^ name) * UINT64_C(0xd6e8feb86659fd93);
     }
-    ret_hash[0] = sum;
+    ret_hash[0] = sum ^ sum >> 29;
     ret_hash[1] = other;
 }
 
@@ -242,25 +298,29 @@ static struct series_entry *entry_of(struct series *series, const struct signals
     if (!signals_rule_wants(rule, labels, count, &inputs, arena)) {
         return NULL;
     }
-    struct text host = usual_host(labels, count), resource = {"", 0};
+    struct text host = usual_host(labels, count), resource = {"", 0}, group = {"", 0};
     bool known = rule->host == NULL || cel_text(rule->host, &inputs, arena, &host);
-    known = known && (rule->resource == NULL ? usual_resource(rule, labels, count, arena, &resource)
-                                             : cel_text(rule->resource, &inputs, arena, &resource));
-    if (!known || !text_fits(host) || !text_fits(resource)) {
+    known =
+        known && (rule->per_host           ? host.count > 0
+                  : rule->resource == NULL ? usual_resource(rule, labels, count, arena, &resource)
+                                           : cel_text(rule->resource, &inputs, arena, &resource));
+    known = known && (rule->group == NULL || cel_text(rule->group, &inputs, arena, &group));
+    if (!known || !text_fits(host) || !text_fits(resource) || !text_fits(group)) {
         series->counters.unmapped++;
         return NULL;
     }
-    struct series_entry *entry = series_entry_get(series, rule, host, resource);
+    struct series_entry *entry = series_entry_get(series, rule, host, resource, group);
     *ret_refused = *ret_refused || entry == NULL;
     return entry;
 }
 
-static struct series_node *node_new(struct series *series, const struct series_name *name,
-                                    const uint64_t hash[2], const struct sample_label *labels,
-                                    size_t count)
+/* Which entries the values of these labels go to. */
+static void node_fill(struct series *series, struct series_node *node,
+                      const struct series_name *name, const struct sample_label *labels,
+                      size_t count)
 {
     struct series_ref entries[SIGNALS_MAX];
-    uint32_t entries_count = 0;
+    uint16_t entries_count = 0;
     bool refused = false;
     for (uint32_t i = 0; i < name->count; i++) {
         const struct series_entry *entry =
@@ -269,19 +329,27 @@ static struct series_node *node_new(struct series *series, const struct series_n
             entries[entries_count++] = (struct series_ref){entry->index, entry->serial};
         }
     }
-    struct series_node *node = malloc(sizeof *node + entries_count * sizeof entries[0]);
-    if (node != NULL) {
-        *node = (struct series_node){{hash[0], hash[1]}, INT64_MIN, refused, entries_count};
-        memcpy(node->entries, entries, entries_count * sizeof entries[0]);
+    node->last_ms = INT64_MIN;
+    node->refused = refused;
+    if (entries_count > 1) {
+        node->many = malloc(entries_count * sizeof entries[0]);
+        if (node->many == NULL) {
+            node->refused = true; /* The next value asks again. */
+            return;
+        }
+        memcpy(node->many, entries, entries_count * sizeof entries[0]);
+    } else {
+        node->one = entries_count == 1 ? entries[0] : (struct series_ref){0, 0};
     }
-    return node;
+    node->entries_count = entries_count;
 }
 
 /* Not when an entry went, or there may be room by now for one that was refused. */
 static bool node_holds(const struct series *series, const struct series_node *node)
 {
+    const struct series_ref *refs = series_node_refs(node);
     for (uint32_t i = 0; i < node->entries_count; i++) {
-        if (series_entry_at(series, node->entries[i]) == NULL) {
+        if (series_entry_at(series, refs[i]) == NULL) {
             return false;
         }
     }
@@ -297,24 +365,14 @@ void series_labels(struct series *series, const struct sample_label *labels, siz
     }
     uint64_t hash[2];
     hash_labels(labels, count, hash);
-    struct text key = {(const char *)hash, sizeof hash};
-    struct series_node *node = map_get(&series->nodes, key);
-    if (node != NULL && node_holds(series, node)) {
-        series->current = node;
-        return;
-    }
-    if (node != NULL) {
-        free(map_remove(&series->nodes, key));
-    }
-    if (series->nodes.count >= series->options.series_max * NODES_EACH) {
-        series_nodes_clear(series);
-    }
-    node = node_new(series, name, hash, labels, count);
-    if (node == NULL ||
-        map_set(&series->nodes, (struct text){(const char *)node->hash, sizeof node->hash}, node) <
-            0) {
-        free(node);
-        return;
+    struct series_node *node = node_find(series, hash);
+    if (node == NULL || !node_holds(series, node)) {
+        node = node == NULL ? node_add(series, hash) : node;
+        if (node == NULL) {
+            return;
+        }
+        node_empty(node);
+        node_fill(series, node, name, labels, count);
     }
     series->current = node;
 }

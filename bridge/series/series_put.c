@@ -22,34 +22,40 @@ static bool is_counter(const struct signals_rule *rule)
     return rule->fold == SIGNAL_DELTA || rule->fold == SIGNAL_RATE;
 }
 
-static struct signal_fold fold_widen(const struct signals_rule *rule,
-                                     const struct series_fold *fold)
+static struct signal_fold fold_widen(const struct series_entry *entry, int64_t last_ms)
 {
     return (struct signal_fold){
-        .window = fold->last_ms / rule->window_ms,
-        .last_ms = fold->last_ms,
-        .last = fold->last,
-        .previous = fold->last,
-        .sum = fold->sum,
-        .min = fold->sum,
-        .max = fold->sum,
-        .rise = fold->sum,
-        .count = fold->count,
-        .begun = fold->count > 0,
+        .window = last_ms / entry->rule->window_ms,
+        .last_ms = last_ms,
+        .last = entry->fold_last,
+        .previous = entry->fold_last,
+        .sum = entry->fold_sum,
+        .min = entry->fold_sum,
+        .max = entry->fold_sum,
+        .rise = entry->fold_sum,
+        .top = series_entry_top(entry),
+        .count = entry->fold_count,
+        .begun = entry->fold_count > 0,
     };
 }
 
-static void fold_narrow(const struct signals_rule *rule, const struct signal_fold *wide,
-                        struct series_fold *ret_fold)
+static void fold_narrow(struct series_entry *entry, const struct signal_fold *wide)
 {
-    double keep = rule->fold == SIGNAL_MIN   ? wide->min
-                  : rule->fold == SIGNAL_MAX ? wide->max
-                  : is_counter(rule)         ? wide->rise
-                                             : wide->sum;
-    *ret_fold = (struct series_fold){wide->last_ms, wide->last, keep, wide->count};
+    const struct signals_rule *rule = entry->rule;
+    entry->fold_last = wide->last;
+    entry->fold_sum = rule->fold == SIGNAL_MIN   ? wide->min
+                      : rule->fold == SIGNAL_MAX ? wide->max
+                      : is_counter(rule)         ? wide->rise
+                                                 : wide->sum;
+    entry->fold_count = wide->count;
 }
 
 /* ---- turns ---- */
+
+static const struct nsh_value *expect_variable(void *arg, size_t index)
+{
+    return (const struct nsh_value *)arg + index;
+}
 
 void series_entry_turn(struct series *series, struct series_entry *entry, enum signal_turn turn,
                        int64_t at_ms)
@@ -58,13 +64,43 @@ void series_entry_turn(struct series *series, struct series_entry *entry, enum s
         return;
     }
     bool raised = turn == SIGNAL_TURN_RAISED;
-    NSH_ASSERT(entry->level.raised == raised);
+    NSH_ASSERT(entry->raised == raised);
     series->counters.raised += raised;
     series->counters.cleared += !raised;
-    entry->turn.at_ms = at_ms;
-    entry->turn.value = entry->value;
-    entry->turn.score = entry->score;
+    entry->turned_ms = at_ms;
+    entry->turn_value = entry->value;
+    entry->turn_score = entry->score;
     series_list(series, entry);
+}
+
+/* Is a turn of this time one that was to be expected? */
+static bool is_expected(struct series *series, const struct series_entry *entry, int64_t at_ms)
+{
+    const struct signals_rule *rule = entry->rule;
+    struct nsh_value values[] = {
+        [SIGNALS_EXPECT_TIME] = nsh_int(at_ms),
+        [SIGNALS_EXPECT_HOST] = nsh_text(entry->host->chars),
+        [SIGNALS_EXPECT_RESOURCE] = nsh_text(entry->resource->chars),
+        [SIGNALS_EXPECT_VALUE] = nsh_double(isnan((double)entry->value) ? 0 : (double)entry->value),
+    };
+    const struct cel_inputs inputs = {.variable = expect_variable, .arg = values};
+    struct cel_value result = {0};
+    arena_reset(&series->scratch);
+    return rule->expect != NULL &&
+           cel_eval(rule->expect, &inputs, &series->scratch, &result, NULL) == 0 && result.boolean;
+}
+
+/* A turn up that is expected does not happen: what has to hold begins to hold anew. */
+static enum signal_turn unless_expected(struct series *series, struct series_entry *entry,
+                                        enum signal_turn turn, int64_t at_ms)
+{
+    if (turn != SIGNAL_TURN_RAISED || !is_expected(series, entry, at_ms)) {
+        return turn;
+    }
+    entry->raised = false;
+    entry->since_ms = 0;
+    series->counters.expected++;
+    return SIGNAL_NO_TURN;
 }
 
 static double baseline_level(struct series_entry *entry, int64_t at_ms, double value)
@@ -81,11 +117,11 @@ static double baseline_level(struct series_entry *entry, int64_t at_ms, double v
             (double)rule->learn_ms &&
         fabs(change) >= rule->min_change &&
         (rule->direction == SIGNALS_BOTH || (rule->direction == SIGNALS_UP) == (change > 0));
-    if (!entry->level.raised) {
-        entry->turn.expected = (float)score.expected;
+    if (!entry->raised) {
+        entry->turn_expected = (float)score.expected;
     }
     /* News raise; what is as rare as that still, holds. */
-    return !counts ? 0 : entry->level.raised ? score.score : score.news;
+    return !counts ? 0 : entry->raised ? score.score : score.news;
 }
 
 static double forecast_level(struct series_entry *entry, int64_t at_ms, double value)
@@ -102,13 +138,78 @@ static double forecast_level(struct series_entry *entry, int64_t at_ms, double v
         early = early_h * MS_PER_HOUR;
         late = late_h * MS_PER_HOUR;
         entry->score = (float)early_h;
-        entry->turn.expected = (float)late_h;
+        entry->turn_expected = (float)late_h;
     }
-    double from = (double)entry->turn.value;
-    bool crossed = entry->level.raised && ((from < rule->reaches && value >= rule->reaches) ||
-                                           (from > rule->reaches && value <= rule->reaches));
+    double from = (double)entry->turn_value;
+    bool crossed = entry->raised && ((from < rule->reaches && value >= rule->reaches) ||
+                                     (from > rule->reaches && value <= rule->reaches));
     /* The interval is the gap; beyond the level there is nothing to see in front. */
-    return crossed ? 0 : entry->level.raised ? late : early;
+    return crossed ? 0 : entry->raised ? late : early;
+}
+
+static double peers_level(struct series *series, struct series_entry *entry, int64_t at_ms,
+                          double value)
+{
+    const struct signals_rule *rule = entry->rule;
+    double median = value;
+    double distance = series_peers_distance(series, entry, at_ms, value, &median);
+    double change = value - median;
+    bool counts =
+        fabs(change) >= rule->min_change &&
+        (rule->direction == SIGNALS_BOTH || (rule->direction == SIGNALS_UP) == (change > 0));
+    entry->score = (float)distance;
+    entry->turn_expected = entry->raised ? entry->turn_expected : (float)median;
+    return counts ? distance : 0;
+}
+
+/* 1 while the value is the one before. */
+static double stuck_level(struct series_entry *entry, double value)
+{
+    struct series_stuck *stuck = series_entry_stuck(entry);
+    bool same = !isnan((double)entry->value) && stuck->value == value;
+    stuck->value = value;
+    return same ? 1 : 0;
+}
+
+/* What the level of the signal's kind is about. */
+static double kind_level(struct series *series, struct series_entry *entry, int64_t at_ms,
+                         double value)
+{
+    switch (entry->rule->kind) {
+    case SIGNALS_BASELINE:
+        return baseline_level(entry, at_ms, value);
+    case SIGNALS_FORECAST:
+        return forecast_level(entry, at_ms, value);
+    case SIGNALS_PEERS:
+        return peers_level(series, entry, at_ms, value);
+    case SIGNALS_STUCK:
+        return stuck_level(entry, value);
+    case SIGNALS_LEVEL:
+    case SIGNALS_ABSENT:
+    default:
+        return value;
+    }
+}
+
+/* The level beside another condition: both are required. */
+static bool also_holds(const struct series_entry *entry, double value)
+{
+    const struct signals_rule *rule = entry->rule;
+    return !rule->has_also || (entry->raised ? !signal_level_back(&rule->also, value)
+                                             : signal_level_beyond(&rule->also, value));
+}
+
+static struct signal_level level_widen(const struct series_entry *entry)
+{
+    return (struct signal_level){
+        .bits = entry->bits, .since_ms = entry->since_ms, .raised = entry->raised};
+}
+
+static void level_narrow(struct series_entry *entry, const struct signal_level *level)
+{
+    entry->bits = level->bits;
+    entry->since_ms = level->since_ms;
+    entry->raised = level->raised;
 }
 
 /* One folded value. */
@@ -116,31 +217,39 @@ static void entry_level(struct series *series, struct series_entry *entry, int64
                         double value)
 {
     const struct signals_rule *rule = entry->rule;
+    bool stuck = rule->kind == SIGNALS_STUCK;
+    double level = stuck ? kind_level(series, entry, at_ms, value) : 0;
     entry->value = (float)value;
-    double level = rule->kind == SIGNALS_BASELINE   ? baseline_level(entry, at_ms, value)
-                   : rule->kind == SIGNALS_FORECAST ? forecast_level(entry, at_ms, value)
-                                                    : value;
-    series_entry_turn(series, entry, signal_level_put(&entry->level, &rule->level, at_ms, level),
-                      at_ms);
+    level = stuck ? level : kind_level(series, entry, at_ms, value);
+    if (!also_holds(entry, value)) {
+        level = rule->kind == SIGNALS_FORECAST ? NEVER_MS : 0;
+    }
+    struct signal_level wide = level_widen(entry);
+    enum signal_turn turn = signal_level_put(&wide, &rule->level, at_ms, level);
+    level_narrow(entry, &wide);
+    series_entry_turn(series, entry, unless_expected(series, entry, turn, at_ms), at_ms);
 }
 
 void series_entry_missed(struct series *series, struct series_entry *entry, int64_t at_ms)
 {
-    enum signal_turn turn = signal_level_missed(&entry->level, &entry->rule->level, at_ms);
-    series_entry_turn(series, entry, turn, at_ms);
+    struct signal_level wide = level_widen(entry);
+    enum signal_turn turn = signal_level_missed(&wide, &entry->rule->level, at_ms);
+    level_narrow(entry, &wide);
+    series_entry_turn(series, entry, unless_expected(series, entry, turn, at_ms), at_ms);
 }
 
-static void entry_fold(struct series *series, struct series_entry *entry, int64_t at_ms,
-                       double value)
+/* before_ms: of the value before this one. */
+static void entry_fold(struct series *series, struct series_entry *entry, int64_t before_ms,
+                       int64_t at_ms, double value)
 {
     const struct signals_rule *rule = entry->rule;
-    struct signal_fold wide = fold_widen(rule, &entry->fold);
+    struct signal_fold wide = fold_widen(entry, before_ms);
     struct signal_folded folded;
     if (!signal_fold_put(&wide, rule->fold, rule->window_ms, at_ms, value, &folded)) {
         series->counters.late++;
         return;
     }
-    fold_narrow(rule, &wide, &entry->fold);
+    fold_narrow(entry, &wide);
     if (!folded.closed) {
         return;
     }
@@ -160,8 +269,8 @@ void series_entry_put(struct series *series, struct series_entry *entry, int64_t
         if (at_ms > entry->last_ms) {
             entry->last_ms = at_ms;
         }
-        if (entry->level.raised) {
-            entry->level.raised = false;
+        if (entry->raised) {
+            entry->raised = false;
             series_entry_turn(series, entry, SIGNAL_TURN_CLEARED, at_ms);
         }
         return;
@@ -176,9 +285,10 @@ void series_entry_put(struct series *series, struct series_entry *entry, int64_t
         }
         at_ms = entry->last_ms;
     }
+    int64_t before_ms = entry->last_ms;
     entry->last_ms = at_ms;
     if (rule->window_ms > 0) {
-        entry_fold(series, entry, at_ms, value);
+        entry_fold(series, entry, before_ms, at_ms, value);
     } else {
         entry_level(series, entry, at_ms, value);
     }
@@ -193,7 +303,7 @@ void series_now(struct series *series, int64_t now_ms)
 }
 
 /* A counter has one series: two of them would look like resets. */
-static bool owns(struct series_entry *entry, uint64_t hash, int64_t at_ms)
+static bool owns(struct series_entry *entry, uint32_t hash, int64_t at_ms)
 {
     const struct signals_rule *rule = entry->rule;
     if (!is_counter(rule)) {
@@ -202,7 +312,7 @@ static bool owns(struct series_entry *entry, uint64_t hash, int64_t at_ms)
     if (entry->owner != hash &&
         (entry->owner == 0 || at_ms - entry->last_ms > OWNER_IDLE_WINDOWS * rule->window_ms)) {
         entry->owner = hash;
-        entry->fold.count = 0; /* What it rose from is another counter. */
+        entry->fold_count = 0; /* What it rose from is another counter. */
     }
     return entry->owner == hash;
 }
@@ -210,8 +320,9 @@ static bool owns(struct series_entry *entry, uint64_t hash, int64_t at_ms)
 static void node_ended(struct series *series, const struct series_node *node, int64_t at_ms)
 {
     series->counters.ended++;
+    const struct series_ref *refs = series_node_refs(node);
     for (uint32_t i = 0; i < node->entries_count; i++) {
-        struct series_entry *entry = series_entry_at(series, node->entries[i]);
+        struct series_entry *entry = series_entry_at(series, refs[i]);
         if (entry != NULL && entry->rule->kind != SIGNALS_ABSENT) {
             series_entry_missed(series, entry, at_ms);
         }
@@ -220,12 +331,13 @@ static void node_ended(struct series *series, const struct series_node *node, in
 
 static void node_value(struct series *series, struct series_node *node, int64_t at_ms, double value)
 {
+    const struct series_ref *refs = series_node_refs(node);
     for (uint32_t i = 0; i < node->entries_count; i++) {
-        struct series_entry *entry = series_entry_at(series, node->entries[i]);
+        struct series_entry *entry = series_entry_at(series, refs[i]);
         if (entry == NULL) {
             continue;
         }
-        if (owns(entry, node->hash[0] | 1, at_ms)) {
+        if (owns(entry, (uint32_t)(node->hash[1] >> 32) | 1, at_ms)) {
             series_entry_put(series, entry, at_ms, value);
         } else {
             series->counters.shared++;
@@ -282,9 +394,10 @@ static void sweep_entry(struct series *series, struct series_entry *entry)
     const struct signals_rule *rule = entry->rule;
     int64_t heard_ms = entry->last_ms > series->started_ms ? entry->last_ms : series->started_ms;
     int64_t silent_ms = series->now_ms - heard_ms;
-    if (rule->kind == SIGNALS_ABSENT && !entry->level.raised && silent_ms > rule->absent_ms) {
-        entry->level.raised = true;
-        series_entry_turn(series, entry, SIGNAL_TURN_RAISED, series->now_ms);
+    if (rule->kind == SIGNALS_ABSENT && !entry->raised && silent_ms > rule->absent_ms) {
+        entry->raised = true;
+        enum signal_turn turn = unless_expected(series, entry, SIGNAL_TURN_RAISED, series->now_ms);
+        series_entry_turn(series, entry, turn, series->now_ms);
     } else if (rule->kind != SIGNALS_ABSENT && rule->level.missing != SIGNAL_KEEP &&
                silent_ms > 2 * rule->window_ms + MISSING_GRACE_MS) {
         series_entry_missed(series, entry, series->now_ms);

@@ -18,6 +18,29 @@ static void add_text(struct textbuf *out, const char *name, struct text text)
     textbuf_add_json(out, text);
 }
 
+static void level_words(const struct signal_level_rule *level, struct textbuf *out)
+{
+    static const char *const words[] = {
+        [SIGNAL_ABOVE] = "above", [SIGNAL_BELOW] = "below", [SIGNAL_EQUAL] = "equal to"};
+    if (level->compare == SIGNAL_OUTSIDE) {
+        textbuf_addf(out, "outside %g to %g", level->raise_low, level->raise);
+    } else {
+        textbuf_addf(out, "%s %g", words[level->compare], level->raise);
+    }
+}
+
+static void clear_words(const struct signal_level_rule *level, struct textbuf *out)
+{
+    if (level->compare == SIGNAL_OUTSIDE) {
+        textbuf_addf(out, "; clears inside %g to %g", level->clear_low, level->clear);
+    } else if (level->compare == SIGNAL_EQUAL) {
+        textbuf_addf(out, "; clears at any other value");
+    } else {
+        textbuf_addf(out, "; clears %s %g", level->compare == SIGNAL_BELOW ? "above" : "below",
+                     level->clear);
+    }
+}
+
 /* "above 35, for 2m; clear below 32, for 5m" */
 static void rule_words(const struct signals_rule *rule, struct textbuf *out)
 {
@@ -34,10 +57,21 @@ static void rule_words(const struct signals_rule *rule, struct textbuf *out)
         textbuf_add_chars(out, "silent for ");
         textbuf_add_duration(out, rule->absent_ms);
         return;
+    case SIGNALS_PEERS:
+        textbuf_addf(out, "%g median deviations away from %u peers or more", rule->beyond,
+                     rule->at_least);
+        break;
+    case SIGNALS_STUCK:
+        textbuf_add_chars(out, "the same value");
+        break;
     case SIGNALS_LEVEL:
     default:
-        textbuf_addf(out, "%s %g", level->below ? "below" : "above", level->raise);
+        level_words(level, out);
         break;
+    }
+    if (rule->has_also) {
+        textbuf_add_chars(out, ", and ");
+        level_words(&rule->also, out);
     }
     if (level->of_n > 0) {
         textbuf_addf(out, " in %u of %u windows", level->of_k, level->of_n);
@@ -46,7 +80,7 @@ static void rule_words(const struct signals_rule *rule, struct textbuf *out)
         textbuf_add_duration(out, level->raise_for_ms);
     }
     if (rule->kind == SIGNALS_LEVEL) {
-        textbuf_addf(out, "; clears %s %g", level->below ? "above" : "below", level->clear);
+        clear_words(level, out);
     } else {
         textbuf_add_chars(out, "; clears");
     }
@@ -65,7 +99,7 @@ void series_signals_json(const struct series *series, struct textbuf *out)
             const struct series_entry *entry = series->entries[i];
             bool mine = entry != NULL && !entry->dying && entry->rule == rule;
             watched += mine;
-            raised += mine && entry->level.raised;
+            raised += mine && entry->raised;
         }
         textbuf_add_chars(out, r == 0 ? "{\"name\":" : ",{\"name\":");
         textbuf_add_json(out, text_of(rule->name));
@@ -85,12 +119,11 @@ void series_signals_json(const struct series *series, struct textbuf *out)
 static const char *state_word(const struct series_entry *entry)
 {
     const struct signals_rule *rule = entry->rule;
-    if (entry->level.raised) {
+    if (entry->raised) {
         return "raised";
     }
     if (rule->kind == SIGNALS_BASELINE) {
-        const struct signal_baseline *baseline =
-            (const struct signal_baseline *)(const void *)entry->learned;
+        const struct signal_baseline *baseline = series_entry_baseline(entry);
         if ((double)baseline->values * (double)rule->window_ms < (double)rule->learn_ms) {
             return "learning";
         }
@@ -98,7 +131,8 @@ static const char *state_word(const struct series_entry *entry)
     return "ok";
 }
 
-static void entry_json(const struct series_entry *entry, struct textbuf *out)
+static void entry_json(const struct series *series, const struct series_entry *entry,
+                       struct textbuf *out)
 {
     const struct signals_rule *rule = entry->rule;
     textbuf_add_chars(out, "{\"signal\":");
@@ -110,10 +144,13 @@ static void entry_json(const struct series_entry *entry, struct textbuf *out)
     if (rule->kind == SIGNALS_LEVEL) {
         add_number(out, "level", rule->level.raise);
         add_number(out, "clear", rule->level.clear);
+    } else if (rule->kind == SIGNALS_PEERS) {
+        add_number(out, "score", (double)entry->score);
+        add_text(out, "group", series_peers_group(series, entry));
+        textbuf_addf(out, ",\"peers\":%u", series_peers_fresh(series, entry));
     } else if (rule->kind == SIGNALS_BASELINE) {
         double low, high;
-        const struct signal_baseline *baseline =
-            (const struct signal_baseline *)(const void *)entry->learned;
+        const struct signal_baseline *baseline = series_entry_baseline(entry);
         add_number(out, "score", (double)entry->score);
         textbuf_addf(out, ",\"values\":%u", baseline->values);
         if (signal_baseline_usual(baseline, entry->last_ms, &low, &high)) {
@@ -121,7 +158,7 @@ static void entry_json(const struct series_entry *entry, struct textbuf *out)
             add_number(out, "usual_high", high);
         }
     } else if (rule->kind == SIGNALS_FORECAST) {
-        const struct series_line *state = (const struct series_line *)(const void *)entry->learned;
+        const struct series_line *state = series_entry_line(entry);
         struct signal_line line;
         double early, late;
         add_number(out, "level", rule->reaches);
@@ -134,10 +171,10 @@ static void entry_json(const struct series_entry *entry, struct textbuf *out)
         }
     }
     textbuf_addf(out, ",\"last_ms\":%lld", (long long)entry->last_ms);
-    if (entry->turn.at_ms > 0) {
-        textbuf_addf(out, ",\"turned_ms\":%lld", (long long)entry->turn.at_ms);
+    if (entry->turned_ms > 0) {
+        textbuf_addf(out, ",\"turned_ms\":%lld", (long long)entry->turned_ms);
     }
-    textbuf_addf(out, ",\"told\":%s}", entry->told == entry->level.raised ? "true" : "false");
+    textbuf_addf(out, ",\"told\":%s}", entry->told == entry->raised ? "true" : "false");
 }
 
 static bool holds(struct text whole, struct text part)
@@ -154,10 +191,10 @@ void series_entries_json(const struct series *series, const struct series_filter
         bool wanted = entry != NULL && !entry->dying &&
                       (filter->signal.count == 0 || text_is(filter->signal, entry->rule->name)) &&
                       holds(series_entry_host(entry), filter->host) &&
-                      (!filter->raised || entry->level.raised);
+                      (!filter->raised || entry->raised);
         if (wanted) {
             textbuf_add_chars(out, shown == 0 ? "" : ",");
-            entry_json(entry, out);
+            entry_json(series, entry, out);
             shown++;
         }
     }

@@ -19,7 +19,14 @@
 #define SIGNALS_NAME_BYTES_MAX 64
 #define SIGNALS_LEVEL_MAX 1e30
 
-enum signals_kind { SIGNALS_LEVEL, SIGNALS_BASELINE, SIGNALS_FORECAST, SIGNALS_ABSENT };
+enum signals_kind {
+    SIGNALS_LEVEL,
+    SIGNALS_BASELINE,
+    SIGNALS_FORECAST,
+    SIGNALS_PEERS,
+    SIGNALS_STUCK,
+    SIGNALS_ABSENT
+};
 
 enum signals_direction { SIGNALS_BOTH, SIGNALS_UP, SIGNALS_DOWN };
 
@@ -39,15 +46,23 @@ struct signals_rule {
     enum signal_fold_kind fold;
     int64_t window_ms;              /* 0: each value by itself. */
     struct signal_level_rule level; /* On the value, the score, or the hours that are left. */
-    /* Baseline. */
+    struct signal_level_rule also;  /* On the value, beside another kind: both are required. */
+    bool has_also;
+    bool per_host;                    /* All series of a host are one. */
+    const struct cel_program *expect; /* NULL: no turn is expected. */
+    /* Baseline, peers. */
     double sensitivity, min_change;
     int64_t learn_ms;
     enum signals_direction direction;
+    double beyond;
+    const struct cel_program *group; /* NULL: all series of the signal. */
+    uint32_t at_least;
     /* Forecast. */
     double reaches;
     int64_t within_ms, half_life_ms, needs_ms;
     /* Absent. */
     int64_t absent_ms;
+    int64_t stuck_ms;
     uint64_t same; /* Rules with the same one may go on with each other's states. */
 };
 
@@ -67,5 +82,12 @@ bool signals_rule_wants(const struct signals_rule *rule, const struct sample_lab
                         size_t count, const struct cel_inputs *inputs, struct arena *arena);
 
 enum { SIGNALS_VAR_METRIC, SIGNALS_VAR_LABELS };
+/* Of `expect`. */
+enum {
+    SIGNALS_EXPECT_TIME,
+    SIGNALS_EXPECT_HOST,
+    SIGNALS_EXPECT_RESOURCE,
+    SIGNALS_EXPECT_VALUE,
+};
 
 #endif

@@ -18,7 +18,7 @@ static const struct {
     double score;
 } sensitivities[] = {{"low", 6}, {"medium", 5}, {"high", 4}};
 
-static const char *const kinds[] = {"level", "baseline", "forecast", "absent"};
+static const char *const kinds[] = {"level", "baseline", "forecast", "peers", "stuck", "absent"};
 
 const char *signals_kind_word(enum signals_kind kind)
 {
@@ -111,6 +111,18 @@ static const struct cel_env env_bool = {
 static const struct cel_env env_text = {
     .variables = variables, .variables_count = 2, .wanted = {.kind = CEL_STRING}, .strict = true};
 
+static const struct cel_variable expect_variables[] = {
+    [SIGNALS_EXPECT_TIME] = {"time", {.kind = CEL_TIMESTAMP}},
+    [SIGNALS_EXPECT_HOST] = {"host", {.kind = CEL_STRING}},
+    [SIGNALS_EXPECT_RESOURCE] = {"resource", {.kind = CEL_STRING}},
+    [SIGNALS_EXPECT_VALUE] = {"value", {.kind = CEL_DOUBLE}},
+};
+static const struct cel_env env_expect = {.variables = expect_variables,
+                                          .variables_count =
+                                              sizeof expect_variables / sizeof expect_variables[0],
+                                          .wanted = {.kind = CEL_BOOL},
+                                          .strict = true};
+
 static const struct cel_program *read_cel(struct reader *reader, struct conf *setting,
                                           const struct cel_env *env)
 {
@@ -158,59 +170,141 @@ static void read_of(struct reader *reader, struct conf *raise, struct signals_ru
     rule->level.of_n = (uint8_t)n->integer;
 }
 
-static void read_levels(struct reader *reader, struct conf *item, struct conf *raise,
-                        struct conf *clear, struct signals_rule *rule)
+/* `outside = [18.0, 27.0]`: false when it is not two numbers in order. */
+static bool read_range(struct reader *reader, struct conf *setting, double *ret_low,
+                       double *ret_high)
 {
-    struct conf *above = conf_get(raise, "above"), *below = conf_get(raise, "below");
-    if ((above == NULL) == (below == NULL)) {
-        complain(reader, raise == NULL ? item->value_at : raise->value_at,
-                 "raise = { above = 35.0; for = \"2m\"; }; clear = { below = 32.0; }",
-                 "a signal needs 'raise' with 'above' or 'below', or 'baseline', 'forecast', "
-                 "'absent'");
+    struct conf *low = setting->first, *high = low == NULL ? NULL : low->next;
+    bool good = (setting->type == CONF_ARRAY || setting->type == CONF_LIST) &&
+                setting->children_count == 2 && high != NULL;
+    if (good) {
+        *ret_low = read_number(reader, low, 0);
+        *ret_high = read_number(reader, high, 0);
+    }
+    if (!good || *ret_low > *ret_high) {
+        diag_add(reader->diags, DIAG_ERROR, setting->value_at, "such as [18.0, 27.0]",
+                 "'%s' must be two numbers [low, high]", setting->name);
+        return false;
+    }
+    return true;
+}
+
+static const char *const compare_words[] = {"above", "below", "outside", "equal"};
+
+/* What `raise` compares with; NULL: nothing, or several (that is told). */
+static struct conf *read_compare(struct reader *reader, struct conf *raise,
+                                 enum signal_compare *ret_compare)
+{
+    struct conf *found = NULL;
+    for (size_t i = 0; i < sizeof compare_words / sizeof compare_words[0]; i++) {
+        struct conf *setting = conf_get(raise, compare_words[i]);
+        if (setting != NULL && found != NULL) {
+            complain(reader, setting->at, "outside = [18.0, 27.0]",
+                     "one of 'above', 'below', 'outside' and 'equal'");
+        } else if (setting != NULL) {
+            found = setting;
+            *ret_compare = (enum signal_compare)i;
+        }
+    }
+    return found;
+}
+
+static void read_outside(struct reader *reader, struct conf *outside, struct conf *clear,
+                         struct signal_level_rule *level)
+{
+    if (!read_range(reader, outside, &level->raise_low, &level->raise)) {
         return;
     }
-    rule->level.below = below != NULL;
-    rule->level.raise = read_number(reader, below != NULL ? below : above, 0);
-    struct conf *back = conf_get(clear, below != NULL ? "above" : "below");
-    rule->level.clear = read_number(reader, back, rule->level.raise);
-    if (below != NULL ? rule->level.clear < rule->level.raise
-                      : rule->level.clear > rule->level.raise) {
+    level->clear_low = level->raise_low;
+    level->clear = level->raise;
+    struct conf *inside = conf_get(clear, "inside");
+    if (inside == NULL || !read_range(reader, inside, &level->clear_low, &level->clear)) {
+        return;
+    }
+    if (level->clear_low < level->raise_low || level->clear > level->raise) {
+        complain(reader, inside->value_at, NULL, "what clears must lie within what does not raise");
+    }
+}
+
+/* False: there is no comparison. */
+static bool read_level(struct reader *reader, struct conf *raise, struct conf *clear,
+                       struct signal_level_rule *level, const char *name)
+{
+    struct conf *setting = read_compare(reader, raise, &level->compare);
+    if (setting == NULL) {
+        return false;
+    }
+    if (level->compare == SIGNAL_OUTSIDE) {
+        read_outside(reader, setting, clear, level);
+        return true;
+    }
+    bool below = level->compare == SIGNAL_BELOW;
+    level->raise = read_number(reader, setting, 0);
+    struct conf *back =
+        level->compare == SIGNAL_EQUAL ? NULL : conf_get(clear, below ? "above" : "below");
+    level->clear = read_number(reader, back, level->raise);
+    if (below ? level->clear < level->raise : level->clear > level->raise) {
         complain(reader, back->value_at, NULL,
                  "the level that clears must not lie beyond the one that raises");
-    } else if (back == NULL) {
+    } else if (back == NULL && level->compare != SIGNAL_EQUAL) {
         diag_add(reader->diags, DIAG_WARNING, raise->value_at,
-                 below != NULL ? "clear = { above = ...; }" : "clear = { below = ...; }",
+                 below ? "clear = { above = ...; }" : "clear = { below = ...; }",
                  "signal '%s' has no gap: a value that trembles around the level raises and clears "
                  "all the time",
-                 rule->name);
+                 name);
+    }
+    return true;
+}
+
+/* The level of the other kinds is on what they make of the value. */
+static void learned_level(struct signals_rule *rule)
+{
+    if (rule->kind == SIGNALS_BASELINE || rule->kind == SIGNALS_PEERS) {
+        /* A score that is reached raises; one under it clears. */
+        double least = rule->kind == SIGNALS_PEERS ? rule->beyond : rule->sensitivity;
+        rule->level.raise = rule->level.clear = nextafter(least, 0);
+    } else if (rule->kind == SIGNALS_STUCK) {
+        rule->level.raise = rule->level.clear = 0.5;
+        rule->level.raise_for_ms = rule->stuck_ms;
+    } else {
+        rule->level.compare = SIGNAL_BELOW;
+        rule->level.raise = rule->level.clear = nextafter((double)rule->within_ms, INFINITY);
+    }
+}
+
+static void read_compares(struct reader *reader, struct conf *item, struct conf *raise,
+                          struct conf *clear, struct signals_rule *rule)
+{
+    if (rule->kind != SIGNALS_LEVEL) {
+        learned_level(rule);
+        rule->has_also = rule->kind != SIGNALS_ABSENT &&
+                         read_level(reader, raise, clear, &rule->also, rule->name);
+    } else if (!read_level(reader, raise, clear, &rule->level, rule->name)) {
+        complain(reader, raise == NULL ? item->value_at : raise->value_at,
+                 "raise = { above = 35.0; for = \"2m\"; }; clear = { below = 32.0; }",
+                 "a signal needs 'raise' with 'above', 'below', 'outside' or 'equal', or "
+                 "'baseline', 'forecast', 'peers', 'stuck', 'absent'");
     }
 }
 
 static void read_turns(struct reader *reader, struct conf *item, struct signals_rule *rule)
 {
     static const char *const missing[] = {"keep", "raise", "clear", NULL};
-    static const char *const raise_keys[] = {"above", "below", "for", "of", NULL};
-    static const char *const clear_keys[] = {"above", "below", "for", NULL};
+    static const char *const raise_keys[] = {"above", "below", "outside", "equal",
+                                             "for",   "of",    NULL};
+    static const char *const clear_keys[] = {"above", "below", "inside", "for", NULL};
     struct conf *raise = read_group(reader, item, "raise");
     struct conf *clear = read_group(reader, item, "clear");
-    bool learned = rule->kind == SIGNALS_BASELINE;
-    int64_t clear_ms = rule->kind == SIGNALS_LEVEL ? 0 : 15 * 60 * S_MS;
+    bool at_once =
+        rule->kind == SIGNALS_LEVEL || rule->kind == SIGNALS_ABSENT || rule->kind == SIGNALS_STUCK;
     rule->level.raise_for_ms = read_span(reader, raise, "for", 0, 0);
-    rule->level.clear_for_ms =
-        read_span(reader, clear, "for", rule->kind == SIGNALS_ABSENT ? 0 : clear_ms, 0);
+    rule->level.clear_for_ms = read_span(reader, clear, "for", at_once ? 0 : 15 * 60 * S_MS, 0);
     rule->level.missing =
         (enum signal_missing)read_word(reader, conf_get(item, "missing"), missing, SIGNAL_KEEP);
     read_of(reader, raise, rule);
-    if (rule->kind == SIGNALS_LEVEL) {
-        read_levels(reader, item, raise, clear, rule);
-    } else if (learned) { /* A score that is reached raises; one under it clears. */
-        rule->level.raise = rule->level.clear = nextafter(rule->sensitivity, 0);
-    } else {
-        rule->level.below = true;
-        rule->level.raise = rule->level.clear = nextafter((double)rule->within_ms, INFINITY);
-    }
-    conf_unknown(raise, rule->kind == SIGNALS_LEVEL ? raise_keys : raise_keys + 2, reader->diags);
-    conf_unknown(clear, rule->kind == SIGNALS_LEVEL ? clear_keys : clear_keys + 2, reader->diags);
+    read_compares(reader, item, raise, clear, rule);
+    conf_unknown(raise, raise_keys, reader->diags);
+    conf_unknown(clear, clear_keys, reader->diags);
 }
 
 /* ---- the other kinds ---- */
@@ -229,6 +323,16 @@ static double read_sensitivity(struct reader *reader, struct conf *setting)
     return sensitivities[read_word(reader, setting, words, 1)].score;
 }
 
+static double read_min_change(struct reader *reader, struct conf *group)
+{
+    struct conf *setting = conf_get(group, "min_change");
+    double change = read_number(reader, setting, 0);
+    if (change < 0) {
+        complain(reader, setting->value_at, NULL, "'min_change' must not be negative");
+    }
+    return change;
+}
+
 static void read_baseline(struct reader *reader, struct conf *group, struct signals_rule *rule)
 {
     static const char *const directions[] = {"both", "up", "down", NULL};
@@ -238,11 +342,7 @@ static void read_baseline(struct reader *reader, struct conf *group, struct sign
     rule->learn_ms = read_span(reader, group, "learn", 3 * DAY_MS, 0);
     rule->direction = (enum signals_direction)read_word(reader, conf_get(group, "direction"),
                                                         directions, SIGNALS_BOTH);
-    rule->min_change = read_number(reader, conf_get(group, "min_change"), 0);
-    if (rule->min_change < 0) {
-        complain(reader, conf_get(group, "min_change")->value_at, NULL,
-                 "'min_change' must not be negative");
-    }
+    rule->min_change = read_min_change(reader, group);
     conf_unknown(group, known, reader->diags);
 }
 
@@ -262,26 +362,74 @@ static void read_forecast(struct reader *reader, struct conf *group, struct sign
     conf_unknown(group, known, reader->diags);
 }
 
+static void read_peers(struct reader *reader, struct conf *group, struct signals_rule *rule)
+{
+    static const char *const directions[] = {"both", "up", "down", NULL};
+    static const char *const known[] = {"group",     "beyond",     "at_least",
+                                        "direction", "min_change", NULL};
+    struct conf *at_least = conf_get(group, "at_least");
+    rule->kind = SIGNALS_PEERS;
+    rule->group = read_cel(reader, conf_get(group, "group"), &env_text);
+    rule->beyond = read_number(reader, conf_get(group, "beyond"), 5);
+    rule->at_least = 8;
+    if (at_least != NULL &&
+        (at_least->type != CONF_INT || at_least->integer < 3 || at_least->integer > 100000)) {
+        complain(reader, at_least->value_at, NULL, "'at_least' must be between 3 and 100000");
+    } else if (at_least != NULL) {
+        rule->at_least = (uint32_t)at_least->integer;
+    }
+    if (rule->beyond < 1 || rule->beyond > 1000) {
+        complain(reader, conf_get(group, "beyond")->value_at,
+                 "5.0 median deviations are far from the others",
+                 "'beyond' must be between 1 and 1000");
+    }
+    rule->direction = (enum signals_direction)read_word(reader, conf_get(group, "direction"),
+                                                        directions, SIGNALS_BOTH);
+    rule->min_change = read_min_change(reader, group);
+    conf_unknown(group, known, reader->diags);
+}
+
 static void read_kind(struct reader *reader, struct conf *item, struct signals_rule *rule)
 {
     struct conf *baseline = read_group(reader, item, "baseline");
     struct conf *forecast = read_group(reader, item, "forecast");
-    struct conf *absent = conf_get(item, "absent");
+    struct conf *peers = read_group(reader, item, "peers");
+    struct conf *absent = conf_get(item, "absent"), *stuck = conf_get(item, "stuck");
     struct conf *raise = conf_get(item, "raise");
-    int said = (baseline != NULL) + (forecast != NULL) + (absent != NULL);
-    bool level = raise != NULL && raise->type == CONF_GROUP &&
-                 (conf_get(raise, "above") != NULL || conf_get(raise, "below") != NULL);
-    if (said + level > 1) {
+    int said = (baseline != NULL) + (forecast != NULL) + (peers != NULL) + (absent != NULL) +
+               (stuck != NULL);
+    bool turns = raise != NULL || conf_get(item, "clear") != NULL;
+    if (said > 1 || (absent != NULL && turns)) {
         complain(reader, item->value_at, "several signals, and one policy over their events",
-                 "a signal is one of a level, 'baseline', 'forecast' and 'absent'");
+                 "a signal has one of 'baseline', 'forecast', 'peers', 'stuck' (a level beside it "
+                 "is required, too) or 'absent' alone");
     }
     if (baseline != NULL) {
         read_baseline(reader, baseline, rule);
     } else if (forecast != NULL) {
         read_forecast(reader, forecast, rule);
+    } else if (peers != NULL) {
+        read_peers(reader, peers, rule);
+    } else if (stuck != NULL) {
+        rule->kind = SIGNALS_STUCK;
+        rule->stuck_ms = conf_duration_ms(stuck, HOUR_MS, S_MS, 30 * DAY_MS, reader->diags);
+        if (conf_get(raise, "for") != NULL || conf_get(raise, "of") != NULL) {
+            complain(reader, raise->value_at, NULL, "'stuck' is the time by itself");
+        }
     } else if (absent != NULL) {
         rule->kind = SIGNALS_ABSENT;
         rule->absent_ms = conf_duration_ms(absent, HOUR_MS, S_MS, 30 * DAY_MS, reader->diags);
+    }
+}
+
+/* `per = "host"` */
+static void read_per(struct reader *reader, struct conf *item, struct signals_rule *rule)
+{
+    static const char *const words[] = {"series", "host", NULL};
+    struct conf *per = conf_get(item, "per");
+    rule->per_host = read_word(reader, per, words, 0) == 1;
+    if (rule->per_host && conf_get(item, "resource") != NULL) {
+        complain(reader, per->at, NULL, "'per' and 'resource' exclude each other");
     }
 }
 
@@ -312,7 +460,8 @@ static void read_fold(struct reader *reader, struct conf *item, struct signals_r
     for (int i = 0; i < SIGNAL_FOLDS_COUNT; i++) {
         words[i] = signal_fold_word((enum signal_fold_kind)i);
     }
-    bool learned = rule->kind == SIGNALS_BASELINE || rule->kind == SIGNALS_FORECAST;
+    bool learned = rule->kind == SIGNALS_BASELINE || rule->kind == SIGNALS_FORECAST ||
+                   rule->kind == SIGNALS_PEERS;
     struct conf *fold = conf_get(item, "fold");
     rule->window_ms = read_span(reader, item, "window", learned ? 5 * 60 * S_MS : 0, 0);
     rule->fold = (enum signal_fold_kind)read_word(reader, fold, words,
@@ -377,6 +526,9 @@ static uint64_t same_of(const struct signals_rule *rule, struct conf *item)
         mix(&hash, rule->labels[i].name);
         mix(&hash, rule->labels[i].pattern);
     }
+    mix(&hash, text_of(rule->per_host ? "host" : ""));
+    struct conf *group = conf_get(conf_get(item, "peers"), "group");
+    mix(&hash, text_of(group == NULL || group->text == NULL ? "" : group->text));
     static const char *const programs[] = {"where", "host", "resource"};
     for (size_t i = 0; i < 3; i++) {
         struct conf *setting = conf_get(item, programs[i]);
@@ -387,10 +539,10 @@ static uint64_t same_of(const struct signals_rule *rule, struct conf *item)
 
 static void read_rule(struct reader *reader, struct conf *item, struct signals_rule *rule)
 {
-    static const char *const known[] = {"name",     "metric",   "labels", "where",    "host",
-                                        "resource", "window",   "fold",   "raise",    "clear",
-                                        "missing",  "baseline", "absent", "forecast", "severity",
-                                        "event",    "message",  NULL};
+    static const char *const known[] = {
+        "name",  "metric", "labels",   "where",   "host",     "resource", "per",      "window",
+        "fold",  "raise",  "clear",    "missing", "baseline", "absent",   "forecast", "peers",
+        "stuck", "expect", "severity", "event",   "message",  NULL};
     static const char *const severities[] = {
 #define SEVERITY(NAME, word) word,
 #include "model/severity.def"
@@ -407,6 +559,8 @@ static void read_rule(struct reader *reader, struct conf *item, struct signals_r
     rule->where = read_cel(reader, conf_get(item, "where"), &env_bool);
     rule->host = read_cel(reader, conf_get(item, "host"), &env_text);
     rule->resource = read_cel(reader, conf_get(item, "resource"), &env_text);
+    rule->expect = read_cel(reader, conf_get(item, "expect"), &env_expect);
+    read_per(reader, item, rule);
     read_kind(reader, item, rule);
     read_fold(reader, item, rule);
     read_turns(reader, item, rule);

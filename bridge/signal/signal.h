@@ -32,15 +32,30 @@ enum signal_fold_kind {
     SIGNAL_DELTA, /* Of a counter: what it rose since the window before; a fall is a new beginning.
                    */
     SIGNAL_RATE,  /* The same for each second. */
+    SIGNAL_P95,   /* What 95 of 100 do not exceed; needs a struct signal_top. */
     SIGNAL_FOLDS_COUNT
+};
+
+#define SIGNAL_TOP_VALUES 18
+
+/*
+ * The largest values of a window, largest first: what its p95 needs. Exact below 320 values; of
+ * more every second, fourth ... one is counted, which is a sample: between p92 and p98.
+ */
+struct signal_top {
+    uint32_t seen;
+    uint16_t counted;
+    uint8_t kept, halved;
+    float at[SIGNAL_TOP_VALUES];
 };
 
 struct signal_fold {
     int64_t window; /* Number of the open window: time / window_ms. */
     int64_t last_ms;
     double last, sum, min, max;
-    double rise;     /* Of the counter, in the open window. */
-    double previous; /* The counter's newest value. */
+    double rise;            /* Of the counter, in the open window. */
+    double previous;        /* The counter's newest value. */
+    struct signal_top *top; /* The caller's; NULL: the kind is not SIGNAL_P95. */
     uint32_t count;
     bool begun;
 };
@@ -66,9 +81,17 @@ bool signal_fold_put(struct signal_fold *fold, enum signal_fold_kind kind, int64
 
 enum signal_missing { SIGNAL_KEEP, SIGNAL_RAISE, SIGNAL_CLEAR };
 
+enum signal_compare {
+    SIGNAL_ABOVE,   /* Raise above `raise`, clear below `clear`. */
+    SIGNAL_BELOW,   /* The other way. */
+    SIGNAL_OUTSIDE, /* Raise outside raise_low to raise, clear inside clear_low to clear. */
+    SIGNAL_EQUAL    /* Raise at `raise`, clear anywhere else. */
+};
+
 struct signal_level_rule {
-    bool below;          /* Raise below `raise`, clear above `clear`; else the other way. */
+    enum signal_compare compare;
     double raise, clear; /* clear == raise: no gap. */
+    double raise_low, clear_low;
     int64_t raise_for_ms, clear_for_ms;
     uint8_t of_k, of_n; /* k of the last n values instead of raise_for_ms; 0: not. */
     enum signal_missing missing;
@@ -78,12 +101,13 @@ struct signal_level {
     uint64_t bits;    /* Of the last values, newest lowest: was it beyond? For `of`. */
     int64_t since_ms; /* The condition for the other state holds without a break since then; 0: it
                          does not. */
-    uint8_t values;   /* In bits, up to SIGNAL_OF_MAX. */
     bool raised;
 };
 
 enum signal_turn { SIGNAL_NO_TURN, SIGNAL_TURN_RAISED, SIGNAL_TURN_CLEARED };
 
+bool signal_level_beyond(const struct signal_level_rule *rule, double value);
+bool signal_level_back(const struct signal_level_rule *rule, double value);
 enum signal_turn signal_level_put(struct signal_level *level, const struct signal_level_rule *rule,
                                   int64_t at_ms, double value);
 enum signal_turn signal_level_missed(struct signal_level *level,
@@ -92,16 +116,16 @@ enum signal_turn signal_level_missed(struct signal_level *level,
 /* ---- baseline: how rare a value is for its own series -------------------------------------------
  */
 
-#define SIGNAL_SEASONS 48 /* Hours of a day, of week and weekend apart (UTC). */
-#define SIGNAL_RARITY_SLOTS 64
+#define SIGNAL_SEASONS 48      /* Hours of a day, of week and weekend apart (UTC). */
+#define SIGNAL_RARITY_SLOTS 40 /* Ten octaves: what is smaller than a thousandth is usual. */
 #define SIGNAL_FEATURES 3
-#define SIGNAL_BASELINE_VERSION 1
+#define SIGNAL_BASELINE_VERSION 2
 #define SIGNAL_BASELINE_BYTES 720 /* At most, as signal_baseline_save() writes it. */
 
 /* How rare a distance is among all that were seen: counters, four to an octave, on a moving base.
  */
 struct signal_rarity {
-    uint32_t total;
+    uint16_t total;
     int16_t base;
     int8_t top; /* The highest slot ever used; -1: none. */
     uint16_t counts[SIGNAL_RARITY_SLOTS];
@@ -115,7 +139,7 @@ struct signal_baseline {
     uint32_t still; /* Values since the last one that was any different. */
     float peak;     /* Scores under it are no news. */
     float season[SIGNAL_SEASONS];
-    uint8_t season_values[SIGNAL_SEASONS];
+    uint8_t season_values[SIGNAL_SEASONS / 2]; /* Four bits each: up to 15. */
     struct signal_rarity rarity[SIGNAL_FEATURES];
 };
 

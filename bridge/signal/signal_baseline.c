@@ -29,8 +29,8 @@
 #define PEAK_KEPT 0.998f
 #define USUAL_ONE_IN 100.0
 
-_Static_assert(sizeof(struct signal_baseline) <= 704,
-               "a baseline is to stay below 768 bytes, all in");
+_Static_assert(sizeof(struct signal_baseline) <= 520,
+               "a series is to stay below 768 bytes, all in: labels, table and this");
 
 const char *signal_feature_word(enum signal_feature feature)
 {
@@ -51,6 +51,20 @@ static size_t season_of(int64_t at_ms)
     return (size_t)(hour + (weekday == 0 || weekday == 6 ? 24 : 0));
 }
 
+/* How often an hour was seen, up to 15: beyond a few its weight is the same. */
+static uint8_t season_seen(const struct signal_baseline *baseline, size_t season)
+{
+    return (baseline->season_values[season / 2] >> (season % 2 * 4)) & 15;
+}
+
+static void season_see(struct signal_baseline *baseline, size_t season)
+{
+    if (season_seen(baseline, season) < 15) {
+        uint8_t *both = &baseline->season_values[season / 2];
+        *both = (uint8_t)(*both + (1u << (season % 2 * 4)));
+    }
+}
+
 /* Of equal weight while there are few, then no less than least. */
 static double weight(double least, uint32_t values)
 {
@@ -68,7 +82,7 @@ static float distance_of(double difference)
 static bool is_still(const struct signal_baseline *baseline, size_t season, double value)
 {
     return value == baseline->slow && value == baseline->mid && baseline->residual == 0 &&
-           baseline->season_values[season] >= SEASON_VALUES_MIN &&
+           season_seen(baseline, season) >= SEASON_VALUES_MIN &&
            (double)baseline->season[season] == value;
 }
 
@@ -98,10 +112,10 @@ static void score_of(struct signal_baseline *baseline, const struct features *fe
 
 static void learn(struct signal_baseline *baseline, size_t season, double value, double mid)
 {
-    uint8_t *seen = &baseline->season_values[season];
-    *seen = (uint8_t)(*seen + (*seen < UINT8_MAX));
+    season_see(baseline, season);
     double usual = (double)baseline->season[season];
-    baseline->season[season] = (float)(usual + weight(SEASON_WEIGHT, *seen) * (value - usual));
+    baseline->season[season] =
+        (float)(usual + weight(SEASON_WEIGHT, season_seen(baseline, season)) * (value - usual));
     baseline->slow += weight(SLOW_WEIGHT, baseline->values) * (value - baseline->slow);
     baseline->mid = mid;
 }
@@ -123,7 +137,7 @@ bool signal_baseline_put(struct signal_baseline *baseline, int64_t at_ms, double
     }
     size_t season = season_of(at_ms);
     bool first = baseline->values == 0,
-         seasonal = baseline->season_values[season] >= SEASON_VALUES_MIN;
+         seasonal = season_seen(baseline, season) >= SEASON_VALUES_MIN;
     *ret_score = (struct signal_score){.expected = first      ? value
                                                    : seasonal ? (double)baseline->season[season]
                                                               : baseline->slow};

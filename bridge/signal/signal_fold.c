@@ -4,6 +4,7 @@
 #include "signal.h"
 
 #include "base/assert.h"
+#include "signal_top.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 static const char *const words[SIGNAL_FOLDS_COUNT] = {
     [SIGNAL_LAST] = "last",   [SIGNAL_AVG] = "avg",   [SIGNAL_MIN] = "min",
     [SIGNAL_MAX] = "max",     [SIGNAL_SUM] = "sum",   [SIGNAL_COUNT] = "count",
-    [SIGNAL_DELTA] = "delta", [SIGNAL_RATE] = "rate",
+    [SIGNAL_DELTA] = "delta", [SIGNAL_RATE] = "rate", [SIGNAL_P95] = "p95",
 };
 
 const char *signal_fold_word(enum signal_fold_kind kind)
@@ -51,6 +52,8 @@ static double folded(const struct signal_fold *fold, enum signal_fold_kind kind,
         return fold->rise;
     case SIGNAL_RATE:
         return fold->rise / ((double)window_ms / 1000.0);
+    case SIGNAL_P95:
+        return signal_top_p95(fold->top);
     case SIGNAL_LAST:
     case SIGNAL_FOLDS_COUNT:
         break;
@@ -63,6 +66,9 @@ static void window_open(struct signal_fold *fold, int64_t window)
     fold->window = window;
     fold->count = 0;
     fold->sum = fold->rise = 0;
+    if (fold->top != NULL) {
+        *fold->top = (struct signal_top){0};
+    }
 }
 
 static void window_put(struct signal_fold *fold, int64_t at_ms, double value)
@@ -72,6 +78,9 @@ static void window_put(struct signal_fold *fold, int64_t at_ms, double value)
     }
     fold->min = fold->count == 0 || value < fold->min ? value : fold->min;
     fold->max = fold->count == 0 || value > fold->max ? value : fold->max;
+    if (fold->top != NULL) {
+        signal_top_put(fold->top, value);
+    }
     fold->sum += value;
     fold->count++;
     fold->last = fold->previous = value;
@@ -83,6 +92,7 @@ bool signal_fold_put(struct signal_fold *fold, enum signal_fold_kind kind, int64
                      int64_t at_ms, double value, struct signal_folded *ret_folded)
 {
     NSH_ASSERT(window_ms > 0);
+    NSH_ASSERT((kind == SIGNAL_P95) == (fold->top != NULL));
     int64_t window = at_ms / window_ms;
     *ret_folded = (struct signal_folded){0};
     if (!signal_value_is_good(value) || at_ms < 0 || (fold->begun && at_ms < fold->last_ms)) {

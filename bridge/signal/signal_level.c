@@ -6,15 +6,35 @@
 
 #include "signal.h"
 
-static bool beyond(const struct signal_level_rule *rule, double value)
+bool signal_level_beyond(const struct signal_level_rule *rule, double value)
 {
-    return rule->below ? value < rule->raise : value > rule->raise;
+    switch (rule->compare) {
+    case SIGNAL_BELOW:
+        return value < rule->raise;
+    case SIGNAL_OUTSIDE:
+        return value > rule->raise || value < rule->raise_low;
+    case SIGNAL_EQUAL:
+        return value == rule->raise;
+    case SIGNAL_ABOVE:
+    default:
+        return value > rule->raise;
+    }
 }
 
-static bool back(const struct signal_level_rule *rule, double value)
+bool signal_level_back(const struct signal_level_rule *rule, double value)
 {
     /* Without a gap the very level is back: it was not beyond. */
-    return rule->below ? value >= rule->clear : value <= rule->clear;
+    switch (rule->compare) {
+    case SIGNAL_BELOW:
+        return value >= rule->clear;
+    case SIGNAL_OUTSIDE:
+        return value <= rule->clear && value >= rule->clear_low;
+    case SIGNAL_EQUAL:
+        return value != rule->raise;
+    case SIGNAL_ABOVE:
+    default:
+        return value <= rule->clear;
+    }
 }
 
 static enum signal_turn turn(struct signal_level *level, bool raised)
@@ -47,20 +67,20 @@ static bool k_of_n(const struct signal_level *level, const struct signal_level_r
 static void remember(struct signal_level *level, bool is)
 {
     level->bits = level->bits << 1 | is;
-    level->values = (uint8_t)(level->values + (level->values < SIGNAL_OF_MAX));
 }
 
 enum signal_turn signal_level_put(struct signal_level *level, const struct signal_level_rule *rule,
                                   int64_t at_ms, double value)
 {
-    remember(level, beyond(rule, value));
+    remember(level, signal_level_beyond(rule, value));
     if (level->raised) {
         /* With k of n the bits have to be few again, too: else the same values raise it at once. */
-        bool is = back(rule, value) && (rule->of_n == 0 || !k_of_n(level, rule));
+        bool is = signal_level_back(rule, value) && (rule->of_n == 0 || !k_of_n(level, rule));
         return hold(level, is, rule->clear_for_ms, at_ms);
     }
-    return rule->of_n > 0 ? hold(level, k_of_n(level, rule), 0, at_ms)
-                          : hold(level, beyond(rule, value), rule->raise_for_ms, at_ms);
+    return rule->of_n > 0
+               ? hold(level, k_of_n(level, rule), 0, at_ms)
+               : hold(level, signal_level_beyond(rule, value), rule->raise_for_ms, at_ms);
 }
 
 enum signal_turn signal_level_missed(struct signal_level *level,

@@ -13,7 +13,7 @@
 
 #define SLOT_BITS 21    /* Of the fraction, below the slot. */
 #define TOTAL_MAX 60000 /* Then all are halved: slow change is followed. */
-#define FIRST_SLOT 40   /* Where the first distance goes: room for larger ones. */
+#define FIRST_SLOT 24   /* Where the first distance goes: room for larger ones. */
 #define TAIL_DECADES (0.75 * 0.301029995663981195) /* For each slot beyond all that was seen. */
 
 static int slot_of(const struct signal_rarity *rarity, float distance)
@@ -58,10 +58,10 @@ double signal_rarity_of(const struct signal_rarity *rarity, float distance)
 static void count_up(struct signal_rarity *rarity, int slot, uint32_t times)
 {
     while (times > 0) {
-        uint32_t room = TOTAL_MAX + 1 - rarity->total;
+        uint32_t room = TOTAL_MAX + 1u - rarity->total;
         uint32_t now = times < room ? times : room;
         rarity->counts[slot] = (uint16_t)(rarity->counts[slot] + now);
-        rarity->total += now;
+        rarity->total = (uint16_t)(rarity->total + now);
         times -= now;
         if (rarity->total <= TOTAL_MAX) {
             return;
@@ -70,7 +70,7 @@ static void count_up(struct signal_rarity *rarity, int slot, uint32_t times)
         rarity->top = rarity->top < 0 ? -1 : 0;
         for (int i = 0; i < SIGNAL_RARITY_SLOTS; i++) {
             rarity->counts[i] /= 2;
-            rarity->total += rarity->counts[i];
+            rarity->total = (uint16_t)(rarity->total + rarity->counts[i]);
             if (rarity->top >= 0 && rarity->counts[i] > 0) {
                 rarity->top = (int8_t)i;
             }

@@ -50,6 +50,8 @@ void signal_baseline_save(const struct signal_baseline *baseline, struct pack_wr
     pack_float(writer, baseline->peak);
     for (int i = 0; i < SIGNAL_SEASONS; i++) {
         pack_float(writer, baseline->season[i]);
+    }
+    for (int i = 0; i < SIGNAL_SEASONS / 2; i++) {
         pack_u8(writer, baseline->season_values[i]);
     }
     for (int i = 0; i < SIGNAL_FEATURES; i++) { /* The total is the sum. */
@@ -67,14 +69,16 @@ static void rarity_load(struct pack_reader *reader, struct signal_rarity *rarity
     int32_t base = (int32_t)unpack_u32(reader);
     int8_t top = (int8_t)unpack_u8(reader);
     bool good = base >= INT16_MIN && base <= INT16_MAX && top >= -1 && top < SIGNAL_RARITY_SLOTS;
+    uint32_t total = 0;
     *rarity = (struct signal_rarity){.base = (int16_t)base, .top = top};
     for (int slot = 0; slot < SIGNAL_RARITY_SLOTS; slot++) {
         uint64_t count = unpack_varint(reader);
         good = good && count <= UINT16_MAX && (count == 0 || slot <= (top < 0 ? 0 : top));
         rarity->counts[slot] = (uint16_t)count;
-        rarity->total += rarity->counts[slot];
+        total += rarity->counts[slot];
     }
-    reader->failed = reader->failed || !good || rarity->total > 60000;
+    rarity->total = (uint16_t)total;
+    reader->failed = reader->failed || !good || total > 60000;
 }
 
 int signal_baseline_load(struct pack_reader *reader, struct signal_baseline *baseline)
@@ -92,6 +96,8 @@ int signal_baseline_load(struct pack_reader *reader, struct signal_baseline *bas
     loaded.peak = unpack_float(reader);
     for (int i = 0; i < SIGNAL_SEASONS; i++) {
         loaded.season[i] = unpack_float(reader);
+    }
+    for (int i = 0; i < SIGNAL_SEASONS / 2; i++) {
         loaded.season_values[i] = unpack_u8(reader);
     }
     for (int i = 0; i < SIGNAL_FEATURES; i++) {

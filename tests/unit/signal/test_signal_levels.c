@@ -6,6 +6,7 @@
 #include "signal/signal.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #define MINUTE INT64_C(60000)
 
@@ -18,11 +19,13 @@ static void test_folds(void **state)
         enum signal_fold_kind kind;
         double value;
     } rows[] = {
-        {SIGNAL_LAST, 7}, {SIGNAL_AVG, 4},   {SIGNAL_MIN, 1},   {SIGNAL_MAX, 7},
-        {SIGNAL_SUM, 12}, {SIGNAL_COUNT, 3}, {SIGNAL_DELTA, 7}, {SIGNAL_RATE, 7 / 60.0},
+        {SIGNAL_LAST, 7},  {SIGNAL_AVG, 4},         {SIGNAL_MIN, 1},
+        {SIGNAL_MAX, 7},   {SIGNAL_SUM, 12},        {SIGNAL_COUNT, 3},
+        {SIGNAL_DELTA, 7}, {SIGNAL_RATE, 7 / 60.0}, {SIGNAL_P95, 7},
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
-        struct signal_fold fold = {0};
+        struct signal_top top = {0};
+        struct signal_fold fold = {.top = rows[i].kind == SIGNAL_P95 ? &top : NULL};
         struct signal_folded folded;
         assert_true(signal_fold_put(&fold, rows[i].kind, MINUTE, 600000, 4, &folded));
         assert_true(
@@ -37,7 +40,75 @@ static void test_folds(void **state)
         }
         assert_int_equal(signal_fold_of(signal_fold_word(rows[i].kind)), rows[i].kind);
     }
-    assert_int_equal(signal_fold_of("p95"), -1);
+    assert_int_equal(signal_fold_of("p50"), -1);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Against all values sorted: exact below 320 of them, beyond that an estimate by a sample. */
+static void test_p95(void **state)
+{
+    static double values[5000], sorted[5000];
+    uint64_t chance = 5;
+    for (size_t count = 1; count <= 5000; count += count < 330 ? 1 : 467) {
+        struct signal_top top = {0};
+        struct signal_fold fold = {.top = &top};
+        struct signal_folded folded;
+        for (size_t i = 0; i < count; i++) {
+            chance = chance * 6364136223846793005u + 1442695040888963407u;
+            values[i] = sorted[i] = (double)(float)(chance >> 44) - 3e5;
+            assert_true(signal_fold_put(&fold, SIGNAL_P95, MINUTE, (int64_t)i, values[i], &folded));
+            assert_false(folded.closed);
+        }
+        assert_true(signal_fold_put(&fold, SIGNAL_P95, MINUTE, MINUTE, 0, &folded));
+        assert_true(folded.closed);
+        qsort(sorted, count, sizeof sorted[0], by_value);
+        size_t rank = (count * 95 + 99) / 100 - 1, slack = count < 320 ? 0 : count / 25;
+        if (folded.value < sorted[rank - slack] || folded.value > sorted[rank + slack]) {
+            fail_msg("of %zu values: %g, not %g", count, folded.value, sorted[rank]);
+        }
+        assert_int_equal(top.seen, 1); /* The next window is begun. */
+    }
+}
+
+static void test_compares(void **state)
+{
+    static const struct signal_level_rule outside = {.compare = SIGNAL_OUTSIDE,
+                                                     .raise_low = 18,
+                                                     .raise = 27,
+                                                     .clear_low = 20,
+                                                     .clear = 25},
+                                          equal = {.compare = SIGNAL_EQUAL, .raise = 3};
+    static const struct {
+        const struct signal_level_rule *rule;
+        double value;
+        enum signal_turn turn;
+        const char *why;
+    } rows[] = {
+        {&outside, 18, SIGNAL_NO_TURN, "the edge is inside"},
+        {&outside, 17.9, SIGNAL_TURN_RAISED, "below"},
+        {&outside, 19, SIGNAL_NO_TURN, "in the gap"},
+        {&outside, 20, SIGNAL_TURN_CLEARED, "back"},
+        {&outside, 26, SIGNAL_NO_TURN, "in the gap, not raised"},
+        {&outside, 27.1, SIGNAL_TURN_RAISED, "above"},
+        {&outside, 17, SIGNAL_NO_TURN, "out on the other side: still out"},
+        {&outside, 25, SIGNAL_TURN_CLEARED, "back"},
+        {&equal, 2, SIGNAL_NO_TURN, "another value"},
+        {&equal, 3, SIGNAL_TURN_RAISED, "the value"},
+        {&equal, 3, SIGNAL_NO_TURN, "still"},
+        {&equal, 4, SIGNAL_TURN_CLEARED, "any other"},
+    };
+    struct signal_level levels[2] = {{0}, {0}};
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct signal_level *level = &levels[rows[i].rule == &equal];
+        if (signal_level_put(level, rows[i].rule, (int64_t)i + 1, rows[i].value) != rows[i].turn) {
+            fail_msg("%s: row %zu", rows[i].why, i);
+        }
+    }
 }
 
 static void test_windows_without_values(void **state)
@@ -88,7 +159,7 @@ static void test_levels(void **state)
          {34, 35, 36, 34, 36, 33, 32, 31, 36, 36},
          "..R...C.R."},
         {"below is the other way round",
-         {.below = true, .raise = 10, .clear = 12},
+         {.compare = SIGNAL_BELOW, .raise = 10, .clear = 12},
          {11, 9, 11, 12, 9, 13, 10, 9, 9, 20},
          ".R.CRC.R.C"},
         {"it holds for two minutes, without a break",
@@ -185,6 +256,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_folds),
+        cmocka_unit_test(test_p95),
+        cmocka_unit_test(test_compares),
         cmocka_unit_test(test_windows_without_values),
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_never_two_turns_of_one_kind),
