@@ -93,6 +93,7 @@ void routes_events_post(const struct api_request *request)
     post->delivery = (struct source_delivery){.row = row,
                                               .events = events.events_count,
                                               .received_ms = now_ms,
+                                              .concurrent = true,
                                               .done = events_durable,
                                               .arg = post};
     api_suspend(request->exchange);

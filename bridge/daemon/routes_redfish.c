@@ -74,7 +74,12 @@ static void redfish_take(const struct api_request *request, const struct source_
     }
     post->exchange = request->exchange;
     post->delivery = (struct source_delivery){
-        .row = use->row, .received_ms = now_ms, .done = redfish_durable, .arg = post};
+        .row = use->row,
+        .received_ms = now_ms,
+        .concurrent = true,
+        .done = redfish_durable,
+        .arg = post,
+    };
     api_suspend(request->exchange);
     if (source_push(intake, &events, &post->delivery, request->arena, &err) < 0) {
         api_problem(post->exchange, &err, "none of it was taken: send it again");

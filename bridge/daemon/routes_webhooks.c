@@ -171,6 +171,7 @@ static void push(const struct api_request *request, const struct source_use *use
     post->ignored = events->ignored;
     snprintf(post->name, sizeof post->name, "%s", use->config->name);
     post->delivery.row = use->row;
+    post->delivery.concurrent = true;
     post->delivery.done = webhook_durable;
     post->delivery.arg = post;
     api_suspend(request->exchange);

@@ -137,7 +137,9 @@ static void pump(struct shell *shell)
     NSH_ASSERT(!shell->pumping);
     shell->pumping = true;
     shell->again = true;
-    for (unsigned round = 0; shell->again && round < ROUNDS_MAX; round++) {
+    shell->turn_ns = uv_hrtime();
+    shell->turn_over = false;
+    for (unsigned round = 0; shell->again && !shell->turn_over && round < ROUNDS_MAX; round++) {
         shell->again = false;
         shell_store_poll(shell);
         shell_results_take(shell);
@@ -147,7 +149,7 @@ static void pump(struct shell *shell)
         shell_store_submit(shell);
     }
     shell->pumping = false;
-    if (shell->again) {
+    if (shell->again || shell->turn_over) {
         shell_wake(shell);
     }
     timer_aim(shell);
@@ -221,6 +223,7 @@ static struct shell *shell_alloc(const struct shell_options *options)
     shell->drivers = options->drivers;
     shell->generation = options->generation;
     shell->wake_ms = INT64_MAX;
+    shell->collecting_max = SHELL_COLLECT_BYTES_MIN;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -201,14 +201,26 @@ static bool gather_add(struct shell *shell, struct gather *gather, struct intake
     return true;
 }
 
+/* May another batch be taken now? */
+static bool has_turn(struct shell *shell, const struct gather *gather)
+{
+    if (shell->store_health != STORE_OK ||
+        shell->collecting_bytes + gather->bytes_count >= shell->collecting_max) {
+        return false;
+    }
+    if (uv_hrtime() - shell->turn_ns < SHELL_TURN_NS) {
+        return true;
+    }
+    shell->turn_over = true;
+    return false;
+}
+
 void shell_events_take(struct shell *shell)
 {
     struct intake_item *item;
     struct gather gather;
     gather.items_count = gather.events_count = gather.bytes_count = 0;
-    while (shell->store_health == STORE_OK &&
-           shell->collecting_bytes + gather.bytes_count < SHELL_COLLECT_BYTES_MAX &&
-           (item = intake_take(shell->intake)) != NULL) {
+    while (has_turn(shell, &gather) && (item = intake_take(shell->intake)) != NULL) {
         if (gather_add(shell, &gather, item)) {
             continue;
         }

@@ -16,8 +16,12 @@
 #include <uv.h>
 
 #define SHELL_STEP_EVENTS_MAX 512
-#define SHELL_COLLECT_BYTES_MAX                                                                    \
-    (16u << 20) /* Of a batch that waits for the writer: no more events. */
+/* Of a batch that waits for the writer: no more events. What commits in SHELL_COMMIT_AIM_US, within
+ * these bounds: who comes next waits for one that is written and one that collects. */
+#define SHELL_COLLECT_BYTES_MAX (8u << 20)
+#define SHELL_COLLECT_BYTES_MIN (256u << 10)
+#define SHELL_COMMIT_AIM_US 15000
+#define SHELL_TURN_NS 5000000u /* Then people, calls and sockets have theirs. */
 #define SHELL_COLLECT_BYTES_LAST                                                                   \
     (40u << 20) /* No more ticks and commands either: the store is ill. */
 #define SHELL_FOLLOWERS_MAX 1024
@@ -115,14 +119,15 @@ struct shell {
     int64_t started_ms; /* Engine time. */
 
     /* The pump. */
-    bool pumping, again, stopping, stopped;
+    bool pumping, again, turn_over, stopping, stopped;
+    uint64_t turn_ns; /* When this turn of the loop began. */
     int64_t now_ms, wake_ms;
     void (*stop_done)(void *arg);
     void *stop_arg;
     int64_t stop_until_ms;
 
     /* Commits: one batch at the writer, one that collects. */
-    size_t collecting_bytes;
+    size_t collecting_bytes, collecting_max, writing_bytes;
     uint64_t collected_through;
     uint64_t writing_batch, writing_through, writing_seq; /* 0: the writer is idle. */
     uint64_t writing_ns;

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOAD_PERCENT_MAX 90 /* Of the intake: then senders of samples are asked to come again. */
+#define LOAD_PERCENT_MAX                                                                           \
+    70 /* Of the intake, whose usual room is 75: then senders of samples are asked to come again.  \
+        */
 
 static const char *const door_words[] = {
 #define SERIES_DOOR(NAME, word, help) word,
@@ -71,6 +73,7 @@ static int batch_push(struct batch *batch, struct arena *arena, struct nsh_error
         .bytes_count = batch->turns.bytes_count,
         .events_count = batch->turns.count,
         .received_ms = intake_now_ms(shell->intake),
+        .flow = (uintptr_t)series,
         .done = batch_done,
         .arg = batch,
     };

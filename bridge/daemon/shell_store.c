@@ -173,6 +173,7 @@ void shell_store_submit(struct shell *shell)
     shell->writing_through = shell->collected_through;
     shell->writing_seq = seq;
     shell->writing_ns = now_ns();
+    shell->writing_bytes = shell->collecting_bytes;
     shell->collecting_bytes = 0;
 }
 
@@ -187,9 +188,23 @@ static void senders_acknowledge(struct shell *shell)
     }
 }
 
+/* Grow while commits are quick and full, shrink when they take long. */
+static void collect_aim(struct shell *shell, uint64_t us)
+{
+    size_t max = shell->collecting_max;
+    if (us > SHELL_COMMIT_AIM_US) {
+        max = max / 4 * 3;
+    } else if (shell->writing_bytes >= max / 2) {
+        max += max / 4;
+    }
+    max = max < SHELL_COLLECT_BYTES_MIN ? SHELL_COLLECT_BYTES_MIN : max;
+    shell->collecting_max = max > SHELL_COLLECT_BYTES_MAX ? SHELL_COLLECT_BYTES_MAX : max;
+}
+
 static void commit_count(struct shell *shell)
 {
     uint64_t us = (now_ns() - shell->writing_ns) / 1000;
+    collect_aim(shell, us);
     shell->figures.commits++;
     figures_observe(&shell->labelled, "store_commit_seconds", "", us);
     shell->figures.commit_us += us;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The queue between sources and the loop: one lock, held for a few instructions; the bytes are
+ * The queues between sources and the loop: one lock, held for a few instructions; the bytes are
  * copied outside of it. Bound: the bytes that wait, INTAKE_BYTES_MAX or less.
+ *
+ * A flow has a line by the hash of its number; concurrent flows have a second one for what is
+ * urgent. Two flows that meet in one line share it: that costs fairness, never order.
  */
 
 #include "base/assert.h"
 #include "loop/intake_owner.h"
+#include "model/event.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,9 +17,24 @@
 #include <string.h>
 #include <time.h>
 
+#define FLOWS 64u         /* A power of two. */
+#define LINES (2 * FLOWS) /* The odd ones: urgent ones of concurrent flows. */
+#define TURN_BYTES (64u << 10)
+#define TURN_FOR_ALL 8 /* Every so many batches one of any rank. */
+
+struct line {
+    struct intake_item *first, *last;
+    size_t bytes;
+    uint32_t ranks[EVENT_RANKS]; /* Batches in it. */
+};
+
 struct intake {
     pthread_mutex_t mutex;
-    struct intake_item *first, *last;
+    struct line lines[LINES];
+    uint32_t ranks[EVENT_RANKS];
+    unsigned turn, turn_for_all; /* The line whose turn it is. */
+    size_t turn_bytes;           /* What it had of it. */
+    unsigned taken;
     enum intake_gate gate;
     struct intake_figures figures;
     size_t bytes_max;
@@ -93,7 +112,7 @@ static void waiting_set(struct intake *intake, size_t bytes)
 }
 
 /* Under the lock. */
-static int gate_check(struct intake *intake, size_t bytes_count, struct nsh_error *err)
+static int gate_check(struct intake *intake, struct nsh_error *err)
 {
     switch (intake->gate) {
     case INTAKE_STOPPING:
@@ -106,29 +125,49 @@ static int gate_check(struct intake *intake, size_t bytes_count, struct nsh_erro
     default:
         break;
     }
-    /* A batch larger than the bound passes an empty intake: else it never would. */
-    if (intake->figures.waiting_bytes > 0 &&
-        intake->figures.waiting_bytes + bytes_count > intake->bytes_max) {
+    return 0;
+}
+
+/* Under the lock. */
+static int room_check(struct intake *intake, const struct intake_item *item, bool urgent,
+                      struct nsh_error *err)
+{
+    size_t waiting = intake->figures.waiting_bytes, line = intake->lines[item->line].bytes;
+    size_t usual = intake->bytes_max / 4 * 3;
+    /* A batch larger than the bound passes where nothing waits: else it never would. */
+    if (waiting > 0 && waiting + item->bytes_count > (urgent ? intake->bytes_max : usual)) {
         intake->figures.refused_full++;
-        return nsh_fail(err, NSH_LIMIT, "the intake is full: %zu KiB wait",
-                        intake->figures.waiting_bytes >> 10);
+        return nsh_fail(err, NSH_LIMIT, "the intake is full: %zu KiB wait", waiting >> 10);
+    }
+    if (!urgent && line > 0 && line + item->bytes_count > usual / 3 * 2) {
+        intake->figures.refused_full++;
+        intake->figures.refused_share++;
+        return nsh_fail(err, NSH_LIMIT, "this source has its share of the intake: %zu KiB wait",
+                        line >> 10);
     }
     return 0;
 }
 
-int intake_push(struct intake *intake, const struct intake_batch *batch, struct nsh_error *err)
+static uint16_t line_of(const struct intake_batch *batch, unsigned rank)
+{
+    uint64_t hash = (uint64_t)batch->flow * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+    return (uint16_t)(2 * (hash & (FLOWS - 1)) + (batch->concurrent && rank > 0));
+}
+
+static struct intake_item *item_new(const struct intake_batch *batch)
 {
     bool marks = batch->mark != NULL;
-    NSH_ASSERT(marks || (batch->bytes_count > 0 && batch->events_count > 0));
-    NSH_ASSERT(batch->bytes_count <= INTAKE_BYTES_MAX);
     size_t id_bytes = marks ? strlen(batch->mark_id) + 1 : 0;
     size_t mark_bytes = marks ? strlen(batch->mark) + 1 : 0;
     struct intake_item *item = malloc(sizeof *item + batch->bytes_count + id_bytes + mark_bytes);
     if (item == NULL) {
-        return nsh_fail(err, NSH_LIMIT, "no memory for %zu bytes of events", batch->bytes_count);
+        return NULL;
     }
+    unsigned rank = event_rank(event_packed_severity(batch->bytes, batch->bytes_count));
     *item = (struct intake_item){
         .events_count = batch->events_count,
+        .rank = (uint8_t)rank,
+        .line = line_of(batch, rank),
         .received_ms = batch->received_ms,
         .done = batch->done,
         .arg = batch->arg,
@@ -142,21 +181,40 @@ int intake_push(struct intake *intake, const struct intake_batch *batch, struct 
         item->mark_id = memcpy(at, batch->mark_id, id_bytes);
         item->mark = memcpy(at + id_bytes, batch->mark, mark_bytes);
     }
+    return item;
+}
+
+/* Under the lock. */
+static void item_append(struct intake *intake, struct intake_item *item)
+{
+    struct line *line = &intake->lines[item->line];
+    *(line->first == NULL ? &line->first : &line->last->next) = item;
+    line->last = item;
+    line->bytes += item->bytes_count;
+    line->ranks[item->rank]++;
+    intake->ranks[item->rank]++;
+    intake->figures.batches++;
+    intake->figures.waiting_batches++;
+    intake->figures.events += item->events_count;
+    intake->figures.bytes += item->bytes_count;
+    waiting_set(intake, intake->figures.waiting_bytes + item->bytes_count);
+}
+
+int intake_push(struct intake *intake, const struct intake_batch *batch, struct nsh_error *err)
+{
+    NSH_ASSERT(batch->mark != NULL || (batch->bytes_count > 0 && batch->events_count > 0));
+    NSH_ASSERT(batch->bytes_count <= INTAKE_BYTES_MAX);
+    struct intake_item *item = item_new(batch);
+    if (item == NULL) {
+        return nsh_fail(err, NSH_LIMIT, "no memory for %zu bytes of events", batch->bytes_count);
+    }
     pthread_mutex_lock(&intake->mutex);
-    int result = gate_check(intake, batch->bytes_count, err);
-    bool was_empty = intake->first == NULL;
+    int result = gate_check(intake, err);
+    result =
+        result == 0 ? room_check(intake, item, item->rank > 0 || batch->flow == 0, err) : result;
+    bool was_empty = intake->figures.waiting_batches == 0;
     if (result == 0) {
-        if (was_empty) {
-            intake->first = item;
-        } else {
-            intake->last->next = item;
-        }
-        intake->last = item;
-        intake->figures.batches++;
-        intake->figures.waiting_batches++;
-        intake->figures.events += batch->events_count;
-        intake->figures.bytes += batch->bytes_count;
-        waiting_set(intake, intake->figures.waiting_bytes + batch->bytes_count);
+        item_append(intake, item);
     }
     pthread_mutex_unlock(&intake->mutex);
     if (result < 0) {
@@ -170,29 +228,61 @@ int intake_push(struct intake *intake, const struct intake_batch *batch, struct 
     return 0;
 }
 
+/* Does anything of that rank or above wait in the line? */
+static bool line_has(const struct line *line, unsigned rank)
+{
+    for (unsigned i = rank; i < EVENT_RANKS; i++) {
+        if (line->ranks[i] > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The next line with something of that rank or above; there is one. */
+static struct line *line_after(struct intake *intake, unsigned *turn, unsigned rank)
+{
+    do {
+        *turn = (*turn + 1) % LINES;
+    } while (!line_has(&intake->lines[*turn], rank));
+    return &intake->lines[*turn];
+}
+
+/* Under the lock, when something waits: the line whose turn it is. */
+static struct line *line_next(struct intake *intake)
+{
+    unsigned rank = EVENT_RANKS - 1;
+    while (rank > 0 && intake->ranks[rank] == 0) {
+        rank--;
+    }
+    if (++intake->taken % TURN_FOR_ALL == 0) {
+        return line_after(intake, &intake->turn_for_all, 0);
+    }
+    if (intake->turn_bytes >= TURN_BYTES || !line_has(&intake->lines[intake->turn], rank)) {
+        intake->turn_bytes = 0;
+        return line_after(intake, &intake->turn, rank);
+    }
+    return &intake->lines[intake->turn];
+}
+
 struct intake_item *intake_take(struct intake *intake)
 {
+    struct intake_item *item = NULL;
     pthread_mutex_lock(&intake->mutex);
-    struct intake_item *item = intake->first;
-    if (item != NULL) {
-        intake->first = item->next;
+    if (intake->figures.waiting_batches > 0) {
+        struct line *line = line_next(intake);
+        item = line->first;
+        line->first = item->next;
+        line->bytes -= item->bytes_count;
+        line->ranks[item->rank]--;
+        intake->ranks[item->rank]--;
+        intake->turn_bytes += item->bytes_count;
         intake->figures.waiting_batches--;
         waiting_set(intake, intake->figures.waiting_bytes - item->bytes_count);
         item->next = NULL;
     }
     pthread_mutex_unlock(&intake->mutex);
     return item;
-}
-
-void intake_untake(struct intake *intake, struct intake_item *item)
-{
-    pthread_mutex_lock(&intake->mutex);
-    item->next = intake->first;
-    intake->last = intake->first == NULL ? item : intake->last;
-    intake->first = item;
-    intake->figures.waiting_batches++;
-    waiting_set(intake, intake->figures.waiting_bytes + item->bytes_count);
-    pthread_mutex_unlock(&intake->mutex);
 }
 
 void intake_item_end(struct intake_item *item, bool durable)

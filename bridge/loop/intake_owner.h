@@ -16,6 +16,8 @@
 
 struct intake_item {
     struct intake_item *next;
+    uint8_t rank;  /* Of the most urgent event in it. */
+    uint16_t line; /* The intake's. */
     uint32_t events_count, duplicates;
     uint64_t batch; /* The owner's: the commit that holds it. */
     int64_t received_ms;
@@ -29,6 +31,7 @@ struct intake_item {
 struct intake_figures {
     uint64_t batches, events, bytes;                      /* Taken in. */
     uint64_t refused_full, refused_ill, refused_stopping; /* Batches that were not. */
+    uint64_t refused_share; /* Of refused_full: the flow had its share. */
     size_t waiting_bytes, waiting_batches;
 };
 
@@ -48,10 +51,8 @@ enum intake_gate {
 /* Any thread. */
 void intake_gate_set(struct intake *intake, enum intake_gate gate);
 
-/* The oldest batch, or NULL. */
+/* Whose turn it is, or NULL: nothing waits. */
 struct intake_item *intake_take(struct intake *intake);
-/* Put a batch back that was taken last: it is the next one again. */
-void intake_untake(struct intake *intake, struct intake_item *item);
 /* Answer and free. */
 void intake_item_end(struct intake_item *item, bool durable);
 

@@ -16,6 +16,7 @@
 #include <endian.h>
 
 #define TEXTS_COUNT 10
+#define SEVERITY_OFFSET 28
 #define HEAD_BYTES (4 + 8 + 8 + 8 + 4 + 2 * TEXTS_COUNT + 4)
 
 static const char *const severity_words[] = {
@@ -131,6 +132,26 @@ size_t event_pack(const struct event *event, uint8_t *bytes, size_t room)
     return wanted;
 }
 
+unsigned event_rank(enum severity severity)
+{
+    return severity >= SEVERITY_CRITICAL ? 2 : severity == SEVERITY_MAJOR ? 1 : 0;
+}
+
+enum severity event_packed_severity(const uint8_t *bytes, size_t bytes_count)
+{
+    enum severity highest = SEVERITY_INFO;
+    for (size_t at = 0; bytes_count - at >= HEAD_BYTES;) {
+        uint64_t whole = get_le(bytes + at, 4);
+        uint8_t severity = bytes[at + SEVERITY_OFFSET];
+        if (whole < HEAD_BYTES || whole > bytes_count - at || severity >= SEVERITIES_COUNT) {
+            break;
+        }
+        highest = severity > highest ? (enum severity)severity : highest;
+        at += whole;
+    }
+    return highest;
+}
+
 long event_unpack(const uint8_t *bytes, size_t bytes_count, struct event *ret_event,
                   struct nsh_error *err)
 {
@@ -139,7 +160,7 @@ long event_unpack(const uint8_t *bytes, size_t bytes_count, struct event *ret_ev
         return nsh_fail(err, NSH_CORRUPT, "packed event of %llu bytes in %zu",
                         (unsigned long long)whole, bytes_count);
     }
-    const uint8_t *fixed = bytes + 28, *lengths = bytes + 32, *at = bytes + HEAD_BYTES;
+    const uint8_t *fixed = bytes + SEVERITY_OFFSET, *lengths = bytes + 32, *at = bytes + HEAD_BYTES;
     if (fixed[0] >= SEVERITIES_COUNT || fixed[1] > EVENT_CLEAR || fixed[2] > 1) {
         return nsh_fail(err, NSH_CORRUPT, "packed event with severity %u, state %u", fixed[0],
                         fixed[1]);

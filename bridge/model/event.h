@@ -24,6 +24,11 @@ enum severity {
     SEVERITIES_COUNT
 };
 
+/* How urgent an event is: what waits goes in this order, the highest first. 2: critical and fatal,
+ * 1: major, 0: the rest. */
+#define EVENT_RANKS 3
+unsigned event_rank(enum severity severity);
+
 enum event_state {
     EVENT_PULSE, /* Something happened; nothing stays. */
     EVENT_RAISE, /* A condition began, or is still there. */
@@ -78,6 +83,9 @@ size_t event_pack(const struct event *event, uint8_t *bytes, size_t room);
  */
 long event_unpack(const uint8_t *bytes, size_t bytes_count, struct event *ret_event,
                   struct nsh_error *err);
+
+/* The highest severity of the packed events in bytes, as far as they make sense. */
+enum severity event_packed_severity(const uint8_t *bytes, size_t bytes_count);
 
 /* RFC 3339 -> Unix milliseconds; false: it is none. */
 bool event_time_read(const char *text, int64_t *ret_ms);

@@ -42,6 +42,8 @@ int source_push_packed(struct intake *intake, const uint8_t *bytes, size_t bytes
         .received_ms = delivery->received_ms,
         .mark_id = delivery->mark_id,
         .mark = delivery->mark,
+        .flow = (uintptr_t)delivery->row,
+        .concurrent = delivery->concurrent,
         .done = on_durable,
         .arg = delivery,
     };

@@ -39,7 +39,8 @@ static void batch_push(struct syslog_listen *listen)
     struct intake_batch batch = {.bytes = listen->batch,
                                  .bytes_count = listen->batch_bytes,
                                  .events_count = listen->batch_events,
-                                 .received_ms = intake_now_ms(listen->intake)};
+                                 .received_ms = intake_now_ms(listen->intake),
+                                 .flow = (uintptr_t)listen};
     if (listen->batch_events == 0) {
         return;
     }

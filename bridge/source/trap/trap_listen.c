@@ -294,6 +294,7 @@ static int batch_push(struct receiver *receiver, struct pack_reader *reader)
         .bytes_count = bytes_count,
         .events_count = events,
         .received_ms = intake_now_ms(listen->intake),
+        .flow = (uintptr_t)receiver,
         .done = on_durable,
         .arg = handover,
     };

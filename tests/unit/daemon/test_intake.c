@@ -4,9 +4,11 @@
 #include "../unit.h"
 
 #include "loop/intake_owner.h"
+#include "model/event.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BOUND (64u << 10)
@@ -32,6 +34,36 @@ static int push(struct intake *intake, size_t bytes, struct nsh_error *err)
                        &(struct intake_batch){
                            .bytes = zeros, .bytes_count = bytes, .events_count = 1, .done = done},
                        err);
+}
+
+/* One event of that severity, in a batch. */
+static int push_event(struct intake *intake, uintptr_t flow, bool concurrent,
+                      enum severity severity, const char *id)
+{
+    uint8_t bytes[1024];
+    const struct event event = {
+        .severity = severity, .id = text_of(id), .source = TEXT("test"), .type = TEXT("a.b")};
+    struct intake_batch batch = {
+        .bytes = bytes, .events_count = 1, .flow = flow, .concurrent = concurrent, .done = done};
+    batch.bytes_count = event_pack(&event, bytes, sizeof bytes);
+    return intake_push(intake, &batch, NULL);
+}
+
+/* The ids of all that waits, in the order it is taken. */
+static const char *order(struct intake *intake)
+{
+    static char ids[256];
+    struct intake_item *item;
+    ids[0] = '\0';
+    while ((item = intake_take(intake)) != NULL) {
+        struct event event;
+        assert_true(event_unpack(item->bytes, item->bytes_count, &event, NULL) > 0);
+        size_t count = strlen(ids);
+        snprintf(ids + count, sizeof ids - count, "%s%.*s", count == 0 ? "" : " ",
+                 (int)event.id.count, event.id.at);
+        intake_item_end(item, true);
+    }
+    return ids;
 }
 
 static struct intake *fresh(void)
@@ -89,22 +121,105 @@ static void gates(void **state)
     intake_free(intake);
 }
 
-static void order_is_kept_also_when_put_back(void **state)
+static void a_flow_keeps_its_order(void **state)
 {
     struct intake *intake = fresh();
     for (size_t i = 1; i <= 3; i++) {
         assert_int_equal(push(intake, i, NULL), 0);
     }
     assert_int_equal(wakes, 1); /* Only the first found it empty. */
-    struct intake_item *item = intake_take(intake);
-    assert_int_equal(item->bytes_count, 1);
-    intake_untake(intake, item);
     for (size_t i = 1; i <= 3; i++) {
-        item = intake_take(intake);
+        struct intake_item *item = intake_take(intake);
         assert_int_equal(item->bytes_count, i);
         intake_item_end(item, true);
     }
     assert_null(intake_take(intake));
+    intake_free(intake);
+}
+
+static void urgent_requests_overtake(void **state)
+{
+    struct intake *intake = fresh();
+    push_event(intake, 1, true, SEVERITY_MINOR, "minor");
+    push_event(intake, 1, true, SEVERITY_MAJOR, "major");
+    push_event(intake, 1, true, SEVERITY_INFO, "info");
+    push_event(intake, 1, true, SEVERITY_FATAL, "fatal");
+    /* Among the urgent it is first come, first served: it may be the same alarm. */
+    assert_string_equal(order(intake), "major fatal minor info");
+    intake_free(intake);
+}
+
+static void an_ordered_flow_goes_first_as_a_whole(void **state)
+{
+    struct intake *intake = fresh();
+    push_event(intake, 2, false, SEVERITY_MINOR, "other");
+    push_event(intake, 1, false, SEVERITY_INFO, "clear"); /* Of the alarm that comes next. */
+    push_event(intake, 1, false, SEVERITY_CRITICAL, "raise");
+    push_event(intake, 1, false, SEVERITY_INFO, "later");
+    const char *got = order(intake);
+    assert_memory_equal(got, "clear raise ", 12);
+    intake_free(intake);
+}
+
+static void one_loud_flow_starves_nobody(void **state)
+{
+    struct intake *intake = fresh();
+    unsigned taken = 0;
+    while (push_event(intake, 1, true, SEVERITY_MINOR, "loud") == 0) {
+        taken++;
+    }
+    struct intake_figures figures;
+    intake_count(intake, &figures);
+    assert_true(taken > 100);
+    assert_true(figures.waiting_bytes <= BOUND / 2); /* Two thirds of the usual three quarters. */
+    assert_int_equal(figures.refused_share, 1);
+    while (push_event(intake, 2, true, SEVERITY_MINOR, "other") == 0) {
+    }
+    intake_count(intake, &figures);
+    assert_true(figures.waiting_bytes > BOUND / 2 && figures.waiting_bytes <= BOUND / 4 * 3);
+    /* The last quarter is kept. */
+    assert_int_equal(push_event(intake, 3, true, SEVERITY_CRITICAL, "kept"), 0);
+    struct intake_item *item = intake_take(intake);
+    assert_int_equal(item->rank, 2);
+    intake_item_end(item, true);
+    intake_free(intake);
+}
+
+/* 20 batches of 20 KiB: after some of them it is the other's turn. */
+static void flows_take_turns(void **state)
+{
+    static const uint8_t zeros[20u << 10];
+    struct intake *intake = NULL;
+    const struct intake_batch loud = {
+        .bytes = zeros, .bytes_count = sizeof zeros, .events_count = 1, .flow = 1};
+    unsigned before = 0;
+    assert_int_equal(intake_new(1u << 20, wake, NULL, &intake, NULL), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(intake_push(intake, &loud, NULL), 0);
+    }
+    push_event(intake, 2, false, SEVERITY_INFO, "quiet");
+    for (bool found = false; !found; before += !found) {
+        struct intake_item *item = intake_take(intake);
+        found = item->bytes_count < sizeof zeros;
+        intake_item_end(item, true);
+    }
+    assert_true(before <= 4); /* A turn is 64 KiB. */
+    intake_free(intake);
+}
+
+static void urgent_ones_do_not_starve_the_rest(void **state)
+{
+    struct intake *intake = fresh();
+    push_event(intake, 9, true, SEVERITY_INFO, "info");
+    unsigned turns = 0;
+    for (bool found = false; !found; turns++) {
+        assert_true(turns < 64);
+        push_event(intake, 1, true, SEVERITY_FATAL, "fatal");
+        struct intake_item *item = intake_take(intake);
+        found = item->rank == 0;
+        intake_item_end(item, true);
+    }
+    assert_true(turns > 1); /* But not before the urgent. */
     intake_free(intake);
 }
 
@@ -156,7 +271,12 @@ int main(void)
         cmocka_unit_test(the_bound_holds_to_the_byte),
         cmocka_unit_test(a_batch_beyond_the_bound_passes_when_empty),
         cmocka_unit_test(gates),
-        cmocka_unit_test(order_is_kept_also_when_put_back),
+        cmocka_unit_test(a_flow_keeps_its_order),
+        cmocka_unit_test(urgent_requests_overtake),
+        cmocka_unit_test(an_ordered_flow_goes_first_as_a_whole),
+        cmocka_unit_test(one_loud_flow_starves_nobody),
+        cmocka_unit_test(flows_take_turns),
+        cmocka_unit_test(urgent_ones_do_not_starve_the_rest),
         cmocka_unit_test(threads),
         cmocka_unit_test(time_never_goes_back),
     };

@@ -2,16 +2,17 @@
 /*
  * Receive, decode, map, hand over, answer: one thread, one poll().
  *
- * Flow control: at most FLIGHTS_MAX batches and FLIGHT_BYTES_MAX bytes wait for the daemon's
- * commit; what comes on top waits in the pool, which degrades in order. A batch goes out at once
- * while few are under way, and grows while many are: the group that commits together forms by
- * itself, without a timer.
+ * Flow control: at most FLIGHTS_MAX batches and `window` bytes wait for the daemon's commit; what
+ * comes on top waits in the pool, where the urgent overtakes the rest and which degrades in order.
+ * The window is what the daemon commits in FLIGHT_AIM_US, so that an urgent event that comes into a
+ * storm waits no longer than that. A batch goes out at once while few are under way, and grows
+ * while many are: the group that commits together forms by itself, without a timer.
  */
 
 #include "receiver.h"
-#include "receiver_pool.h"
 
 #include "base/assert.h"
+#include "loop/event_pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,8 @@
 #define FLIGHTS_MAX 32
 #define FLIGHTS_EAGER 4 /* So many may be small. */
 #define FLIGHT_BYTES_MAX (4u << 20)
+#define FLIGHT_BYTES_MIN (256u << 10) /* A slow disk still gets its groups. */
+#define FLIGHT_AIM_US 25000
 #define BATCH_WORTH_BYTES (64u << 10)
 #define INFORMS_MAX 4096
 #define INFORM_BYTES_MAX (16u << 20)
@@ -48,6 +51,7 @@ struct inform {
 
 struct flight {
     uint64_t number;
+    int64_t sent_us;
     size_t bytes;
     uint32_t informs;
 };
@@ -62,7 +66,8 @@ struct running {
     size_t inform_bytes;
     struct flight flights[FLIGHTS_MAX];
     uint64_t flights_head, flights_tail;
-    size_t flight_bytes;
+    size_t flight_bytes, window;
+    int64_t window_us; /* When it was made smaller. */
     uint64_t batch_number;
     uint8_t *out; /* One frame on its way to the daemon. */
     size_t out_count, out_done;
@@ -106,6 +111,7 @@ int receiver_loop_prepare(struct nsh_error *err)
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGINT, &action, NULL); /* Of a terminal: the daemon decides. */
+    running->window = FLIGHT_BYTES_MIN;
     return pool_init(&running->pool, err);
 }
 
@@ -114,6 +120,13 @@ static int64_t clock_ms(clockid_t clock)
     struct timespec now;
     clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static uint32_t join(uint32_t first, uint32_t second)
@@ -220,7 +233,7 @@ static uint32_t inform_keep(struct running *run, struct msghdr *message, int soc
 static bool lagging(const struct running *run)
 {
     return run->flights_tail - run->flights_head == FLIGHTS_MAX ||
-           run->flight_bytes >= FLIGHT_BYTES_MAX || run->out_done < run->out_count;
+           run->flight_bytes >= run->window || run->out_done < run->out_count;
 }
 
 static void count_refusal(struct trap_counters *counters, int code)
@@ -292,11 +305,11 @@ static void take_datagram(struct running *run, struct mmsghdr *received, int soc
     struct text source = peer_address_write(from, chars);
     trap_map(loop->mapper, &run->trap, source, wall_ms, &event);
     run->counters.unmatched += event.unmatched;
-    struct pool_add add = {.event = &event, .inform = inform, .lagging = lagging(run)};
+    struct pool_add add = {.event = &event, .waiter = inform, .lagging = lagging(run)};
     if (add.lagging) {
         add.identity = trap_identity(&run->trap, source);
     }
-    (void)pool_put(&run->pool, &add, join, &run->counters);
+    (void)pool_put(&run->pool, &add, join);
     if (run->pool.orphans != 0) {
         informs_free(run, run->pool.orphans);
         run->pool.orphans = 0;
@@ -341,9 +354,27 @@ static void flush_out(struct running *run)
     }
 }
 
+/* What the pool counted is told with the rest. */
+static void count_pool(struct running *run)
+{
+    const struct pool_counts *counts = &run->pool.counts;
+    struct trap_counters *counters = &run->counters;
+    uint64_t *dropped[] = {&counters->dropped_info,     &counters->dropped_warning,
+                           &counters->dropped_minor,    &counters->dropped_major,
+                           &counters->dropped_critical, &counters->dropped_fatal};
+    _Static_assert(sizeof dropped / sizeof dropped[0] == SEVERITIES_COUNT,
+                   "a counter for every severity");
+    counters->duplicate = counts->duplicate;
+    counters->coalesced = counts->coalesced;
+    for (unsigned i = 0; i < SEVERITIES_COUNT; i++) {
+        *dropped[i] = counts->dropped[i];
+    }
+}
+
 static void send_counters(struct running *run, int64_t now)
 {
     run->counted_ms = now;
+    count_pool(run);
     if (run->out_done < run->out_count ||
         memcmp(&run->counters, &run->reported, sizeof run->counters) == 0) {
         return;
@@ -361,21 +392,32 @@ static bool may_send(const struct running *run)
 {
     uint64_t flights = run->flights_tail - run->flights_head;
     return run->pool.alive_count > 0 && !lagging(run) &&
-           (flights < FLIGHTS_EAGER || run->pool.alive_bytes >= BATCH_WORTH_BYTES);
+           (flights < FLIGHTS_EAGER || run->pool.alive_bytes >= BATCH_WORTH_BYTES ||
+            pool_is_urgent(&run->pool));
 }
 
 #define BATCH_HEAD_BYTES (PIPE_HEADER_BYTES + 12 + sizeof(struct trap_counters))
+
+/* A batch no larger than what is left of the window, but one event fits always. */
+static size_t batch_room(const struct running *run)
+{
+    size_t left = run->window - run->flight_bytes;
+    size_t room = left < PIPE_BATCH_BYTES_MAX ? left : PIPE_BATCH_BYTES_MAX;
+    return room < EVENT_PACKED_BYTES_MAX ? EVENT_PACKED_BYTES_MAX : room;
+}
 
 static void hand_over(struct running *run)
 {
     while (may_send(run)) {
         uint32_t events = 0;
         uint32_t informs = 0;
-        size_t count = pool_take(&run->pool, run->out + BATCH_HEAD_BYTES, PIPE_BATCH_BYTES_MAX,
-                                 &events, &informs, join);
+        size_t room = batch_room(run);
+        size_t count =
+            pool_take(&run->pool, run->out + BATCH_HEAD_BYTES, room, &events, &informs, join);
         NSH_ASSERT(events > 0);
         struct pack_writer writer = {.at = run->out + PIPE_HEADER_BYTES, .room = BATCH_HEAD_BYTES};
         run->counters.events += events;
+        count_pool(run);
         pack_u64(&writer, ++run->batch_number);
         pack_u32(&writer, events);
         pipe_pack_counters(&writer, &run->counters);
@@ -385,9 +427,23 @@ static void hand_over(struct running *run)
         run->out_count = BATCH_HEAD_BYTES + count;
         run->out_done = 0;
         run->flights[run->flights_tail++ % FLIGHTS_MAX] =
-            (struct flight){run->batch_number, count, informs};
+            (struct flight){run->batch_number, now_us(), count, informs};
         run->flight_bytes += count;
         flush_out(run);
+    }
+}
+
+/* As in TCP: a little more while answers come soon, less at once when they do not. */
+static void window_aim(struct running *run, const struct flight *flight)
+{
+    int64_t now = now_us();
+    if (now - flight->sent_us <= FLIGHT_AIM_US) {
+        size_t more = run->window + flight->bytes / 2;
+        run->window = more < FLIGHT_BYTES_MAX ? more : FLIGHT_BYTES_MAX;
+    } else if (flight->sent_us > run->window_us) { /* Sent since the last time: it knows. */
+        size_t less = run->window / 4 * 3;
+        run->window = less > FLIGHT_BYTES_MIN ? less : FLIGHT_BYTES_MIN;
+        run->window_us = now;
     }
 }
 
@@ -407,6 +463,7 @@ static void take_ack(struct running *run, struct pack_reader *reader)
                 informs_free(run, flight->informs);
             }
             run->flight_bytes -= flight->bytes;
+            window_aim(run, flight);
             *flight = (struct flight){0};
         }
     }

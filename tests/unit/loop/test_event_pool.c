@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What waits of traps and syslog: urgent first, the same alarm in order, the lowest dropped. */
+
+#include "../unit.h"
+
+#include "loop/event_pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct pool pool;
+static uint8_t out[POOL_BYTES];
+
+static uint32_t join(uint32_t first, uint32_t second)
+{
+    return first > second ? first : second; /* Enough to see that none is forgotten. */
+}
+
+static bool put(const char *id, enum severity severity, const char *resource, bool lagging)
+{
+    const struct event event = {.severity = severity,
+                                .id = text_of(id),
+                                .source = TEXT("trap/127.0.0.1"),
+                                .type = TEXT("a.b"),
+                                .resource = text_of(resource)};
+    return pool_put(&pool, &(struct pool_add){.event = &event, .lagging = lagging}, join);
+}
+
+/* The ids of what is taken into so much room. */
+static const char *take(size_t room)
+{
+    static char ids[512];
+    uint32_t events = 0, waiters = 0;
+    size_t count = pool_take(&pool, out, room, &events, &waiters, join), at = 0;
+    ids[0] = '\0';
+    while (at < count) {
+        struct event event;
+        at += (size_t)event_unpack(out + at, count - at, &event, NULL);
+        size_t used = strlen(ids);
+        snprintf(ids + used, sizeof ids - used, "%s%.*s", used == 0 ? "" : " ", (int)event.id.count,
+                 event.id.at);
+        events--;
+    }
+    assert_int_equal(events, 0);
+    return ids;
+}
+
+static int fresh(void **state)
+{
+    return pool_init(&pool, NULL);
+}
+
+static int gone(void **state)
+{
+    pool_done(&pool);
+    return 0;
+}
+
+static void urgent_goes_first(void **state)
+{
+    put("i1", SEVERITY_INFO, "r1", false);
+    put("m1", SEVERITY_MAJOR, "r2", false);
+    put("w1", SEVERITY_WARNING, "r3", false);
+    put("c1", SEVERITY_CRITICAL, "r4", false);
+    put("f1", SEVERITY_FATAL, "r5", false);
+    assert_true(pool_is_urgent(&pool));
+    assert_string_equal(take(sizeof out), "c1 f1 m1 i1 w1");
+    assert_int_equal(pool.alive_count, 0);
+    assert_int_equal(pool.used, 0);
+}
+
+/* clear (info), then raise (critical) of one alarm: the other way round it would end cleared. */
+static void one_alarm_stays_in_order(void **state)
+{
+    put("other", SEVERITY_INFO, "fan/1", false);
+    put("clear-a", SEVERITY_INFO, "fan/2", false);
+    put("clear-b", SEVERITY_MINOR, "fan/2", false);
+    put("raise", SEVERITY_CRITICAL, "fan/2", false);
+    put("after", SEVERITY_INFO, "fan/2", false);
+    assert_string_equal(take(sizeof out), "clear-a clear-b raise other after");
+}
+
+static void what_does_not_fit_stays(void **state)
+{
+    put("i1", SEVERITY_INFO, "r1", false);
+    put("c1", SEVERITY_CRITICAL, "r2", false);
+    size_t one = pool.alive_bytes / 2;
+    assert_string_equal(take(one), "c1");
+    assert_false(pool_is_urgent(&pool));
+    assert_string_equal(take(one), "i1");
+    assert_string_equal(take(one), "");
+}
+
+static uint64_t sum(void)
+{
+    uint64_t all = pool.counts.duplicate + pool.counts.coalesced;
+    for (unsigned i = 0; i < SEVERITIES_COUNT; i++) {
+        all += pool.counts.dropped[i];
+    }
+    return all;
+}
+
+/* A storm of other alarms each: what is put is there, folded or dropped, to the last one. */
+static void the_lowest_are_dropped_and_all_are_counted(void **state)
+{
+    char resource[32];
+    unsigned critical = 0;
+    for (unsigned i = 0; i < 4 * POOL_ENTRIES; i++) {
+        snprintf(resource, sizeof resource, "r/%u", i);
+        enum severity severity = i % 64 == 63 ? SEVERITY_CRITICAL
+                                 : i % 2 == 1 ? SEVERITY_MINOR
+                                              : SEVERITY_INFO;
+        critical += severity == SEVERITY_CRITICAL;
+        put("x", severity, resource, true);
+    }
+    assert_int_equal(pool.alive_count + sum(), 4 * POOL_ENTRIES);
+    assert_int_equal(pool.counts.dropped[SEVERITY_CRITICAL], 0);
+    assert_int_equal(pool.by_severity[SEVERITY_CRITICAL], critical);
+    assert_true(pool.counts.dropped[SEVERITY_INFO] > pool.counts.dropped[SEVERITY_MINOR]);
+    assert_true(pool.counts.dropped[SEVERITY_MINOR] > 0);
+    assert_true(pool.used <= POOL_BYTES);
+}
+
+/* Repeated messages of one alarm are folded, but a critical one never replaces another. */
+static void critical_ones_are_not_folded(void **state)
+{
+    char resource[32];
+    for (unsigned i = 0; i < POOL_ENTRIES * 3 / 4; i++) {
+        snprintf(resource, sizeof resource, "r/%u", i);
+        put("x", SEVERITY_INFO, resource, true);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        put("c", SEVERITY_CRITICAL, "one", true);
+        put("m", SEVERITY_MINOR, "flapping", true);
+    }
+    assert_int_equal(pool.by_severity[SEVERITY_CRITICAL], 100);
+    assert_int_equal(pool.by_severity[SEVERITY_MINOR], 1);
+    assert_int_equal(pool.counts.coalesced, 99);
+}
+
+static void nothing_less_severe_nothing_evicted(void **state)
+{
+    char resource[32];
+    bool taken = true;
+    unsigned count = 0;
+    for (; taken; count++) {
+        snprintf(resource, sizeof resource, "r/%u", count);
+        taken = put("x", SEVERITY_FATAL, resource, true);
+    }
+    assert_int_equal(count - 1, POOL_ENTRIES);
+    assert_int_equal(pool.counts.dropped[SEVERITY_FATAL], 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(urgent_goes_first, fresh, gone),
+        cmocka_unit_test_setup_teardown(one_alarm_stays_in_order, fresh, gone),
+        cmocka_unit_test_setup_teardown(what_does_not_fit_stays, fresh, gone),
+        cmocka_unit_test_setup_teardown(the_lowest_are_dropped_and_all_are_counted, fresh, gone),
+        cmocka_unit_test_setup_teardown(critical_ones_are_not_folded, fresh, gone),
+        cmocka_unit_test_setup_teardown(nothing_less_severe_nothing_evicted, fresh, gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
