@@ -12,25 +12,10 @@
 
 #define KUBE_NAME_MAX 253
 #define KUBE_LINE_BYTES_MAX ((size_t)4 << 20) /* Of a watch; an object is at most 1.5 MiB. */
-#define KUBE_TOKEN_BYTES_MAX 16384
 #define KUBE_TAINTS_MAX 64
 
 /* A name as it may stand in a path: lower-case letters, digits, '-', '.'. */
 bool kube_name_good(const char *name);
-
-/* ---- kubeconfig ---- */
-
-/*
- * The settings (url, ca_file, token ...) that one context of a kubeconfig gives where `given` does
- * not say them itself; `context` of these chooses it. Certificates and keys that stand inside
- * become PEM texts. Everything lives in pool.
- *
- * NSH_INVALID      no such file, context, cluster, user.
- * NSH_UNSUPPORTED  a way to log in that is not ours: programs, providers, passwords.
- */
-int kube_config_read(struct nsh_pool *pool, const char *yaml, size_t yaml_bytes,
-                     const struct nsh_value *given, struct nsh_value *ret_settings,
-                     struct nsh_error *err);
 
 /* ---- nodes ---- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// ROOMS: codec_kubernetes
+// ROOMS: abi
 /* kubeconfig: what is read of one has a server, and every setting is a text. */
 
-#include "kubernetes_codec.h"
+#include "abi/kube_login.h"
 
 #include <stdlib.h>
 

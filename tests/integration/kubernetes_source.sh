@@ -133,7 +133,21 @@ is "nothing is told twice" "$(told)" "$before"
 is "no alarm moved" "$(ns alarm list -o json | jq -c '[.items[] | {id, state, count}] | sort')" "$alarms"
 daemon_stop
 conditions n7 "$(condition Ready False 2026-01-06T00:00:00Z)" "$(condition KernelDeadlock False 2026-01-06T00:00:00Z)"
+# The same cluster by a kubeconfig, with its authority and token inside.
+cat >"$dir/kubeconfig" <<EOT
+apiVersion: v1
+kind: Config
+current-context: lab
+clusters: [{name: lab, cluster: {server: "$url/", certificate-authority-data: "$(base64 -w0 "$ca")"}}]
+users: [{name: ns, user: {token: nightshift-lab}}, {name: program, user: {exec: {command: "/bin/true"}}}]
+contexts: [{name: lab, context: {cluster: lab, user: ns}}, {name: program, context: {cluster: lab, user: program}}]
+EOT
+chmod 600 "$dir/kubeconfig"
+sed -i "s|name = \"k8s\"; type = \"kubernetes\"; .*}|name = \"k8s\"; type = \"kubernetes\"; kubeconfig = \"file:$dir/kubeconfig\"; }|; s|name = \"stranger\"; .*}|name = \"stranger\"; type = \"kubernetes\"; kubeconfig = \"file:$dir/kubeconfig\"; context = \"program\"; }|" "$dir/nightshift.conf"
 daemon_start
 await 20 raised_is not-ready db7 || fail "not ready while nightshift was away: $(raised not-ready)"
 is "an alarm of before ends" "$(raised kernel-deadlock)" ""
+is "by a kubeconfig" "$(doctor k8s | jq -r '.checks[] | select(.check == "nodes") | "\(.state) \(.text)"')" "ok $url: watched, 3 nodes, 1 conditions raised"
+has "of which no program is run" "$(doctor stranger)" 'exec: a program that makes tokens is never run'
+is "its token is nowhere" "$( (doctor k8s; cat "$dir/log") | grep -c nightshift-lab || true)" 0
 verdict

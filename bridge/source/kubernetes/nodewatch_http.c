@@ -4,21 +4,19 @@
 #include "nodewatch_link.h"
 
 #include "abi/json_value.h"
+#include "abi/kube_login.h"
 #include "base/json.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define CONNECT_MS 10000L
 #define LIST_MS 60000L
 #define WATCH_S_MIN 240
 #define WATCH_S_SPREAD 120 /* So that not all clients come at once. */
 #define SILENT_S 130L      /* Bookmarks come each minute; silence for longer: it is resumed. */
-#define TOKEN_BYTES_MAX 16384
 
 static const struct {
     const char *path, *fields;
@@ -29,38 +27,19 @@ static const struct {
 };
 
 /* Read anew for each request: those of service accounts change hourly. */
-static int token_of(const struct nodewatch_source *source, char token[TOKEN_BYTES_MAX],
+static int token_of(const struct nodewatch_source *source, char token[KUBE_TOKEN_BYTES_MAX],
                     struct nsh_error *err)
 {
-    struct stat info;
-    ssize_t count = -1;
-    if (source->bearer_file == NULL) {
-        int wanted =
-            snprintf(token, TOKEN_BYTES_MAX, "%s", source->token == NULL ? "" : source->token);
-        return wanted < TOKEN_BYTES_MAX ? 0 : nsh_fail(err, NSH_INVALID, "token is too long");
+    if (source->bearer_file != NULL) {
+        return kube_token_read(source->bearer_file, token, err);
     }
-    CLEANUP(closep) int fd = open(source->bearer_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
-        count = read(fd, token, TOKEN_BYTES_MAX - 1);
-    }
-    if (count < 0) {
-        return nsh_fail(err, NSH_AUTH, "bearer_file %s cannot be read", source->bearer_file);
-    }
-    token[count] = '\0';
-    while (count > 0 && strchr(" \t\r\n", token[count - 1]) != NULL) {
-        token[--count] = '\0';
-    }
-    bool clean = count > 0;
-    for (ssize_t i = 0; i < count; i++) {
-        clean = clean && token[i] > ' ' && token[i] < 0x7f;
-    }
-    return clean ? 0
-                 : nsh_fail(err, NSH_AUTH, "bearer_file %s holds no token", source->bearer_file);
+    snprintf(token, KUBE_TOKEN_BYTES_MAX, "%s", source->token == NULL ? "" : source->token);
+    return 0; /* How long it may be was looked at with the settings. */
 }
 
 static int headers_make(struct nodewatch_stream *stream, struct nsh_error *err)
 {
-    char token[TOKEN_BYTES_MAX], line[TOKEN_BYTES_MAX + 32];
+    char token[KUBE_TOKEN_BYTES_MAX], line[KUBE_TOKEN_BYTES_MAX + 32];
     int result = token_of(stream->source, token, err);
     if (result < 0) {
         return result;
@@ -107,6 +86,18 @@ static int url_make(struct nodewatch_stream *stream, unsigned watch_s, struct ns
                : 0;
 }
 
+/* A file, or the text itself, as a kubeconfig has it. */
+static void pem_set(CURL *easy, CURLoption by_file, CURLoption by_text, const char *pem)
+{
+    if (strncmp(pem, "-----BEGIN ", 11) != 0) {
+        curl_easy_setopt(easy, by_file, pem);
+        return;
+    }
+    struct curl_blob blob = {
+        .data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = CURL_BLOB_COPY};
+    curl_easy_setopt(easy, by_text, &blob);
+}
+
 static void options_set(struct nodewatch_stream *stream, unsigned watch_s)
 {
     const struct nodewatch_source *source = stream->source;
@@ -118,7 +109,7 @@ static void options_set(struct nodewatch_stream *stream, unsigned watch_s)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_PROXY, source->proxy == NULL ? "" : source->proxy);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 10L);
@@ -127,12 +118,12 @@ static void options_set(struct nodewatch_stream *stream, unsigned watch_s)
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, watches ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, watches ? SILENT_S : 0L);
     if (source->ca_file != NULL) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, source->ca_file);
+        pem_set(easy, CURLOPT_CAINFO, CURLOPT_CAINFO_BLOB, source->ca_file);
     }
     if (source->client_cert != NULL) {
-        curl_easy_setopt(easy, CURLOPT_SSLCERT, source->client_cert);
-        curl_easy_setopt(easy, CURLOPT_SSLKEY,
-                         source->client_key != NULL ? source->client_key : source->client_cert);
+        pem_set(easy, CURLOPT_SSLCERT, CURLOPT_SSLCERT_BLOB, source->client_cert);
+        pem_set(easy, CURLOPT_SSLKEY, CURLOPT_SSLKEY_BLOB,
+                source->client_key != NULL ? source->client_key : source->client_cert);
     }
     if (source->insecure) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);

@@ -9,6 +9,7 @@
  * which changes were not seen one by one.
  */
 
+#include "abi/pool.h"
 #include "nodewatch.h"
 #include "source/map/source_push.h"
 #include "source/map/source_type.h"
@@ -61,8 +62,8 @@ struct nodewatch_window {
 struct nodewatch_source {
     const struct source_services *services;
     const struct source_config *config;
-    struct arena settings; /* Texts below. */
-    const char *base, *token, *bearer_file, *ca_file, *client_cert, *client_key;
+    struct nsh_pool login; /* Texts below. */
+    const char *base, *token, *bearer_file, *ca_file, *client_cert, *client_key, *proxy;
     bool insecure;
     pthread_t thread;
     bool running;

@@ -7,14 +7,14 @@
 #include "nodewatch_link.h"
 
 #include "abi/json_value.h"
+#include "abi/kube_login.h"
 #include "base/json.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
+#include <string.h>
 
-#define ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount/"
 #define RECENT_MS (10 * 60 * 1000) /* Less than the engine knows repeats for. */
 #define ROLE_HINT "kubectl apply -f drivers/kubernetes/role.json"
 
@@ -24,6 +24,12 @@ static const struct nsh_option options[] = {
      .flags = NSH_IDENTIFIES,
      .help = "The API server: https://10.0.0.1:6443. None: the cluster that nightshift runs in, by "
              "its service account."},
+    {.name = "kubeconfig",
+     .type = NSH_SECRET,
+     .help = "A kubeconfig (file:/etc/nightshift/kubeconfig): fills in what is not set here."},
+    {.name = "context",
+     .type = NSH_STRING,
+     .help = "Which of its contexts; none: its current one."},
     {.name = "token", .type = NSH_SECRET, .help = "Bearer token."},
     {.name = "bearer_file",
      .type = NSH_STRING,
@@ -37,6 +43,7 @@ static const struct nsh_option options[] = {
     {.name = "ca_file", .type = NSH_STRING, .help = "PEM file of the authorities trusted."},
     {.name = "client_cert", .type = NSH_STRING, .help = "PEM file, instead of a token."},
     {.name = "client_key", .type = NSH_STRING, .help = "PEM file; none: it is in client_cert."},
+    {.name = "proxy", .type = NSH_STRING, .help = "HTTP proxy towards it: http://10.0.0.2:3128."},
     {.name = "conditions",
      .type = NSH_LIST,
      .help = "Conditions that are told, with * and ?: [\"Ready\", \"*Pressure\"]. None: all."},
@@ -49,18 +56,6 @@ static const char *given(const struct nsh_value *settings, const char *name)
 {
     const char *text = nsh_get_text(settings, name, "");
     return text[0] == '\0' ? NULL : text;
-}
-
-/* A token over plain HTTP is anybody's, but for a proxy on this machine. */
-static bool is_safe(const char *url)
-{
-    static const char *const own[] = {"http://127.", "http://localhost", "http://[::1]"};
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        if (strncasecmp(url, own[i], strlen(own[i])) == 0) {
-            return true;
-        }
-    }
-    return strncasecmp(url, "https://", 8) == 0;
 }
 
 static void texts_check(const struct source_config *config, const char *name, struct diags *diags)
@@ -79,7 +74,7 @@ static void nodewatch_check(const struct source_config *config, struct diags *di
 {
     const struct nsh_value *settings = &config->settings;
     const char *url = given(settings, "url");
-    if (url != NULL && (!is_safe(url) || strpbrk(url, " ?#@") != NULL)) {
+    if (url != NULL && (!kube_url_safe(url) || strpbrk(url, " ?#@") != NULL)) {
         diag_add(diags, DIAG_ERROR, source_key_place(config, "url"), NULL,
                  "url is https://HOST:PORT (http:// only to this machine), got \"%s\"", url);
     }
@@ -87,10 +82,14 @@ static void nodewatch_check(const struct source_config *config, struct diags *di
         diag_add(diags, DIAG_ERROR, source_key_place(config, "token"), NULL,
                  "token or bearer_file, not both");
     }
-    if (url != NULL && given(settings, "token") == NULL && given(settings, "bearer_file") == NULL &&
-        given(settings, "client_cert") == NULL) {
+    if (given(settings, "context") != NULL && given(settings, "kubeconfig") == NULL) {
+        diag_add(diags, DIAG_ERROR, source_key_place(config, "context"), NULL,
+                 "context is one of a kubeconfig: name that too");
+    }
+    if (given(settings, "kubeconfig") == NULL && url != NULL && given(settings, "token") == NULL &&
+        given(settings, "bearer_file") == NULL && given(settings, "client_cert") == NULL) {
         diag_add(diags, DIAG_ERROR, config->at, "bearer_file = \"/etc/nightshift/bearer\";",
-                 "token, bearer_file or client_cert is needed");
+                 "token, bearer_file, client_cert or kubeconfig is needed");
     }
     texts_check(config, "conditions", diags);
     texts_check(config, "good", diags);
@@ -98,47 +97,59 @@ static void nodewatch_check(const struct source_config *config, struct diags *di
 
 /* ---- settings ---- */
 
-static const char *cluster_base(struct arena *arena)
+/* Of a secret its text. */
+static int setting_copy(struct nodewatch_source *source, const char *name, bool secret,
+                        struct nsh_member *to, struct nsh_error *err)
 {
-    const char *host = getenv("KUBERNETES_SERVICE_HOST");
-    const char *port = getenv("KUBERNETES_SERVICE_PORT");
-    if (host == NULL || host[0] == '\0') {
-        return NULL;
+    const struct source_services *services = source->services;
+    const char *text = given(&source->config->settings, name);
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    const char *kept = text;
+    int result = 0;
+    if (secret && text != NULL) {
+        result = services->secret(services->arg, text, &arena, &kept, err);
     }
-    bool bare_v6 = strchr(host, ':') != NULL && host[0] != '[';
-    return arena_printf(arena, "https://%s%s%s:%s", bare_v6 ? "[" : "", host, bare_v6 ? "]" : "",
-                        port == NULL || port[0] == '\0' ? "443" : port);
+    char *copy = result < 0 ? NULL : nsh_pool_text(&source->login, kept == NULL ? "" : kept);
+    *to = (struct nsh_member){name, nsh_text(copy == NULL ? "" : copy)};
+    if (result == 0 && copy == NULL) {
+        result = nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    if (secret && text != NULL && result == 0) {
+        explicit_bzero((char *)(uintptr_t)kept, strlen(kept)); /* The arena's own copy. */
+    }
+    return result < 0 ? nsh_wrap(err, "%s", name) : 0;
 }
 
 static int settings_read(struct nodewatch_source *source, struct nsh_error *err)
 {
-    const struct source_services *services = source->services;
-    const struct nsh_value *settings = &source->config->settings;
-    const char *token = given(settings, "token"), *url = given(settings, "url");
-    source->bearer_file = given(settings, "bearer_file");
-    source->ca_file = given(settings, "ca_file");
-    source->client_cert = given(settings, "client_cert");
-    source->client_key = given(settings, "client_key");
-    source->insecure = strcmp(nsh_get_text(settings, "tls", "verify"), "insecure") == 0;
-    source->base = url != NULL ? url : cluster_base(&source->settings);
-    if (source->base == NULL) {
-        return nsh_fail(err, NSH_INVALID,
-                        "url is needed: KUBERNETES_SERVICE_HOST is not set, this is no cluster");
+    static const struct {
+        const char *name;
+        bool secret;
+    } wanted[] = {{"url", false},         {"kubeconfig", true},   {"context", false},
+                  {"token", true},        {"bearer_file", false}, {"ca_file", false},
+                  {"client_cert", false}, {"client_key", false},  {"tls", false},
+                  {"proxy", false}};
+    struct nsh_member members[sizeof wanted / sizeof wanted[0]];
+    size_t count = sizeof wanted / sizeof wanted[0];
+    struct nsh_value all = nsh_null();
+    int result = 0;
+    for (size_t i = 0; i < count && result == 0; i++) {
+        result = setting_copy(source, wanted[i].name, wanted[i].secret, &members[i], err);
     }
-    if (url != NULL) { /* "https://host/" means the same. */
-        size_t count = strlen(url);
-        count -= count > 0 && url[count - 1] == '/';
-        source->base = arena_copy(&source->settings, url, count);
-    } else {
-        bool login = token != NULL || source->bearer_file != NULL || source->client_cert != NULL;
-        source->bearer_file = login ? source->bearer_file : ACCOUNT "token";
-        source->ca_file = source->ca_file == NULL ? ACCOUNT "ca.crt" : source->ca_file;
+    struct nsh_value settings = nsh_map(members, count);
+    result = result < 0 ? result : kube_login_read(&source->login, &settings, &all, err);
+    if (result < 0) {
+        return result;
     }
-    if (token != NULL) {
-        int result = services->secret(services->arg, token, &source->settings, &source->token, err);
-        return result < 0 ? nsh_wrap(err, "token") : 0;
-    }
-    return source->base == NULL ? nsh_fail(err, NSH_NOMEM, "out of memory") : 0;
+    source->base = given(&all, "url");
+    source->token = given(&all, "token");
+    source->bearer_file = given(&all, "bearer_file");
+    source->ca_file = given(&all, "ca_file");
+    source->client_cert = given(&all, "client_cert");
+    source->client_key = given(&all, "client_key");
+    source->proxy = given(&all, "proxy");
+    source->insecure = strcmp(nsh_get_text(&all, "tls", "verify"), "insecure") == 0;
+    return 0;
 }
 
 /* ---- life ---- */
@@ -155,7 +166,7 @@ static void nodewatch_free(struct nodewatch_source *source)
     pthread_cond_destroy(&source->answered);
     pthread_mutex_destroy(&source->mutex);
     arena_done(&source->arena);
-    arena_done(&source->settings);
+    nsh_pool_done(&source->login);
     free(source);
 }
 

@@ -4,8 +4,10 @@
  * user names, names to verify instead) is refused in words, never left out.
  */
 
+#include "abi/encode.h"
+#include "abi/json_value.h"
+#include "abi/kube_login.h"
 #include "abi/yaml_value.h"
-#include "kubernetes_codec.h"
 
 #include <stdio.h>
 #include <string.h>

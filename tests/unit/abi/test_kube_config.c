@@ -3,7 +3,7 @@
 
 #include "../unit.h"
 
-#include "kubernetes_codec.h"
+#include "abi/kube_login.h"
 
 #include <stdio.h>
 #include <string.h>
