@@ -112,6 +112,7 @@ static void test_expected(void **state)
     assert_int_equal(golden_each_line(DATA "corpus.jsonl", run_corpus_line, NULL, &made),
                      ROWS(corpus_rows));
     assert_true(golden_each_line(DATA "own.jsonl", run_own_line, NULL, &made) > 80);
+    assert_true(golden_each_line(DATA "sent.jsonl", run_own_line, NULL, &made) > 15);
     golden_is(DATA "expected.txt", &made);
 }
 
