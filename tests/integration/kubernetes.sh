@@ -6,6 +6,7 @@
 # timeout: 3600
 # Two minutes; an hour for the first time under --all, which builds the control plane.
 . "$(dirname "$0")/common.sh"
+. "$NS_SOURCE/tests/peers/kube_real.sh"
 needs jq curl openssl
 
 # ---- the API, as the operator -------------------------------------------------------------------------------------
@@ -416,57 +417,6 @@ if [ -n "${NS_ALL:-}" ]; then # As old as the real one: the same stories once mo
 fi
 
 # ---- the real control plane -------------------------------------------------------------------------------------------
-real_start() { # FOLDER
-    local etcd_port=$((12000 + $$ % 900)) peer_port=$((13000 + $$ % 900)) port=$((14000 + $$ % 900))
-    local d=$dir/real
-    mkdir -p "$d"
-    world="real 1.20" url=https://127.0.0.1:$port ca=$d/ca.crt admin=admintoken token=nightshifttoken weak=weaktoken
-    ( cd "$d"
-      openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /CN=test-ca -days 2
-      openssl req -newkey rsa:2048 -nodes -keyout tls.key -out tls.csr -subj /CN=kube-apiserver
-      openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out tls.crt -days 2 -extfile <(echo 'subjectAltName=IP:127.0.0.1')
-      openssl req -newkey rsa:2048 -nodes -keyout client.key -out client.csr -subj /O=bridges/CN=nightshift
-      openssl x509 -req -in client.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out client.crt -days 2 -extfile <(echo 'extendedKeyUsage=clientAuth')
-      openssl genrsa -out sa.key 2048
-      openssl rsa -in sa.key -pubout -out sa.pub
-      printf 'admintoken,admin,u1,system:masters\nnightshifttoken,nightshift,u2\nweaktoken,view,u3\n' >tokens.csv
-      cat >kubeconfig <<END
-{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],
- "clusters":[{"name":"c","cluster":{"server":"$url","certificate-authority":"$d/ca.crt"}}],
- "users":[{"name":"u","user":{"token":"admintoken"}}]}
-END
-    ) >"$d/keys.log" 2>&1 || { cat "$d/keys.log"; exit 1; }
-    etcd --data-dir "$d/etcd" --listen-client-urls http://127.0.0.1:$etcd_port --advertise-client-urls http://127.0.0.1:$etcd_port \
-        --listen-peer-urls http://127.0.0.1:$peer_port --initial-advertise-peer-urls http://127.0.0.1:$peer_port \
-        --initial-cluster default=http://127.0.0.1:$peer_port --unsafe-no-fsync >"$d/etcd.log" 2>&1 &
-    pids+=($!)
-    "$1/kube-apiserver" --etcd-servers=http://127.0.0.1:$etcd_port --bind-address=127.0.0.1 --advertise-address=127.0.0.1 \
-        --secure-port="$port" --insecure-port=0 --tls-cert-file="$d/tls.crt" --tls-private-key-file="$d/tls.key" \
-        --client-ca-file="$d/ca.crt" --token-auth-file="$d/tokens.csv" --authorization-mode=Node,RBAC --service-cluster-ip-range=10.96.0.0/24 \
-        --service-account-issuer="$url" --service-account-signing-key-file="$d/sa.key" --service-account-key-file="$d/sa.pub" \
-        --disable-admission-plugins=ServiceAccount --endpoint-reconciler-type=none --cert-dir="$d" >"$d/apiserver.log" 2>&1 &
-    pids+=($!)
-    await 120 eval '[ "$(curl -s --cacert "$ca" -H "Authorization: Bearer $admin" $url/readyz)" = ok ]' || { tail -20 "$d/apiserver.log"; echo "kube-apiserver does not start"; exit 1; }
-    # Of its controllers only that of the disruption budgets: the others would tidy our pretended pods away.
-    "$1/kube-controller-manager" --kubeconfig="$d/kubeconfig" --bind-address=127.0.0.1 --port=0 --secure-port=$((port + 1000)) --cert-dir="$d" \
-        --leader-elect=false --controllers=disruption >"$d/controllers.log" 2>&1 &
-    pids+=($!)
-}
-real_rights() { # The role as it is shipped, for a user with a token and for one with a certificate
-    local item path
-    while read -r item; do
-        case $(jq -r .kind <<<"$item") in
-        Namespace) path=/api/v1/namespaces ;;
-        ServiceAccount) path=/api/v1/namespaces/nightshift/serviceaccounts ;;
-        ClusterRole) path=/apis/rbac.authorization.k8s.io/v1/clusterroles ;;
-        ClusterRoleBinding) path=/apis/rbac.authorization.k8s.io/v1/clusterrolebindings ;;
-        esac
-        must POST "$path" "$item"
-    done < <(jq -c '.items[]' "$NS_SOURCE/drivers/kubernetes/role.json")
-    must POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings '{"kind":"ClusterRoleBinding","apiVersion":"rbac.authorization.k8s.io/v1","metadata":{"name":"test"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"nightshift"},"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"nightshift"},{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"bridges"}]}'
-    must POST /apis/rbac.authorization.k8s.io/v1/clusterroles '{"kind":"ClusterRole","apiVersion":"rbac.authorization.k8s.io/v1","metadata":{"name":"look"},"rules":[{"apiGroups":["","coordination.k8s.io","apps"],"resources":["nodes","leases","pods","daemonsets"],"verbs":["get","list","watch"]}]}'
-    must POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings '{"kind":"ClusterRoleBinding","apiVersion":"rbac.authorization.k8s.io/v1","metadata":{"name":"look"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"look"},"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"view"}]}'
-}
 real_metal() {
     must POST /apis/apiextensions.k8s.io/v1/customresourcedefinitions '{"kind":"CustomResourceDefinition","apiVersion":"apiextensions.k8s.io/v1","metadata":{"name":"baremetalhosts.metal3.io"},"spec":{"group":"metal3.io","scope":"Namespaced","names":{"plural":"baremetalhosts","singular":"baremetalhost","kind":"BareMetalHost"},"versions":[{"name":"v1alpha1","served":true,"storage":true,"subresources":{"status":{}},"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}'
     must POST /api/v1/namespaces '{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"metal3"}}'
