@@ -47,6 +47,9 @@ static int events_make(const struct api_request *request, const struct source_us
     if (result == 0 && redfish_events_shown(&body, request->arena, &shown) < 0) {
         result = nsh_fail(err, NSH_NOMEM, "out of memory");
     }
+    if (result == 0 && redfish_events_report(use->source, &body, &source, request->arena) < 0) {
+        result = nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
     if (result < 0) {
         return result;
     }
@@ -83,7 +86,9 @@ static void redfish_take(const struct api_request *request, const struct source_
     api_suspend(request->exchange);
     if (source_push(intake, &events, &post->delivery, request->arena, &err) < 0) {
         api_problem(post->exchange, &err, "none of it was taken: send it again");
+        return;
     }
+    redfish_events_note(use->source, &events);
 }
 
 void routes_redfish(const struct api_request *request)

@@ -69,6 +69,8 @@ static int standing_row(void *arg, const struct record *record)
     }
     const struct source_standing alarm = {
         .host = nsh_get_text(&body, "host", ""),
+        .subject = nsh_get_text(&body, "subject", ""),
+        .severity = severity_of(text_of(nsh_get_text(&body, "severity", ""))),
         .type = nsh_get_text(&body, "type", ""),
         .resource = nsh_get_text(&body, "resource", ""),
         .qualifier = nsh_get_text(&body, "qualifier", ""),

@@ -157,6 +157,7 @@ static void entry_open(struct sources *sources, struct source_entry *entry)
         .services = loop_services(sources->options.loop),
         .intake = sources->options.intake,
         .row = entry->watch.row,
+        .map_lock = &entry->map_lock,
         .secret = sources->options.secret,
         .log = sources->options.log,
         .inventory = sources->options.inventory,

@@ -38,6 +38,7 @@ struct lab_netbox;
 struct lab_conn;
 struct lab_request;
 struct lab_reply;
+struct lab_sse;
 
 typedef void lab_answer_fn(const struct lab_request *request, struct lab_reply *reply);
 
@@ -76,6 +77,14 @@ enum lab_mode {
     LAB_MUTE = 0x80,        /* Carries power orders out; their answers are lost. */
 };
 
+/* What a BMC does not offer of events. */
+enum lab_eventless {
+    LAB_EVENTS_NONE = 0x01, /* It has no EventService. */
+    LAB_EVENTS_FULL = 0x02, /* No further subscription is taken. */
+    LAB_EVENTS_STREAM =
+        0x04, /* It offers a stream of events: --streams, or `events TARGET stream`. */
+};
+
 struct lab_timer {
     struct heap_node node; /* First. */
     void (*fire)(void *arg);
@@ -95,6 +104,7 @@ struct lab_host {
     uint32_t etag;
     uint32_t offs_count, resets_count;
     int64_t identify_until_ms;
+    int16_t inlet_more; /* Degrees, above what is usual. */
     uint32_t flaps_left, flap_ms;
     uint8_t flap_fault;
     struct lab_timer power_timer, boot_timer, flap_timer, lie_timer;
@@ -121,6 +131,8 @@ struct lab_bmc {
     uint8_t (*sel)[16];
     struct lab_ipmi *ipmi;     /* Sessions, made on first use. */
     struct lab_tokens *tokens; /* Redfish sessions, made on first use. */
+    struct lab_sse *sse;       /* Streams of events, made on first use. */
+    uint8_t events;            /* Bits of enum lab_eventless. */
     void *certificate;         /* X509, made on first use. */
     struct lab_timer start_timer;
 };
@@ -134,8 +146,8 @@ struct lab_options {
     int64_t kube_port, kube_minor, kube_grace_ms, kube_bookmark_ms;
     int64_t maas_port, maas_limit_ms, netbox_port, netbox_page;
     int64_t latency_ms, off_ms, on_ms, cycle_ms, boot_ms, soft_ms, bmc_boot_ms;
-    bool informs, quiet, plain, tasks, action_info, etag_required, netbox_etags, start_off, help,
-        version;
+    bool informs, quiet, plain, sensors, tasks, action_info, etag_required, netbox_etags, start_off,
+        help, version;
 };
 
 struct lab {
@@ -304,6 +316,7 @@ struct lab_request {
     const char *method, *path; /* Path without query, NUL-terminated. */
     const char *query;         /* What follows the '?'; NULL: nothing. */
     const char *authorization, *token, *if_match, *content_type;
+    const char *if_none_match, *last_event_id;
     const char *body;
     size_t body_bytes;
 };
@@ -390,6 +403,7 @@ lab_redfish_fn lab_redfish_task, lab_redfish_task_monitor;
 struct lab_subscription {
     uint32_t id; /* 0: free. */
     char destination[LAB_DESTINATION_MAX], context[LAB_CONTEXT_MAX];
+    bool reports; /* Metric reports, not events. */
 };
 
 /* What a BMC remembers of its Redfish clients. */
@@ -418,6 +432,24 @@ lab_redfish_fn lab_redfish_event_service, lab_redfish_subscriptions, lab_redfish
 lab_redfish_fn lab_redfish_subscribe, lab_redfish_unsubscribe;
 lab_redfish_fn lab_redfish_account_service, lab_redfish_accounts, lab_redfish_account;
 void lab_redfish_forget(struct lab_bmc *bmc); /* All sessions. */
+
+/* ---- lab_redfish_sensors.c, lab_redfish_stream.c, lab_redfish_registries.c ---------------- */
+
+lab_redfish_fn lab_redfish_sensors, lab_redfish_sensor, lab_redfish_thermal_subsystem;
+lab_redfish_fn lab_redfish_power_subsystem, lab_redfish_supplies, lab_redfish_supply;
+lab_redfish_fn lab_redfish_memory, lab_redfish_module;
+lab_redfish_fn lab_redfish_telemetry, lab_redfish_reports, lab_redfish_report;
+lab_redfish_fn lab_redfish_registries, lab_redfish_registry_file, lab_redfish_registry;
+lab_redfish_fn lab_redfish_stream;
+int lab_redfish_inlet(const struct lab_host *host); /* Degrees Celsius. */
+void lab_redfish_report_write(const struct lab_host *host, struct textbuf *out);
+/* To the streams of its BMC: what became of a fault; a message by its id; the metric report. */
+void lab_redfish_tell(struct lab_host *host, enum lab_fault fault, bool raise);
+void lab_redfish_say(struct lab_host *host, const char *message_id, const char *arg);
+void lab_redfish_report_send(struct lab_host *host);
+/* All its streams end; cut: in the middle of an event. */
+void lab_redfish_stream_break(struct lab_bmc *bmc, bool cut);
+size_t lab_redfish_streams(const struct lab_bmc *bmc);
 
 /* ---- lab_control.c, lab_script.c, lab_ctl.c --------------------------------------------- */
 

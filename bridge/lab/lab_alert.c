@@ -144,6 +144,7 @@ static void alert_idrac(struct lab_host *host, const struct alert *alert, bool r
 
 void lab_alert_fault(struct lab_host *host, enum lab_fault fault, bool raise)
 {
+    lab_redfish_tell(host, fault, raise);
     if (host->bmc->lab->options.trap_to == NULL || (host->bmc->modes & LAB_DEAD) != 0) {
         return;
     }

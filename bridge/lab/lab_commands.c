@@ -131,6 +131,41 @@ static bool prepare_flap(struct command_run *run)
     return prepare_fault_at(run, 2);
 }
 
+/* heat TARGET CELSIUS */
+static bool prepare_heat(struct command_run *run)
+{
+    if (run->words_count < 3 || !text_to_int(run->words[2], &run->number) || run->number < -50 ||
+        run->number > 200) {
+        return command_fail(run, "want degrees Celsius, -50 to 200");
+    }
+    return true;
+}
+
+/* events TARGET none|full|stream|well */
+static bool prepare_events(struct command_run *run)
+{
+    static const char *const words[] = {"well", "none", "full", "stream"};
+    static const int64_t bits[] = {0, LAB_EVENTS_NONE, LAB_EVENTS_FULL, LAB_EVENTS_STREAM};
+
+    run->number = 0;
+    for (size_t i = 2; i < run->words_count; i++) {
+        size_t at = 0;
+        while (at < sizeof words / sizeof words[0] && !word_is(run, i, words[at])) {
+            at++;
+        }
+        if (at == sizeof words / sizeof words[0]) {
+            return command_fail(run, "events are none, full, stream or well");
+        }
+        run->number |= bits[at];
+    }
+    return true;
+}
+
+static bool prepare_say(struct command_run *run)
+{
+    return run->words_count > 2 || command_fail(run, "want a MessageId such as Lab.1.2.CoolantLow");
+}
+
 static bool prepare_lie(struct command_run *run)
 {
     run->number = LAB_LIE_STAYS;
@@ -243,6 +278,36 @@ static void each_forget(void *arg, struct lab_host *host)
 {
     lab_ipmi_forget(host->bmc);
     lab_redfish_forget(host->bmc);
+}
+
+static void each_heat(void *arg, struct lab_host *host)
+{
+    const struct command_run *run = arg;
+
+    host->inlet_more = 0;
+    host->inlet_more = (int16_t)(run->number - lab_redfish_inlet(host));
+    lab_redfish_report_send(host);
+}
+
+static void each_events(void *arg, struct lab_host *host)
+{
+    host->bmc->events = (uint8_t)((const struct command_run *)arg)->number;
+    if ((host->bmc->events & LAB_EVENTS_STREAM) == 0) {
+        lab_redfish_stream_break(host->bmc, false);
+    }
+}
+
+static void each_say(void *arg, struct lab_host *host)
+{
+    const struct command_run *run = arg;
+    char id[128], text[128];
+
+    lab_redfish_say(host, word_copy(run, 2, id, sizeof id), rest_copy(run, 3, text, sizeof text));
+}
+
+static void each_cut(void *arg, struct lab_host *host)
+{
+    lab_redfish_stream_break(host->bmc, true);
 }
 
 static void each_push_on(void *arg, struct lab_host *host)
@@ -381,6 +446,14 @@ static const struct command_row {
      true},
     {"fail-feed", "feed:a|feed:b", "All hosts of a feed lose power", NULL, each_lose_power, true},
     {"forget", "TARGET", "The BMC restarts and forgets its sessions", NULL, each_forget, true},
+    {"heat", "TARGET CELSIUS", "Its inlet is so warm", prepare_heat, each_heat, true},
+    {"events", "TARGET [none|full|stream]",
+     "Redfish has no EventService, takes no subscription, "
+     "offers a stream; or is well",
+     prepare_events, each_events, true},
+    {"say", "TARGET MESSAGE-ID [TEXT]", "An event to those who read its stream", prepare_say,
+     each_say, true},
+    {"cut", "TARGET", "Its streams break in the middle of an event", NULL, each_cut, true},
     {"push-on", "TARGET", "Somebody presses the power button", NULL, each_push_on, false},
     {"push-off", "TARGET", "Somebody holds the power button", NULL, each_push_off, false},
     {"trap", "TARGET FAULT|OID [clear|TEXT]", "Send only the trap", NULL, each_trap, false},

@@ -167,6 +167,7 @@ static const char *status_text(int status)
         {201, "Created"},
         {202, "Accepted"},
         {204, "No Content"},
+        {304, "Not Modified"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {403, "Forbidden"},
@@ -222,15 +223,15 @@ static void conn_answer_head(struct lab_conn *conn, const struct lab_reply *repl
         textbuf_add_chars(&conn->out, "Server: nightshift-lab\r\nOData-Version: 4.0\r\n");
     }
     if (reply->stream != NULL) {
-        textbuf_add_chars(&conn->out,
-                          "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n");
+        textbuf_addf(&conn->out, "Content-Type: %s\r\nTransfer-Encoding: chunked\r\n",
+                     reply->type != NULL ? reply->type : "application/json");
     } else if (reply->body.count > 0) {
         textbuf_addf(&conn->out, "Content-Type: %s\r\n",
                      reply->type != NULL ? reply->type
                      : service           ? "application/json"
                                          : "application/json;charset=utf-8");
     }
-    if (reply->status != 204 && reply->stream == NULL) {
+    if (reply->status != 204 && reply->status != 304 && reply->stream == NULL) {
         textbuf_addf(&conn->out, "Content-Length: %zu\r\n", reply->body.count);
     }
     textbuf_add_chars(&conn->out, reply->extra_room);

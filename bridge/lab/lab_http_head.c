@@ -68,6 +68,10 @@ static void head_line(struct lab_http *head, const char *name, const char *value
         request->content_type = value;
     } else if (strcasecmp(name, "if-match") == 0) {
         request->if_match = value;
+    } else if (strcasecmp(name, "if-none-match") == 0) {
+        request->if_none_match = value;
+    } else if (strcasecmp(name, "last-event-id") == 0) {
+        request->last_event_id = value;
     } else if (strcasecmp(name, "connection") == 0) {
         head->close =
             head->close ? strcasecmp(value, "keep-alive") != 0 : strcasecmp(value, "close") == 0;

@@ -119,6 +119,7 @@ static void main_close(struct lab *lab)
         closep(&lab->bmcs[i].fd);
         lab_ipmi_forget(&lab->bmcs[i]);
         lab_redfish_forget(&lab->bmcs[i]);
+        free(lab->bmcs[i].sse);
     }
     lab_tls_close(lab);
     lab_script_free(lab);

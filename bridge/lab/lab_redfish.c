@@ -38,6 +38,19 @@ static const struct route {
     {"PATCH", "Chassis/*", LAB_ROLE_OPERATE, lab_redfish_chassis_patch},
     {"GET", "Chassis/*/Power", LAB_ROLE_READ, lab_redfish_power},
     {"GET", "Chassis/*/Thermal", LAB_ROLE_READ, lab_redfish_thermal},
+    {"GET", "Chassis/*/Sensors", LAB_ROLE_READ, lab_redfish_sensors},
+    {"GET", "Chassis/*/Sensors/*", LAB_ROLE_READ, lab_redfish_sensor},
+    {"GET", "Chassis/*/ThermalSubsystem", LAB_ROLE_READ, lab_redfish_thermal_subsystem},
+    {"GET", "Chassis/*/PowerSubsystem", LAB_ROLE_READ, lab_redfish_power_subsystem},
+    {"GET", "Chassis/*/PowerSubsystem/PowerSupplies", LAB_ROLE_READ, lab_redfish_supplies},
+    {"GET", "Chassis/*/PowerSubsystem/PowerSupplies/*", LAB_ROLE_READ, lab_redfish_supply},
+    {"GET", SYSTEM "/Memory", LAB_ROLE_READ, lab_redfish_memory},
+    {"GET", SYSTEM "/Memory/*", LAB_ROLE_READ, lab_redfish_module},
+    {"GET", "TelemetryService", LAB_ROLE_READ, lab_redfish_telemetry},
+    {"GET", "TelemetryService/MetricReports", LAB_ROLE_READ, lab_redfish_reports},
+    {"GET", "TelemetryService/MetricReports/*", LAB_ROLE_READ, lab_redfish_report},
+    {"GET", "Registries", LAB_ROLE_READ, lab_redfish_registries},
+    {"GET", "Registries/*", LAB_ROLE_READ, lab_redfish_registry_file},
     {"GET", "Managers", LAB_ROLE_READ, lab_redfish_managers},
     {"GET", "Managers/*", LAB_ROLE_READ, lab_redfish_manager},
     {"POST", "Managers/*/Actions/Manager.Reset", LAB_ROLE_ADMINISTER, lab_redfish_manager_reset},
@@ -49,6 +62,7 @@ static const struct route {
     {"POST", "EventService/Subscriptions", LAB_ROLE_OPERATE, lab_redfish_subscribe},
     {"GET", "EventService/Subscriptions/*", LAB_ROLE_READ, lab_redfish_subscription},
     {"DELETE", "EventService/Subscriptions/*", LAB_ROLE_OPERATE, lab_redfish_unsubscribe},
+    {"GET", "EventService/SSE", LAB_ROLE_READ, lab_redfish_stream},
     {"GET", "TaskService", LAB_ROLE_READ, lab_redfish_tasks},
     {"GET", "TaskService/Tasks", LAB_ROLE_READ, lab_redfish_task_list},
     {"GET", "TaskService/Tasks/*", LAB_ROLE_READ, lab_redfish_task},
@@ -181,6 +195,43 @@ static bool redfish_may(struct lab_redfish *redfish, const struct route *route)
     return true;
 }
 
+/* A BMC may have no EventService, or one without a stream. */
+static bool events_missing(const struct lab_redfish *redfish)
+{
+    uint8_t events = redfish->bmc->events;
+
+    if (redfish->parts_count == 0 || !text_is(redfish->parts[0], "EventService")) {
+        return false;
+    }
+    return (events & LAB_EVENTS_NONE) != 0 ||
+           ((events & LAB_EVENTS_STREAM) == 0 && redfish->parts_count == 2 &&
+            text_is(redfish->parts[1], "SSE"));
+}
+
+/* What is as the client knows it is not sent again. */
+static void etag_compare(const struct lab_request *request, struct lab_reply *reply)
+{
+    char etag[32];
+
+    if (reply->status != 200 || reply->stream != NULL || strcmp(request->method, "GET") != 0) {
+        return;
+    }
+    if (reply->extra_room[0] == '\0') {
+        struct text body = {reply->body.at, (uint32_t)reply->body.count};
+        snprintf(reply->extra_room, sizeof reply->extra_room, "ETag: W/\"%016llx\"\r\n",
+                 (unsigned long long)text_hash(body));
+    }
+    if (request->if_none_match == NULL || strncmp(reply->extra_room, "ETag: ", 6) != 0) {
+        return;
+    }
+    snprintf(etag, sizeof etag, "%.*s", (int)strcspn(reply->extra_room + 6, "\r"),
+             reply->extra_room + 6);
+    if (strcmp(etag, request->if_none_match) == 0) {
+        reply->status = 304;
+        textbuf_clear(&reply->body);
+    }
+}
+
 void lab_redfish_answer(const struct lab_request *request, struct lab_reply *reply)
 {
     struct lab_redfish redfish = {.request = request, .reply = reply, .bmc = request->bmc};
@@ -215,5 +266,10 @@ void lab_redfish_answer(const struct lab_request *request, struct lab_reply *rep
         lab_redfish_error(&redfish, 404, "ResourceMissingAtURI", "The resource does not exist.");
         return;
     }
+    if (events_missing(&redfish)) {
+        lab_redfish_error(&redfish, 404, "ResourceMissingAtURI", "There is nothing here.");
+        return;
+    }
     route->run(&redfish);
+    etag_compare(request, reply);
 }

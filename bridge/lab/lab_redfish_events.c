@@ -15,13 +15,16 @@
 
 void lab_redfish_event_service(struct lab_redfish *redfish)
 {
-    textbuf_add_chars(&redfish->reply->body,
-                      "{\"@odata.id\":\"" V1
-                      "\",\"@odata.type\":\"#EventService.v1_7_0.EventService\","
-                      "\"Id\":\"EventService\",\"Name\":\"Event Service\",\"ServiceEnabled\":true,"
-                      "\"DeliveryRetryAttempts\":3,\"DeliveryRetryIntervalSeconds\":30,"
-                      "\"EventFormatTypes\":[\"Event\"],\"RegistryPrefixes\":[\"ResourceEvent\"],"
-                      "\"Subscriptions\":{\"@odata.id\":\"" V1 "/Subscriptions\"}}");
+    textbuf_addf(&redfish->reply->body,
+                 "{\"@odata.id\":\"" V1 "\",\"@odata.type\":\"#EventService.v1_7_0.EventService\","
+                 "\"Id\":\"EventService\",\"Name\":\"Event Service\",\"ServiceEnabled\":true,"
+                 "\"DeliveryRetryAttempts\":3,\"DeliveryRetryIntervalSeconds\":30,"
+                 "\"EventFormatTypes\":[\"Event\",\"MetricReport\"],\"RegistryPrefixes\":["
+                 "\"ResourceEvent\"],"
+                 "%s\"Subscriptions\":{\"@odata.id\":\"" V1 "/Subscriptions\"}}",
+                 (redfish->bmc->events & LAB_EVENTS_STREAM) == 0 ? ""
+                                                                 : "\"ServerSentEventUri\":\"" V1
+                                                                   "/SSE\",");
 }
 
 void lab_redfish_subscriptions(struct lab_redfish *redfish)
@@ -66,9 +69,9 @@ static void subscription_body(struct lab_redfish *redfish, const struct lab_subs
                  "{\"@odata.id\":\"" V1 "/Subscriptions/%u\","
                  "\"@odata.type\":\"#EventDestination.v1_10_0.EventDestination\",\"Id\":\"%u\","
                  "\"Name\":\"Event Subscription\",\"Protocol\":\"Redfish\","
-                 "\"SubscriptionType\":\"RedfishEvent\",\"EventFormatType\":\"Event\","
+                 "\"SubscriptionType\":\"RedfishEvent\",\"EventFormatType\":\"%s\","
                  "\"Status\":{\"State\":\"Enabled\",\"Health\":\"OK\"},\"Destination\":",
-                 own->id, own->id);
+                 own->id, own->id, own->reports ? "MetricReport" : "Event");
     textbuf_add_json(body, text_of(own->destination));
     textbuf_add_chars(body, ",\"Context\":");
     textbuf_add_json(body, text_of(own->context));
@@ -112,16 +115,18 @@ static bool properties_known(const struct nsh_value *body)
 }
 
 static void subscription_make(struct lab_redfish *redfish, const char *destination,
-                              const char *context)
+                              const char *context, bool reports)
 {
     struct lab_tokens *tokens = lab_redfish_tokens(redfish->bmc);
 
-    for (size_t i = 0; tokens != NULL && i < LAB_SUBSCRIPTIONS_MAX; i++) {
+    bool full = (redfish->bmc->events & LAB_EVENTS_FULL) != 0;
+    for (size_t i = 0; !full && tokens != NULL && i < LAB_SUBSCRIPTIONS_MAX; i++) {
         struct lab_subscription *own = &tokens->subscriptions[i];
         if (own->id != 0) {
             continue;
         }
         own->id = ++tokens->subscription_next;
+        own->reports = reports;
         snprintf(own->destination, sizeof own->destination, "%s", destination);
         snprintf(own->context, sizeof own->context, "%s", context);
         redfish->reply->status = 201;
@@ -153,6 +158,7 @@ void lab_redfish_subscribe(struct lab_redfish *redfish)
                strcmp(nsh_get_text(&body, "Protocol", ""), "Redfish") != 0) {
         lab_redfish_error(redfish, 400, "PropertyValueFormatError", "A property is wrong.");
     } else {
-        subscription_make(redfish, destination, context);
+        subscription_make(redfish, destination, context,
+                          strcmp(nsh_get_text(&body, "EventFormatType", ""), "MetricReport") == 0);
     }
 }

@@ -41,22 +41,30 @@ void lab_redfish_root(struct lab_redfish *redfish)
 {
     char uuid[37];
 
+    const char *expands = redfish->bmc->lab->options.sensors ? "true" : "false";
+
     lab_world_uuid_text(redfish->bmc->hosts, uuid);
-    textbuf_addf(body_of(redfish),
-                 "{\"@odata.id\":\"" V1 "\",\"@odata.type\":\"#ServiceRoot.v1_9_0.ServiceRoot\","
-                 "\"Id\":\"RootService\",\"Name\":\"Root Service\",\"RedfishVersion\":\"1.11.0\","
-                 "\"UUID\":\"%s\",\"Vendor\":\"nightshift-lab\",\"Product\":\"nightshift-lab BMC\","
-                 "\"ProtocolFeaturesSupported\":{\"ExpandQuery\":{\"ExpandAll\":false},"
-                 "\"FilterQuery\":false,\"SelectQuery\":false,\"OnlyMemberQuery\":false},"
-                 "\"Systems\":{\"@odata.id\":\"" V1 "/Systems\"},"
-                 "\"Chassis\":{\"@odata.id\":\"" V1 "/Chassis\"},"
-                 "\"Managers\":{\"@odata.id\":\"" V1 "/Managers\"},"
-                 "\"EventService\":{\"@odata.id\":\"" V1 "/EventService\"},"
-                 "\"Tasks\":{\"@odata.id\":\"" V1 "/TaskService\"},"
-                 "\"AccountService\":{\"@odata.id\":\"" V1 "/AccountService\"},"
-                 "\"SessionService\":{\"@odata.id\":\"" V1 "/SessionService\"},"
-                 "\"Links\":{\"Sessions\":{\"@odata.id\":\"" V1 "/SessionService/Sessions\"}}}",
-                 uuid);
+    textbuf_addf(
+        body_of(redfish),
+        "{\"@odata.id\":\"" V1 "\",\"@odata.type\":\"#ServiceRoot.v1_9_0.ServiceRoot\","
+        "\"Id\":\"RootService\",\"Name\":\"Root Service\",\"RedfishVersion\":\"1.11.0\","
+        "\"UUID\":\"%s\",\"Vendor\":\"nightshift-lab\",\"Product\":\"nightshift-lab BMC\","
+        "\"ProtocolFeaturesSupported\":{\"ExpandQuery\":{\"ExpandAll\":false,\"Levels\":%s,"
+        "\"NoLinks\":%s},"
+        "\"FilterQuery\":false,\"SelectQuery\":false,\"OnlyMemberQuery\":false},"
+        "\"Systems\":{\"@odata.id\":\"" V1 "/Systems\"},"
+        "\"Chassis\":{\"@odata.id\":\"" V1 "/Chassis\"},"
+        "\"Managers\":{\"@odata.id\":\"" V1 "/Managers\"},"
+        "%s\"TelemetryService\":{\"@odata.id\":\"" V1 "/TelemetryService\"},"
+        "\"Registries\":{\"@odata.id\":\"" V1 "/Registries\"},"
+        "\"Tasks\":{\"@odata.id\":\"" V1 "/TaskService\"},"
+        "\"AccountService\":{\"@odata.id\":\"" V1 "/AccountService\"},"
+        "\"SessionService\":{\"@odata.id\":\"" V1 "/SessionService\"},"
+        "\"Links\":{\"Sessions\":{\"@odata.id\":\"" V1 "/SessionService/Sessions\"}}}",
+        uuid, expands, expands,
+        (redfish->bmc->events & LAB_EVENTS_NONE) != 0 ? ""
+                                                      : "\"EventService\":{\"@odata.id\":\"" V1
+                                                        "/EventService\"},");
 }
 
 static void collection(struct lab_redfish *redfish, const char *path, const char *type,
@@ -173,9 +181,10 @@ void lab_redfish_system(struct lab_redfish *redfish)
                  "\"MemorySummary\":{\"TotalSystemMemoryGiB\":512},"
                  "\"LogServices\":{\"@odata.id\":\"" V1
                  "/Systems/System.Embedded.%u/LogServices\"},"
+                 "\"Memory\":{\"@odata.id\":\"" V1 "/Systems/System.Embedded.%u/Memory\"},"
                  "\"Links\":{\"Chassis\":[{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u\"}],"
                  "\"ManagedBy\":[{\"@odata.id\":\"" V1 "/Managers/iDRAC.Embedded.1\"}]},",
-                 number, number);
+                 number, number, number);
     system_actions(redfish, number);
 }
 
@@ -191,6 +200,20 @@ void lab_redfish_action_info(struct lab_redfish *redfish)
 
 /* ---- chassis, manager ------------------------------------------------------------------- */
 
+static void chassis_links(struct lab_redfish *redfish, unsigned number)
+{
+    static const char *const old[] = {"Power", "Thermal", NULL};
+    static const char *const new[] = {"PowerSubsystem", "ThermalSubsystem", "Sensors", NULL};
+    const char *const *names = redfish->bmc->lab->options.sensors ? new : old;
+
+    for (size_t i = 0; names[i] != NULL; i++) {
+        textbuf_addf(body_of(redfish),
+                     ",\"%s\":{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u/%s\"}", names[i],
+                     number, names[i]);
+    }
+    textbuf_add_char(body_of(redfish), '}');
+}
+
 void lab_redfish_chassis(struct lab_redfish *redfish)
 {
     const struct lab_host *host = redfish->host;
@@ -200,19 +223,18 @@ void lab_redfish_chassis(struct lab_redfish *redfish)
 
     snprintf(redfish->reply->extra_room, sizeof redfish->reply->extra_room, "ETag: \"%u\"\r\n",
              host->etag);
-    textbuf_addf(
-        body_of(redfish),
-        "{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u\","
-        "\"IndicatorLED\":\"%s\",\"LocationIndicatorActive\":%s,"
-        "\"@odata.type\":\"#Chassis.v1_17_0.Chassis\",\"Id\":\"System.Embedded.%u\","
-        "\"Name\":\"Chassis\",\"ChassisType\":\"RackMount\",\"SerialNumber\":\"%s\","
-        "\"PowerState\":\"%s\",\"Status\":{\"State\":\"Enabled\",\"Health\":\"%s\"},"
-        "\"Location\":{\"Placement\":{\"Rack\":\"r%u\"}},"
-        "\"Power\":{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u/Power\"},"
-        "\"Thermal\":{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u/Thermal\"},"
-        "\"Links\":{\"ComputerSystems\":[{\"@odata.id\":\"" V1 "/Systems/System.Embedded.%u\"}]}}",
-        number, lit ? "Blinking" : "Off", lit ? "true" : "false", number, host->serial,
-        on ? "On" : "Off", system_health(host), redfish->bmc->rack, number, number, number);
+    textbuf_addf(body_of(redfish),
+                 "{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u\","
+                 "\"IndicatorLED\":\"%s\",\"LocationIndicatorActive\":%s,"
+                 "\"@odata.type\":\"#Chassis.v1_17_0.Chassis\",\"Id\":\"System.Embedded.%u\","
+                 "\"Name\":\"Chassis\",\"ChassisType\":\"RackMount\",\"SerialNumber\":\"%s\","
+                 "\"PowerState\":\"%s\",\"Status\":{\"State\":\"Enabled\",\"Health\":\"%s\"},"
+                 "\"Location\":{\"Placement\":{\"Rack\":\"r%u\"}},"
+                 "\"Links\":{\"ComputerSystems\":[{\"@odata.id\":\"" V1
+                 "/Systems/System.Embedded.%u\"}]}",
+                 number, lit ? "Blinking" : "Off", lit ? "true" : "false", number, host->serial,
+                 on ? "On" : "Off", system_health(host), redfish->bmc->rack, number);
+    chassis_links(redfish, number);
 }
 
 void lab_redfish_power(struct lab_redfish *redfish)
@@ -224,11 +246,14 @@ void lab_redfish_power(struct lab_redfish *redfish)
                  "{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u/Power\","
                  "\"@odata.type\":\"#Power.v1_7_0.Power\",\"Id\":\"Power\",\"Name\":\"Power\","
                  "\"PowerControl\":[{\"MemberId\":\"0\",\"PowerConsumedWatts\":%d,"
-                 "\"PowerCapacityWatts\":1400}],\"PowerSupplies\":[{\"MemberId\":\"PSU.Slot.1\","
-                 "\"Name\":\"PS1\",\"Status\":{\"State\":\"Enabled\",\"Health\":\"%s\"}},"
+                 "\"PowerCapacityWatts\":1400}],\"PowerSupplies\":[{\"@odata.id\":\"" V1
+                 "/Chassis/System.Embedded.%u/Power/PowerSupplies/PSU.Slot.1\","
+                 "\"MemberId\":\"PSU.Slot.1\",\"Name\":\"PS1\",\"Status\":{\"State\":\"Enabled\","
+                 "\"Health\":\"%s\"}},"
                  "{\"MemberId\":\"PSU.Slot.2\",\"Name\":\"PS2\",\"Status\":{\"State\":\"Enabled\","
                  "\"Health\":\"OK\"}}]}",
-                 host->slot + 1u, host->power == LAB_OFF ? 12 : 340, failed ? "Critical" : "OK");
+                 host->slot + 1u, host->power == LAB_OFF ? 12 : 340, host->slot + 1u,
+                 failed ? "Critical" : "OK");
 }
 
 void lab_redfish_thermal(struct lab_redfish *redfish)
@@ -237,10 +262,10 @@ void lab_redfish_thermal(struct lab_redfish *redfish)
                  "{\"@odata.id\":\"" V1 "/Chassis/System.Embedded.%u/Thermal\","
                  "\"@odata.type\":\"#Thermal.v1_7_0.Thermal\",\"Id\":\"Thermal\","
                  "\"Name\":\"Thermal\",\"Temperatures\":[{\"MemberId\":\"0\","
-                 "\"Name\":\"System Board Inlet Temp\",\"ReadingCelsius\":23,"
+                 "\"Name\":\"System Board Inlet Temp\",\"ReadingCelsius\":%d,"
                  "\"UpperThresholdCritical\":42,\"Status\":{\"State\":\"Enabled\","
                  "\"Health\":\"OK\"}}],\"Fans\":[]}",
-                 redfish->host->slot + 1u);
+                 redfish->host->slot + 1u, lab_redfish_inlet(redfish->host));
 }
 
 void lab_redfish_manager(struct lab_redfish *redfish)

@@ -39,6 +39,7 @@ struct lab_tokens *lab_redfish_tokens(struct lab_bmc *bmc)
 
 void lab_redfish_forget(struct lab_bmc *bmc)
 {
+    lab_redfish_stream_break(bmc, false);
     if (bmc->tokens != NULL) {
         free(bmc->tokens->sessions);
         free(bmc->tokens);

@@ -30,7 +30,8 @@ struct source_config;
 
 /* An alarm that stands; borrowed for the call. */
 struct source_standing {
-    const char *host, *type, *resource, *qualifier; /* "" where it has none. */
+    const char *host, *subject, *type, *resource, *qualifier; /* "" where it has none. */
+    int severity;                                             /* enum severity */
 };
 
 /* A reading call of a verb on a host's binding: by the device and the session that actions on this
@@ -51,7 +52,8 @@ struct source_services {
     uv_loop_t *loop;
     struct nsh_services *services; /* Requests of its own (http); NULL in tests without them. */
     struct intake *intake;
-    struct source_row *row; /* Its counters. */
+    struct source_row *row;    /* Its counters. */
+    pthread_mutex_t *map_lock; /* Held while its map runs: requests run it too. NULL in tests. */
     /* The secret behind a reference of the settings. */
     int (*secret)(void *arg, const char *reference, struct arena *arena, const char **ret_secret,
                   struct nsh_error *err);

@@ -11,6 +11,8 @@
 #define KEY_BYTES_MIN 16
 #define URL_BYTES_MAX 160
 
+static const char *const poll_words[] = {"fallback", "always", "never", NULL};
+
 static const struct nsh_option options[] = {
     {.name = "key",
      .type = NSH_SECRET,
@@ -26,6 +28,31 @@ static const struct nsh_option options[] = {
      .min = "1s",
      .max = "1d",
      .help = "How often each BMC is asked whether its subscription is still there"},
+    {.name = "poll",
+     .type = NSH_STRING,
+     .preset = "fallback",
+     .choices = poll_words,
+     .help =
+         "Whether the source reads health and sensors by itself: of BMCs whose events cannot be "
+         "had, of all, of none"},
+    {.name = "poll_every",
+     .type = NSH_DURATION,
+     .preset = "1m",
+     .min = "1s",
+     .max = "1d",
+     .help = "How often a BMC that is polled is read"},
+    {.name = "quiet",
+     .type = NSH_DURATION,
+     .min = "1s",
+     .max = "30d",
+     .help = "A BMC that said nothing for so long is polled besides, until it speaks; without it, "
+             "silence is fine"},
+    {.name = "reports",
+     .type = NSH_BOOL,
+     .preset = "false",
+     .help =
+         "Metric reports are taken for `signals`: a second subscription where a BMC offers them, "
+         "and read where it is polled"},
     {.name = "networks",
      .type = NSH_LIST,
      .help =
@@ -79,20 +106,14 @@ static void table_renew(struct redfish_events *source)
         source->services->log(source->services->arg, true, err.text);
         return;
     }
+    if (!redfish_watches_renew(source, fresh)) {
+        redfish_table_free(fresh);
+        return; /* The next tick tries again. */
+    }
     pthread_mutex_lock(&source->lock);
     struct redfish_table *old = source->table;
-    for (size_t i = 0; old != NULL && i < fresh->count; i++) { /* What is known of it stays. */
-        struct redfish_bmc *bmc = &fresh->items[i];
-        const struct redfish_bmc *was = map_get(&old->by_address, text_of(bmc->address));
-        if (was != NULL) {
-            bmc->visiting = was->visiting;
-            bmc->subscribed = was->subscribed;
-            bmc->due_ms = was->due_ms;
-            memcpy(bmc->path, was->path, sizeof bmc->path);
-            memcpy(bmc->why, was->why, sizeof bmc->why);
-        }
-    }
     source->table = fresh;
+    redfish_watches_point(source);
     pthread_mutex_unlock(&source->lock);
     redfish_table_free(old);
 }
@@ -101,6 +122,7 @@ static void on_tick(uv_timer_t *timer)
 {
     table_renew(timer->data);
     redfish_keep(timer->data);
+    redfish_poll_tick(timer->data);
 }
 
 static void events_free(struct redfish_events *source)
@@ -108,6 +130,8 @@ static void events_free(struct redfish_events *source)
     if (source->key != NULL) { /* The arena's bytes, which are ours. */
         OPENSSL_cleanse((void *)(uintptr_t)source->key, strlen(source->key));
     }
+    redfish_watches_free(source);
+    redfish_standing_free(source);
     redfish_table_free(source->table);
     pthread_mutex_destroy(&source->lock);
     arena_done(&source->arena);
@@ -123,7 +147,18 @@ static int events_read(struct redfish_events *source, struct nsh_error *err)
         result = nsh_fail(err, NSH_INVALID, "the key is shorter than %d bytes", KEY_BYTES_MIN);
     }
     const char *url = nsh_get_text(&source->config->settings, "url", NULL);
+    const char *polls = nsh_get_text(&source->config->settings, "poll", poll_words[0]);
     source->every_ms = nsh_get_int(&source->config->settings, "every", 600000);
+    source->poll_ms = nsh_get_int(&source->config->settings, "poll_every", 60000);
+    source->quiet_ms = nsh_get_int(&source->config->settings, "quiet", 0);
+    source->reports = nsh_get_bool(&source->config->settings, "reports", false);
+    while (strcmp(poll_words[source->polls], polls) != 0) {
+        source->polls++;
+    }
+    struct nsh_error why = {0};
+    if (result == 0 && redfish_standing_read(source, &why) < 0) {
+        services->log(services->arg, true, why.text); /* Then it raises what stands once more. */
+    }
     if (result == 0 && url != NULL && services->services != NULL) {
         size_t count = strlen(url);
         count -= url[count - 1] == '/';
@@ -157,19 +192,29 @@ static int events_open(const struct source_services *services, const struct sour
     return 0;
 }
 
-static void on_tick_closed(uv_handle_t *handle)
+void redfish_maybe_done(struct redfish_events *source)
 {
-    struct redfish_events *source = handle->data;
+    if (!source->closed || source->telling > 0) {
+        return;
+    }
     void (*done)(void *arg) = source->done;
     void *arg = source->arg;
     events_free(source);
     done(arg);
 }
 
+static void on_tick_closed(uv_handle_t *handle)
+{
+    struct redfish_events *source = handle->data;
+    source->closed = true;
+    redfish_maybe_done(source);
+}
+
 static void events_close(void *arg, void (*done)(void *arg), void *done_arg)
 {
     struct redfish_events *source = arg;
     redfish_keep_end(source);
+    redfish_poll_end(source);
     source->done = done;
     source->arg = done_arg;
     uv_close((uv_handle_t *)&source->tick, on_tick_closed);
@@ -181,8 +226,8 @@ static void keeper_doctor(const struct redfish_events *source, struct nsh_checks
     const struct redfish_bmc *bad = NULL;
     for (size_t i = 0; i < count; i++) {
         const struct redfish_bmc *bmc = &source->table->items[i];
-        subscribed += bmc->subscribed;
-        bad = bad == NULL && bmc->why[0] != '\0' ? bmc : bad;
+        subscribed += bmc->watch->subscribed;
+        bad = bad == NULL && bmc->watch->why[0] != '\0' ? bmc : bad;
     }
     if (source->destination == NULL) {
         nsh_check_add(checks, "subscriptions", NSH_CHECK_OK, NULL,
@@ -195,7 +240,7 @@ static void keeper_doctor(const struct redfish_events *source, struct nsh_checks
                   (unsigned long long)source->lost);
     if (bad != NULL) {
         nsh_check_add(checks, "bmc", NSH_CHECK_WARNING, "user and password of the binding; its log",
-                      "%.60s: %.130s", bad->address, bad->why);
+                      "%.60s: %.130s", bad->address, bad->watch->why);
     }
 }
 
@@ -214,6 +259,7 @@ static void events_doctor(void *arg, const struct source_config *config, struct 
                   "bmc = { driver = \"redfish\"; address = ...; } at the inventory's hosts",
                   "%zu BMCs may send", bmcs);
     keeper_doctor(source, checks);
+    redfish_ways_doctor(source, checks);
     if (named > 0 && source->networks.count == 0) {
         nsh_check_add(checks, "networks", NSH_CHECK_WARNING, "networks = [\"10.2.0.0/16\"]",
                       "%zu BMCs have a name for an address, and none of them may send", named);
@@ -246,9 +292,8 @@ static const char *context_of(const struct nsh_value *body)
     return context;
 }
 
-/* What the map sees of who said it. */
-static bool source_value(const struct redfish_events *source, const struct redfish_bmc *bmc,
-                         const char *peer, struct arena *arena, struct nsh_value *ret_source)
+bool redfish_source_value(const struct redfish_events *source, const struct redfish_bmc *bmc,
+                          const char *peer, struct arena *arena, struct nsh_value *ret_source)
 {
     struct nsh_member *systems = arena_array(arena, bmc->systems_count + 1, sizeof *systems);
     struct nsh_member *own = arena_array(arena, 6, sizeof *own);
@@ -315,7 +360,10 @@ int redfish_events_admit(struct redfish_events *source, const struct nsh_value *
     pthread_mutex_lock(&source->lock);
     int result = admit(source, context_of(body), peer, &bmc, err);
     source->strangers += result < 0;
-    if (result == 0 && !source_value(source, bmc, peer, arena, ret_source)) {
+    if (result == 0) {
+        bmc->watch->heard_ms = bmc->watch->stirred_ms = redfish_clock_ms();
+    }
+    if (result == 0 && !redfish_source_value(source, bmc, peer, arena, ret_source)) {
         result = nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     pthread_mutex_unlock(&source->lock);

@@ -38,6 +38,15 @@ int redfish_events_admit(struct redfish_events *source, const struct nsh_value *
 int redfish_events_shown(const struct nsh_value *body, struct arena *arena,
                          struct nsh_value *ret_shown);
 
+/*
+ * What source says of a body that was admitted (admit's ret_source): the values of a metric report
+ * go to the signals. Any thread. -NSH_NOMEM
+ */
+int redfish_events_report(struct redfish_events *source, const struct nsh_value *body,
+                          const struct nsh_value *who, struct arena *arena);
+/* Events of a body were handed over: what stands now. Any thread. */
+void redfish_events_note(struct redfish_events *source, const struct source_events *events);
+
 /* HOST/TOKEN. False: out of memory, or the name is too long. */
 bool redfish_context(const char *key, const char *source, const char *host,
                      char ret_context[REDFISH_CONTEXT_BYTES_MAX]);

@@ -7,17 +7,66 @@
 #include "abi/driver.h"
 #include "loop/peer_address.h"
 #include "redfish_events.h"
+#include "redfish_page.h"
 
 #include "model/host.h"
 
 #include <pthread.h>
 
-#define REDFISH_PATH_BYTES_MAX 256
 #define REDFISH_WHY_BYTES 160
 #define KEEPER_VISITS_MAX 16  /* BMCs that are asked at once. */
 #define KEEPER_MEMBERS_MAX 64 /* Subscriptions of one BMC that are looked at. */
 
+#define REDFISH_POLLS_MAX 128    /* BMCs that are polled at once, of many. */
+#define REDFISH_REQUESTS_MAX 160 /* Of one poll of one BMC. */
+#define REDFISH_FOUND_MAX 512    /* Parts of one BMC. */
+#define REDFISH_ETAG_BYTES_MAX 80
+#define REDFISH_STANDING_MAX 100000        /* Alarms that are remembered. */
+#define REDFISH_KEPT_BYTES_MAX (64u << 20) /* Of all pages that are kept by their ETag. */
+
 struct redfish_visit;
+struct redfish_poll;
+struct redfish_kept;
+
+/* How a BMC's trouble comes to us. */
+enum redfish_way {
+    REDFISH_WAY_UNKNOWN, /* It was not asked yet. */
+    REDFISH_WAY_BY_HAND, /* Whoever subscribed it: nobody asks. */
+    REDFISH_WAY_PUSH,    /* It is subscribed, and posts. */
+    REDFISH_WAY_SSE,     /* We read its stream. */
+    REDFISH_WAY_POLL,    /* We look by ourselves. */
+    REDFISH_WAYS_COUNT,
+};
+
+enum redfish_polls { REDFISH_POLLS_FALLBACK, REDFISH_POLLS_ALWAYS, REDFISH_POLLS_NEVER };
+
+/* A part, as it was told. */
+struct redfish_told {
+    uint64_t path; /* Its hash. */
+    uint8_t health;
+};
+
+/* What is known of a BMC beyond one inventory; found by its address. On the loop thread alone. */
+struct redfish_watch {
+    struct redfish_events *source;
+    const char *address;
+    struct redfish_bmc *bmc; /* Of the table of now. */
+    bool visiting, subscribed;
+    int64_t due_ms;                    /* Next visit, by the loop's clock. */
+    char path[REDFISH_PATH_BYTES_MAX]; /* Of its subscription, or empty. */
+    char why[REDFISH_WHY_BYTES];       /* It is not subscribed, or empty. */
+    bool offers_reports;               /* Metric reports, to subscribers. */
+    char report_path[REDFISH_PATH_BYTES_MAX], report_why[REDFISH_WHY_BYTES];
+    enum redfish_way way;
+    _Atomic int64_t heard_ms;   /* redfish_clock_ms(); any thread. */
+    _Atomic int64_t stirred_ms; /* The last event that no poll has looked at; 0: none. */
+    struct redfish_poll *poll;
+    int64_t poll_due_ms, polled_ms;   /* 0: never. */
+    char poll_why[REDFISH_WHY_BYTES]; /* The last poll was not good, or empty. */
+    struct redfish_told *told;
+    size_t told_count, told_room;
+    struct redfish_kept *kept;
+};
 
 /* One host behind a BMC; a BMC has one, or several that differ by their system. */
 struct redfish_system {
@@ -33,11 +82,7 @@ struct redfish_bmc {
     size_t systems_count;
     const struct nsh_value *settings; /* Of the first host's binding; in the table's arena. */
     char context[REDFISH_CONTEXT_BYTES_MAX];
-    /* Of the loop thread alone. */
-    bool visiting, subscribed;
-    int64_t due_ms;                    /* By the loop's clock. */
-    char path[REDFISH_PATH_BYTES_MAX]; /* Of its subscription, or empty. */
-    char why[REDFISH_WHY_BYTES];       /* It is not subscribed, or empty. */
+    struct redfish_watch *watch;
 };
 
 /* The BMCs of one inventory. */
@@ -58,6 +103,8 @@ struct redfish_events {
     struct peer_networks networks;
     pthread_mutex_t lock; /* Of the table, against the loop's replacing it. */
     struct redfish_table *table;
+    struct map watches;  /* struct redfish_watch, by address. */
+    struct map standing; /* What is raised, by the alarm's key; under the lock. */
     uv_timer_t tick;
     uint64_t strangers;      /* Bodies that were refused, under the lock. */
     const char *destination; /* Where BMCs shall send to; NULL: they are subscribed by hand. */
@@ -65,9 +112,92 @@ struct redfish_events {
     struct redfish_visit *visits[KEEPER_VISITS_MAX];
     size_t next;   /* BMC to look at. */
     uint64_t lost; /* Subscriptions that were made anew. */
+    bool reports;  /* Metric reports are wanted. */
+    enum redfish_polls polls;
+    int64_t poll_ms, quiet_ms; /* quiet_ms 0: silence is fine. */
+    struct redfish_poll *polling[REDFISH_POLLS_MAX];
+    size_t poll_next, polling_count, kept_bytes;
+    uint64_t polls_done, polls_failed;
+    size_t telling; /* Batches on their way. */
+    bool closed;
     void (*done)(void *arg);
     void *arg;
 };
+
+/* ---- redfish_watch.c: on the loop thread ---- */
+
+/* A watch for every BMC of a table to be. False: out of memory. */
+bool redfish_watches_renew(struct redfish_events *source, struct redfish_table *table);
+/* The table is the source's now: watches of BMCs that it does not have end. */
+void redfish_watches_point(struct redfish_events *source);
+void redfish_watches_free(struct redfish_events *source);
+int64_t redfish_clock_ms(void); /* The loop's clock, any thread. */
+const char *redfish_way_word(enum redfish_way way);
+/* Which way a BMC's trouble comes, and why; checks get a line for some of those that are polled. */
+void redfish_ways_doctor(const struct redfish_events *source, struct nsh_checks *checks);
+void redfish_maybe_done(struct redfish_events *source);
+
+/* ---- redfish_peer.c: requests to a BMC, with what its binding says ---- */
+
+struct redfish_peer {
+    struct redfish_events *source;
+    struct arena arena;
+    const char *address, *context, *base; /* Copies: the table may be replaced meanwhile. */
+    struct nsh_value settings;
+    const char *user, *password;
+};
+
+struct redfish_call {
+    const char *method, *path;
+    const char *const *headers; /* Besides those of all; NULL-terminated; may be NULL. */
+    const char *body;
+    size_t body_bytes;
+};
+
+int redfish_peer_open(struct redfish_peer *peer, struct redfish_events *source,
+                      const struct redfish_bmc *bmc, struct nsh_error *err);
+void redfish_peer_done(struct redfish_peer *peer); /* Forgets the password. */
+int redfish_peer_call(struct redfish_peer *peer, const struct redfish_call *call,
+                      void (*done)(void *arg, const struct nsh_http_reply *reply), void *arg,
+                      struct nsh_http **ret_http, struct nsh_error *err);
+
+/* ---- redfish_poll.c: on the loop thread ---- */
+
+void redfish_poll_tick(struct redfish_events *source); /* Begin the polls that are due. */
+void redfish_poll_forget(struct redfish_watch *watch); /* Its BMC is gone. */
+void redfish_poll_end(struct redfish_events *source);
+/* Is it polled now, and why; the word is a literal or the watch's. NULL: it is not. */
+const char *redfish_poll_reason(const struct redfish_watch *watch);
+size_t redfish_poll_places(size_t bmcs_count); /* How many at once, of so many. */
+
+/* ---- redfish_kept.c: pages that are known by their ETag ---- */
+
+const char *redfish_kept_etag(const struct redfish_watch *watch, const char *path);
+/* The page that was kept; false: there is none. */
+bool redfish_kept_page(const struct redfish_watch *watch, const char *path,
+                       struct redfish_page *ret_page);
+void redfish_kept_put(struct redfish_watch *watch, const char *path, const char *etag,
+                      const struct redfish_page *page);
+void redfish_kept_free(struct redfish_watch *watch);
+
+/* ---- redfish_tell.c: from states to events ---- */
+
+/* What a map sees of who said it, in arena. False: out of memory. */
+bool redfish_source_value(const struct redfish_events *source, const struct redfish_bmc *bmc,
+                          const char *peer, struct arena *arena, struct nsh_value *ret_source);
+/*
+ * The health of a BMC's parts, as a poll found it: what changed is handed over as the BMC's own
+ * events would have been. On the loop thread.
+ */
+void redfish_tell_parts(struct redfish_watch *watch, const struct redfish_part *parts,
+                        size_t parts_count);
+/* A document of a BMC, as it would have been posted. On the loop thread. False: it was not taken.
+ */
+bool redfish_tell_document(struct redfish_watch *watch, const struct nsh_value *body);
+/* The samples of a page of that BMC. */
+void redfish_tell_samples(const struct redfish_watch *watch, const struct redfish_page *page);
+int redfish_standing_read(struct redfish_events *source, struct nsh_error *err);
+void redfish_standing_free(struct redfish_events *source);
 
 /* ---- redfish_keeper.c: on the loop thread ---- */
 

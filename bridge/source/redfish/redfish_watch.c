@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known of each BMC beyond one inventory, and which way its trouble comes. */
+
+#include "redfish_private.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+
+#define SHOWN_MAX 6 /* BMCs that the doctor names. */
+
+int64_t redfish_clock_ms(void)
+{
+    return (int64_t)(uv_hrtime() / 1000000);
+}
+
+static struct redfish_watch *watch_new(struct redfish_events *source, const char *address)
+{
+    struct redfish_watch *watch = calloc(1, sizeof *watch);
+    char *copy = strdup(address);
+    if (watch == NULL || copy == NULL) {
+        free(watch);
+        free(copy);
+        return NULL;
+    }
+    bool asked = source->destination != NULL;
+    int64_t now_ms = redfish_clock_ms();
+    /* Each at its own moment, so that they do not come together. */
+    int64_t moment = (int64_t)(text_hash(text_of(address)) % (uint64_t)source->poll_ms);
+    watch->source = source;
+    watch->address = copy;
+    watch->way = asked ? REDFISH_WAY_UNKNOWN : REDFISH_WAY_BY_HAND;
+    watch->heard_ms = now_ms;
+    watch->poll_due_ms = now_ms + moment;
+    if (map_set(&source->watches, text_of(copy), watch) < 0) {
+        free(copy);
+        free(watch);
+        return NULL;
+    }
+    return watch;
+}
+
+static void watch_free(struct redfish_watch *watch)
+{
+    redfish_poll_forget(watch);
+    redfish_kept_free(watch);
+    free(watch->told);
+    free((char *)(uintptr_t)watch->address); /* Ours. */
+    free(watch);
+}
+
+bool redfish_watches_renew(struct redfish_events *source, struct redfish_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        struct redfish_bmc *bmc = &table->items[i];
+        bmc->watch = map_get(&source->watches, text_of(bmc->address));
+        bmc->watch = bmc->watch == NULL ? watch_new(source, bmc->address) : bmc->watch;
+        if (bmc->watch == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void redfish_watches_point(struct redfish_events *source)
+{
+    MAP_EACH (&source->watches, entry) {
+        struct redfish_watch *watch = entry->value;
+        watch->bmc = map_get(&source->table->by_address, text_of(watch->address));
+        if (watch->bmc == NULL) {
+            map_remove(&source->watches, text_of(watch->address));
+            watch_free(watch);
+        }
+    }
+}
+
+void redfish_watches_free(struct redfish_events *source)
+{
+    MAP_EACH (&source->watches, entry) {
+        watch_free(entry->value);
+    }
+    map_done(&source->watches);
+}
+
+/* ---- for people ---- */
+
+const char *redfish_way_word(enum redfish_way way)
+{
+    static const char *const words[REDFISH_WAYS_COUNT] = {
+        [REDFISH_WAY_UNKNOWN] = "not asked yet",
+        [REDFISH_WAY_BY_HAND] = "events, subscribed by hand",
+        [REDFISH_WAY_PUSH] = "events",
+        [REDFISH_WAY_SSE] = "a stream of events",
+        [REDFISH_WAY_POLL] = "no events",
+    };
+    return words[way];
+}
+
+static void bmc_show(const struct redfish_watch *watch, struct nsh_checks *checks)
+{
+    const char *reason = redfish_poll_reason(watch);
+    bool bad = watch->poll_why[0] != '\0';
+    if (bad) {
+        nsh_check_add(checks, "polled", NSH_CHECK_WARNING, watch->poll_why,
+                      "%.50s: %s; polled: %.80s", watch->address, redfish_way_word(watch->way),
+                      reason);
+    } else {
+        nsh_check_add(checks, "polled", watch->polled_ms > 0 ? NSH_CHECK_OK : NSH_CHECK_WARNING,
+                      watch->polled_ms > 0 ? NULL : "its moment comes within `poll_every`",
+                      "%.50s: %s; polled: %.80s", watch->address, redfish_way_word(watch->way),
+                      reason);
+    }
+}
+
+void redfish_ways_doctor(const struct redfish_events *source, struct nsh_checks *checks)
+{
+    size_t counts[REDFISH_WAYS_COUNT] = {0}, polled = 0, bad = 0, shown = 0;
+    size_t count = source->table == NULL ? 0 : source->table->count;
+    for (size_t i = 0; i < count; i++) {
+        const struct redfish_watch *watch = source->table->items[i].watch;
+        bool polls = redfish_poll_reason(watch) != NULL;
+        counts[watch->way]++;
+        polled += polls;
+        bad += polls && watch->poll_why[0] != '\0';
+    }
+    CLEANUP(textbuf_donep) struct textbuf text = {0};
+    for (int way = 0; way < REDFISH_WAYS_COUNT; way++) {
+        if (counts[way] > 0) {
+            textbuf_addf(&text, "%s%zu %s", text.count == 0 ? "" : ", ", counts[way],
+                         redfish_way_word((enum redfish_way)way));
+        }
+    }
+    nsh_check_add(checks, "ways", bad == 0 ? NSH_CHECK_OK : NSH_CHECK_WARNING, NULL,
+                  "%s; %zu polled, of which %zu did not answer well",
+                  text.at == NULL ? "no BMCs" : text.at, polled, bad);
+    nsh_check_add(checks, "polls", NSH_CHECK_OK, NULL,
+                  "%llu polls were good, %llu were not; %zu at once at most",
+                  (unsigned long long)source->polls_done, (unsigned long long)source->polls_failed,
+                  redfish_poll_places(count));
+    for (int pass = 0; pass < 2; pass++) { /* What is wrong first. */
+        for (size_t i = 0; i < count && shown < SHOWN_MAX; i++) {
+            const struct redfish_watch *watch = source->table->items[i].watch;
+            bool wrong = watch->poll_why[0] != '\0';
+            if (redfish_poll_reason(watch) != NULL && wrong == (pass == 0)) {
+                bmc_show(watch, checks);
+                shown++;
+            }
+        }
+    }
+    if (polled > shown) {
+        nsh_check_add(checks, "polled", NSH_CHECK_OK, NULL, "and %zu more", polled - shown);
+    }
+}
