@@ -47,6 +47,10 @@ static int events_make(const struct api_request *request, const struct source_us
     if (result == 0 && redfish_events_shown(&body, request->arena, &shown) < 0) {
         result = nsh_fail(err, NSH_NOMEM, "out of memory");
     }
+    if (result == 0 && redfish_events_words(use->source, nsh_get_text(&source, "bmc", ""), &shown,
+                                            request->arena, &shown) < 0) {
+        result = nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
     if (result == 0 && redfish_events_report(use->source, &body, &source, request->arena) < 0) {
         result = nsh_fail(err, NSH_NOMEM, "out of memory");
     }

@@ -11,6 +11,7 @@
 #define KEY_BYTES_MIN 16
 #define URL_BYTES_MAX 160
 
+static const char *const ask_words[] = {"push", "sse", "none", NULL};
 static const char *const poll_words[] = {"fallback", "always", "never", NULL};
 
 static const struct nsh_option options[] = {
@@ -28,6 +29,13 @@ static const struct nsh_option options[] = {
      .min = "1s",
      .max = "1d",
      .help = "How often each BMC is asked whether its subscription is still there"},
+    {.name = "events",
+     .type = NSH_STRING,
+     .preset = "push",
+     .choices = ask_words,
+     .help =
+         "push: BMCs are subscribed (with url), and a stream is read where that cannot be; sse: "
+         "streams first; none: BMCs are only polled"},
     {.name = "poll",
      .type = NSH_STRING,
      .preset = "fallback",
@@ -47,6 +55,12 @@ static const struct nsh_option options[] = {
      .max = "30d",
      .help = "A BMC that said nothing for so long is polled besides, until it speaks; without it, "
              "silence is fine"},
+    {.name = "registries",
+     .type = NSH_BOOL,
+     .preset = "true",
+     .help =
+         "The message registries of BMCs that are visited or polled are read: severity and words "
+         "of messages that do not say them, and what clears what"},
     {.name = "reports",
      .type = NSH_BOOL,
      .preset = "false",
@@ -122,7 +136,9 @@ static void on_tick(uv_timer_t *timer)
 {
     table_renew(timer->data);
     redfish_keep(timer->data);
+    redfish_streams_tick(timer->data);
     redfish_poll_tick(timer->data);
+    redfish_walk_tick(timer->data);
 }
 
 static void events_free(struct redfish_events *source)
@@ -151,6 +167,12 @@ static int events_read(struct redfish_events *source, struct nsh_error *err)
     source->every_ms = nsh_get_int(&source->config->settings, "every", 600000);
     source->poll_ms = nsh_get_int(&source->config->settings, "poll_every", 60000);
     source->quiet_ms = nsh_get_int(&source->config->settings, "quiet", 0);
+    const char *asks = nsh_get_text(&source->config->settings, "events", ask_words[0]);
+    while (strcmp(ask_words[source->asks], asks) != 0) {
+        source->asks++;
+    }
+    source->registries =
+        services->services != NULL && nsh_get_bool(&source->config->settings, "registries", true);
     source->reports = nsh_get_bool(&source->config->settings, "reports", false);
     while (strcmp(poll_words[source->polls], polls) != 0) {
         source->polls++;
@@ -159,7 +181,9 @@ static int events_read(struct redfish_events *source, struct nsh_error *err)
     if (result == 0 && redfish_standing_read(source, &why) < 0) {
         services->log(services->arg, true, why.text); /* Then it raises what stands once more. */
     }
-    if (result == 0 && url != NULL && services->services != NULL) {
+    if (services->services == NULL) { /* A test without requests. */
+        source->asks = REDFISH_ASKS_PUSH;
+    } else if (result == 0 && url != NULL && source->asks != REDFISH_ASKS_NONE) {
         size_t count = strlen(url);
         count -= url[count - 1] == '/';
         source->destination = arena_printf(&source->arena, "%.*s/v1/redfish/%s", (int)count, url,
@@ -215,6 +239,8 @@ static void events_close(void *arg, void (*done)(void *arg), void *done_arg)
     struct redfish_events *source = arg;
     redfish_keep_end(source);
     redfish_poll_end(source);
+    redfish_walk_end(source);
+    redfish_watches_end(source);
     source->done = done;
     source->arg = done_arg;
     uv_close((uv_handle_t *)&source->tick, on_tick_closed);
@@ -231,7 +257,9 @@ static void keeper_doctor(const struct redfish_events *source, struct nsh_checks
     }
     if (source->destination == NULL) {
         nsh_check_add(checks, "subscriptions", NSH_CHECK_OK, NULL,
-                      "BMCs are subscribed by hand: there is no `url`");
+                      source->asks == REDFISH_ASKS_PUSH
+                          ? "BMCs are subscribed by hand: there is no `url`"
+                          : "no BMC is subscribed: `events` says so");
         return;
     }
     nsh_check_add(checks, "subscriptions", subscribed == count ? NSH_CHECK_OK : NSH_CHECK_WARNING,

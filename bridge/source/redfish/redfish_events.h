@@ -39,6 +39,13 @@ int redfish_events_shown(const struct nsh_value *body, struct arena *arena,
                          struct nsh_value *ret_shown);
 
 /*
+ * A body's records with what the BMC's own registries say of them (redfish_registry.h). address:
+ * the BMC's, `bmc` of admit's ret_source. Any thread. -NSH_NOMEM
+ */
+int redfish_events_words(struct redfish_events *source, const char *address,
+                         const struct nsh_value *body, struct arena *arena,
+                         struct nsh_value *ret_body);
+/*
  * What source says of a body that was admitted (admit's ret_source): the values of a metric report
  * go to the signals. Any thread. -NSH_NOMEM
  */

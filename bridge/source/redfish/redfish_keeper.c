@@ -16,6 +16,7 @@
 
 #define REFUSED_MS (60 * 60 * INT64_C(1000))
 #define SERVICE_PATH "/redfish/v1/EventService"
+#define STREAM_WANTED "events = \"sse\""
 #define SCANNED_MAX 4096 /* BMCs looked at in one tick. */
 
 enum visit_step { VISIT_KNOWN, VISIT_SERVICE, VISIT_LIST, VISIT_MEMBER, VISIT_DROP, VISIT_MAKE };
@@ -50,6 +51,22 @@ static void visit_free(struct redfish_visit *visit)
     free(visit);
 }
 
+/* Events that are posted, else a stream that is read, else a look now and then. */
+static void way_settle(struct redfish_watch *watch, const char *why, bool refused)
+{
+    bool fresh = watch->path[0] == '\0'; /* New to us: what happened before is looked for. */
+    snprintf(watch->why, sizeof watch->why, "%s", why == NULL ? "" : why);
+    if (why == NULL) {
+        watch->catch_up = watch->catch_up || fresh;
+        watch->way = REDFISH_WAY_PUSH;
+        redfish_stream_end(watch);
+        return;
+    }
+    bool stream = !refused && watch->stream_path[0] != '\0' &&
+                  redfish_stream_begin(watch, watch->stream_path);
+    watch->way = stream ? REDFISH_WAY_SSE : REDFISH_WAY_POLL;
+}
+
 static void visit_end(struct redfish_visit *visit, const char *why, bool refused)
 {
     struct redfish_events *source = visit->source;
@@ -60,8 +77,7 @@ static void visit_end(struct redfish_visit *visit, const char *why, bool refused
         watch->subscribed = why == NULL;
         watch->due_ms = now_ms + (refused ? REFUSED_MS : source->every_ms);
         watch->poll_due_ms = refused ? watch->due_ms : watch->poll_due_ms;
-        watch->way = why == NULL ? REDFISH_WAY_PUSH : REDFISH_WAY_POLL;
-        snprintf(watch->why, sizeof watch->why, "%s", why == NULL ? "" : why);
+        way_settle(watch, why, refused);
         snprintf(watch->path, sizeof watch->path, "%s",
                  why != NULL      ? ""
                  : visit->reports ? visit->first
@@ -70,6 +86,10 @@ static void visit_end(struct redfish_visit *visit, const char *why, bool refused
                  why == NULL && visit->reports ? visit->path : "");
     }
     source->lost += visit->lost && why == NULL;
+    if (watch != NULL && visit->lost && why == NULL) {
+        watch->catch_up = true;
+        watch->poll_due_ms = redfish_clock_ms();
+    }
     if (why == NULL && visit->lost) {
         CLEANUP(textbuf_donep) struct textbuf text = {0};
         textbuf_addf(&text, "source %s: the subscription at %.200s was lost, and made anew",
@@ -132,12 +152,24 @@ static void service_note(struct redfish_visit *visit, const struct nsh_value *bo
         return;
     }
     watch->offers_reports = false;
+    if (!redfish_path_take(nsh_get_text(body, "ServerSentEventUri", NULL), watch->stream_path)) {
+        watch->stream_path[0] = '\0';
+    }
     for (uint32_t i = 0; formats != NULL && formats->type == NSH_LIST && i < formats->count; i++) {
         const struct nsh_value *format = &formats->items[i];
         watch->offers_reports =
             watch->offers_reports ||
             (format->type == NSH_STRING && strcmp(format->text, "MetricReport") == 0);
     }
+}
+
+/* Streams are wanted first, and there is one. */
+static bool stream_serves(const struct redfish_visit *visit)
+{
+    const struct redfish_watch *watch =
+        map_get(&visit->source->watches, text_of(visit->peer.address));
+    return visit->source->asks == REDFISH_ASKS_SSE && watch != NULL &&
+           watch->stream_path[0] != '\0';
 }
 
 static void service_take(struct redfish_visit *visit, const struct nsh_value *body)
@@ -147,6 +179,14 @@ static void service_take(struct redfish_visit *visit, const struct nsh_value *bo
     service_note(visit, body);
     if (!nsh_get_bool(body, "ServiceEnabled", true)) {
         visit_pass(visit, "its EventService is switched off", false);
+        return;
+    }
+    if (stream_serves(visit)) {
+        visit_pass(visit, STREAM_WANTED, false);
+        return;
+    }
+    if (visit->source->destination == NULL) {
+        visit_pass(visit, "it offers no stream of events", false);
         return;
     }
     if (link == NULL || !redfish_path_take(nsh_get_text(link, "@odata.id", NULL), path)) {
@@ -341,12 +381,17 @@ static void visit_begin(struct redfish_events *source, struct redfish_watch *wat
     visit_next(visit, visit->path[0] == '\0' ? VISIT_SERVICE : VISIT_KNOWN);
 }
 
+bool redfish_asked(const struct redfish_events *source)
+{
+    return source->asks == REDFISH_ASKS_SSE || source->destination != NULL;
+}
+
 void redfish_keep(struct redfish_events *source)
 {
     struct redfish_table *table = source->table;
     int64_t now_ms = (int64_t)uv_now(source->services->loop);
     size_t place = 0;
-    if (source->destination == NULL || table == NULL) {
+    if (!redfish_asked(source) || table == NULL) {
         return;
     }
     for (size_t i = 0; i < SCANNED_MAX && i < table->count; i++) {

@@ -399,6 +399,21 @@ static bool text_number(const char *text, double *ret_number)
     return *end == '\0' && isfinite(*ret_number);
 }
 
+/* What a metric is of: "/redfish/v1/Chassis/1/Sensors/Inlet#/Reading" -> "Inlet". */
+static const char *property_of(struct reader *reader, const char *path)
+{
+    size_t count = path == NULL ? 0 : strcspn(path, "#");
+    const char *slash = count == 0 ? NULL : memrchr(path, '/', count);
+    const char *at = slash == NULL ? path : slash + 1;
+    size_t at_count = count == 0 ? 0 : (size_t)(path + count - at);
+    if (at_count == 0 || at_count >= REDFISH_LABEL_BYTES_MAX) {
+        return NULL;
+    }
+    const char *kept = arena_copy(reader->arena, at, at_count);
+    reader->nomem = reader->nomem || kept == NULL;
+    return kept;
+}
+
 static void report_read(struct reader *reader, const struct nsh_value *body)
 {
     const char *report = word_of(body, "Id");
@@ -411,7 +426,7 @@ static void report_read(struct reader *reader, const struct nsh_value *body)
             .metric = "redfish_metric",
             .sensor = word_of(item, "MetricId"),
             .report = report,
-            .property = word_of(item, "MetricProperty"),
+            .property = property_of(reader, nsh_get_text(item, "MetricProperty", NULL)),
             .at_ms = report_ms,
         };
         event_time_read(nsh_get_text(item, "Timestamp", ""), &value.at_ms);

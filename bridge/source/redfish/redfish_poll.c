@@ -65,6 +65,15 @@ const char *redfish_poll_reason(const struct redfish_watch *watch)
     if (watch->way == REDFISH_WAY_POLL) {
         return watch->why[0] == '\0' ? "its events cannot be had" : watch->why;
     }
+    if (watch->way == REDFISH_WAY_SSE) {
+        const char *broken = redfish_stream_broken(watch, STREAM_GRACE_MS);
+        if (broken != NULL) {
+            return broken;
+        }
+    }
+    if (watch->catch_up) {
+        return "once, for what may have been missed";
+    }
     return watch->way != REDFISH_WAY_UNKNOWN && silent(watch)
                ? "nothing was heard for longer than `quiet`"
                : NULL;
@@ -111,6 +120,7 @@ static void poll_done(struct redfish_poll *poll, const char *why, bool refused)
     watch->due_ms = refused ? watch->poll_due_ms : watch->due_ms; /* Most lock accounts. */
     snprintf(watch->poll_why, sizeof watch->poll_why, "%s", why == NULL ? "" : why);
     if (why == NULL) { /* Half of it would call parts well that only were not read. */
+        watch->catch_up = false;
         redfish_tell_parts(watch, poll->found, poll->found_count);
     }
     poll_free(poll);

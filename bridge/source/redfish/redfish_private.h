@@ -8,6 +8,7 @@
 #include "loop/peer_address.h"
 #include "redfish_events.h"
 #include "redfish_page.h"
+#include "redfish_registry.h"
 
 #include "model/host.h"
 
@@ -21,12 +22,26 @@
 #define REDFISH_REQUESTS_MAX 160 /* Of one poll of one BMC. */
 #define REDFISH_FOUND_MAX 512    /* Parts of one BMC. */
 #define REDFISH_ETAG_BYTES_MAX 80
+#define REDFISH_STREAMS_MAX 512 /* Of events; each has a connection. */
+#define REDFISH_WALKS_MAX 4     /* BMCs whose registries are read at once. */
+#define REDFISH_SHARED_MAX 256  /* Registries of all BMCs that differ. */
+#define REDFISH_SHARED_BYTES_MAX (64u << 20)
 #define REDFISH_STANDING_MAX 100000        /* Alarms that are remembered. */
 #define REDFISH_KEPT_BYTES_MAX (64u << 20) /* Of all pages that are kept by their ETag. */
 
 struct redfish_visit;
 struct redfish_poll;
+struct redfish_stream;
+struct redfish_walk;
 struct redfish_kept;
+
+/* A registry that at least one BMC has. */
+struct redfish_shared {
+    struct redfish_registry registry; /* First. */
+    struct arena arena;
+    uint64_t hash;
+    size_t users, bytes;
+};
 
 /* How a BMC's trouble comes to us. */
 enum redfish_way {
@@ -38,6 +53,7 @@ enum redfish_way {
     REDFISH_WAYS_COUNT,
 };
 
+enum redfish_asks { REDFISH_ASKS_PUSH, REDFISH_ASKS_SSE, REDFISH_ASKS_NONE };
 enum redfish_polls { REDFISH_POLLS_FALLBACK, REDFISH_POLLS_ALWAYS, REDFISH_POLLS_NEVER };
 
 /* A part, as it was told. */
@@ -57,7 +73,10 @@ struct redfish_watch {
     char why[REDFISH_WHY_BYTES];       /* It is not subscribed, or empty. */
     bool offers_reports;               /* Metric reports, to subscribers. */
     char report_path[REDFISH_PATH_BYTES_MAX], report_why[REDFISH_WHY_BYTES];
+    char stream_path[REDFISH_PATH_BYTES_MAX]; /* Of the stream it offers, or empty. */
     enum redfish_way way;
+    struct redfish_stream *stream;
+    bool catch_up;              /* Something may have been missed: one poll. */
     _Atomic int64_t heard_ms;   /* redfish_clock_ms(); any thread. */
     _Atomic int64_t stirred_ms; /* The last event that no poll has looked at; 0: none. */
     struct redfish_poll *poll;
@@ -66,6 +85,11 @@ struct redfish_watch {
     struct redfish_told *told;
     size_t told_count, told_room;
     struct redfish_kept *kept;
+    struct redfish_walk *walk;
+    int64_t walk_due_ms;
+    /* Under the lock. */
+    const struct redfish_registry *registries[REDFISH_REGISTRIES_MAX];
+    size_t registries_count;
 };
 
 /* One host behind a BMC; a BMC has one, or several that differ by their system. */
@@ -113,7 +137,15 @@ struct redfish_events {
     size_t next;   /* BMC to look at. */
     uint64_t lost; /* Subscriptions that were made anew. */
     bool reports;  /* Metric reports are wanted. */
+    enum redfish_asks asks;
     enum redfish_polls polls;
+    bool registries; /* Those of BMCs are read. */
+    struct redfish_walk *walks[REDFISH_WALKS_MAX];
+    size_t walk_next;
+    struct redfish_shared *shared[REDFISH_SHARED_MAX];
+    size_t shared_count, shared_bytes;
+    size_t streams_count;
+    uint64_t streams_broken;
     int64_t poll_ms, quiet_ms; /* quiet_ms 0: silence is fine. */
     struct redfish_poll *polling[REDFISH_POLLS_MAX];
     size_t poll_next, polling_count, kept_bytes;
@@ -130,8 +162,11 @@ struct redfish_events {
 bool redfish_watches_renew(struct redfish_events *source, struct redfish_table *table);
 /* The table is the source's now: watches of BMCs that it does not have end. */
 void redfish_watches_point(struct redfish_events *source);
+void redfish_watches_end(struct redfish_events *source); /* Their streams end. */
 void redfish_watches_free(struct redfish_events *source);
-int64_t redfish_clock_ms(void); /* The loop's clock, any thread. */
+int64_t redfish_clock_ms(void);                              /* The loop's clock, any thread. */
+int64_t redfish_now_ms(const struct redfish_events *source); /* Engine time, any thread. */
+bool redfish_asked(const struct redfish_events *source);     /* Are BMCs visited? */
 const char *redfish_way_word(enum redfish_way way);
 /* Which way a BMC's trouble comes, and why; checks get a line for some of those that are polled. */
 void redfish_ways_doctor(const struct redfish_events *source, struct nsh_checks *checks);
@@ -160,6 +195,24 @@ void redfish_peer_done(struct redfish_peer *peer); /* Forgets the password. */
 int redfish_peer_call(struct redfish_peer *peer, const struct redfish_call *call,
                       void (*done)(void *arg, const struct nsh_http_reply *reply), void *arg,
                       struct nsh_http **ret_http, struct nsh_error *err);
+
+/* ---- redfish_stream.c: on the loop thread ---- */
+
+/* Read that stream, if it is not read already. False: it cannot be; the watch says why. */
+bool redfish_stream_begin(struct redfish_watch *watch, const char *path);
+void redfish_stream_end(struct redfish_watch *watch); /* Nothing when there is none. */
+void redfish_streams_tick(struct redfish_events *source);
+bool redfish_stream_open(const struct redfish_watch *watch);
+/* Why it is not open, for longer than grace_ms; NULL: it is, or there is none. */
+const char *redfish_stream_broken(const struct redfish_watch *watch, int64_t grace_ms);
+
+/* ---- redfish_walk.c: on the loop thread ---- */
+
+void redfish_walk_tick(struct redfish_events *source); /* Read registries that are due. */
+void redfish_walk_forget(struct redfish_watch *watch);
+void redfish_walk_end(struct redfish_events *source);
+void redfish_registries_drop(
+    struct redfish_watch *watch); /* Under the lock, or with nobody left. */
 
 /* ---- redfish_poll.c: on the loop thread ---- */
 

@@ -168,6 +168,50 @@ static bool events_push(struct redfish_events *source, const struct source_event
     return true;
 }
 
+/* Under the lock. */
+static int records_words(const struct redfish_watch *watch, const struct nsh_value *list,
+                         struct arena *arena, struct nsh_value *ret_list)
+{
+    struct nsh_value *items = arena_array(arena, list->count + 1, sizeof *items);
+    if (items == NULL) {
+        return -NSH_NOMEM;
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        items[i] = list->items[i];
+        if (items[i].type == NSH_MAP &&
+            redfish_record_words(&list->items[i], watch->registries, watch->registries_count, arena,
+                                 &items[i]) < 0) {
+            return -NSH_NOMEM;
+        }
+    }
+    *ret_list = nsh_list(items, list->count);
+    return 0;
+}
+
+int redfish_events_words(struct redfish_events *source, const char *address,
+                         const struct nsh_value *body, struct arena *arena,
+                         struct nsh_value *ret_body)
+{
+    const struct nsh_value *events = nsh_get(body, "Events");
+    int result = 0;
+    pthread_mutex_lock(&source->lock);
+    const struct redfish_bmc *bmc =
+        source->table == NULL ? NULL : map_get(&source->table->by_address, text_of(address));
+    bool known = bmc != NULL && bmc->watch->registries_count > 0 && events != NULL &&
+                 events->type == NSH_LIST;
+    struct nsh_member *members = known ? arena_array(arena, body->count, sizeof *members) : NULL;
+    for (uint32_t i = 0; members != NULL && result == 0 && i < body->count; i++) {
+        members[i] = body->members[i];
+        if (strcmp(members[i].name, "Events") == 0) {
+            result = records_words(bmc->watch, events, arena, &members[i].value);
+        }
+    }
+    pthread_mutex_unlock(&source->lock);
+    result = known && members == NULL ? -NSH_NOMEM : result;
+    *ret_body = result == 0 && members != NULL ? nsh_map(members, body->count) : *body;
+    return result;
+}
+
 static int map_run(struct redfish_watch *watch, const struct nsh_value *body, struct arena *arena,
                    struct source_events *ret_events)
 {
@@ -176,7 +220,8 @@ static int map_run(struct redfish_watch *watch, const struct nsh_value *body, st
     struct nsh_value who = nsh_null(), shown = nsh_null();
     struct nsh_error err = {0};
     if (!redfish_source_value(source, watch->bmc, watch->address, arena, &who) ||
-        redfish_events_shown(body, arena, &shown) < 0) {
+        redfish_events_shown(body, arena, &shown) < 0 ||
+        redfish_events_words(watch->source, watch->address, &shown, arena, &shown) < 0) {
         return -NSH_NOMEM;
     }
     const struct source_message message = {.body = &shown,

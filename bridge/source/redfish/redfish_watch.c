@@ -3,7 +3,7 @@
 
 #include "redfish_private.h"
 
-#include "base/assert.h"
+#include "loop/intake.h"
 
 #include <stdlib.h>
 
@@ -12,6 +12,11 @@
 int64_t redfish_clock_ms(void)
 {
     return (int64_t)(uv_hrtime() / 1000000);
+}
+
+int64_t redfish_now_ms(const struct redfish_events *source)
+{
+    return intake_now_ms(source->services->intake);
 }
 
 static struct redfish_watch *watch_new(struct redfish_events *source, const char *address)
@@ -23,13 +28,15 @@ static struct redfish_watch *watch_new(struct redfish_events *source, const char
         free(copy);
         return NULL;
     }
-    bool asked = source->destination != NULL;
+    bool asked = redfish_asked(source);
     int64_t now_ms = redfish_clock_ms();
     /* Each at its own moment, so that they do not come together. */
     int64_t moment = (int64_t)(text_hash(text_of(address)) % (uint64_t)source->poll_ms);
     watch->source = source;
     watch->address = copy;
-    watch->way = asked ? REDFISH_WAY_UNKNOWN : REDFISH_WAY_BY_HAND;
+    watch->way = asked                               ? REDFISH_WAY_UNKNOWN
+                 : source->asks == REDFISH_ASKS_NONE ? REDFISH_WAY_POLL
+                                                     : REDFISH_WAY_BY_HAND;
     watch->heard_ms = now_ms;
     watch->poll_due_ms = now_ms + moment;
     if (map_set(&source->watches, text_of(copy), watch) < 0) {
@@ -43,6 +50,9 @@ static struct redfish_watch *watch_new(struct redfish_events *source, const char
 static void watch_free(struct redfish_watch *watch)
 {
     redfish_poll_forget(watch);
+    redfish_walk_forget(watch);
+    redfish_registries_drop(watch);
+    redfish_stream_end(watch);
     redfish_kept_free(watch);
     free(watch->told);
     free((char *)(uintptr_t)watch->address); /* Ours. */
@@ -62,15 +72,34 @@ bool redfish_watches_renew(struct redfish_events *source, struct redfish_table *
     return true;
 }
 
+/* Another login, or another way to it: what was refused may be well now. */
+static void settings_changed(struct redfish_watch *watch)
+{
+    redfish_stream_end(watch);
+    watch->due_ms = watch->poll_due_ms = redfish_clock_ms();
+    watch->told_count = 0;
+}
+
 void redfish_watches_point(struct redfish_events *source)
 {
     MAP_EACH (&source->watches, entry) {
         struct redfish_watch *watch = entry->value;
+        const struct redfish_bmc *was = watch->bmc; /* Of the old table, which is still there. */
         watch->bmc = map_get(&source->table->by_address, text_of(watch->address));
+        if (was != NULL && watch->bmc != NULL && !nsh_equal(was->settings, watch->bmc->settings)) {
+            settings_changed(watch);
+        }
         if (watch->bmc == NULL) {
             map_remove(&source->watches, text_of(watch->address));
             watch_free(watch);
         }
+    }
+}
+
+void redfish_watches_end(struct redfish_events *source)
+{
+    MAP_EACH (&source->watches, entry) {
+        redfish_stream_end(entry->value);
     }
 }
 
@@ -112,14 +141,44 @@ static void bmc_show(const struct redfish_watch *watch, struct nsh_checks *check
     }
 }
 
+static void streams_show(const struct redfish_events *source, size_t open,
+                         struct nsh_checks *checks)
+{
+    if (source->streams_count > 0 || source->streams_broken > 0) {
+        bool well = open == source->streams_count;
+        nsh_check_add(checks, "streams", well ? NSH_CHECK_OK : NSH_CHECK_WARNING,
+                      well ? NULL : "those that are not are polled meanwhile",
+                      "%zu of %zu are open, %llu broke", open, source->streams_count,
+                      (unsigned long long)source->streams_broken);
+    }
+}
+
+static void registries_show(const struct redfish_events *source, size_t count, size_t having,
+                            struct nsh_checks *checks)
+{
+    size_t messages = 0;
+    for (size_t i = 0; i < source->shared_count; i++) {
+        messages += source->shared[i]->registry.count;
+    }
+    if (source->registries) {
+        nsh_check_add(
+            checks, "registries", NSH_CHECK_OK, NULL,
+            "%zu of %zu BMCs told their own: %zu that differ, %zu messages; for others the "
+            "format's table serves",
+            having, count, source->shared_count, messages);
+    }
+}
+
 void redfish_ways_doctor(const struct redfish_events *source, struct nsh_checks *checks)
 {
-    size_t counts[REDFISH_WAYS_COUNT] = {0}, polled = 0, bad = 0, shown = 0;
+    size_t counts[REDFISH_WAYS_COUNT] = {0}, polled = 0, bad = 0, shown = 0, open = 0, having = 0;
     size_t count = source->table == NULL ? 0 : source->table->count;
     for (size_t i = 0; i < count; i++) {
         const struct redfish_watch *watch = source->table->items[i].watch;
         bool polls = redfish_poll_reason(watch) != NULL;
         counts[watch->way]++;
+        open += redfish_stream_open(watch);
+        having += watch->registries_count > 0;
         polled += polls;
         bad += polls && watch->poll_why[0] != '\0';
     }
@@ -137,6 +196,8 @@ void redfish_ways_doctor(const struct redfish_events *source, struct nsh_checks 
                   "%llu polls were good, %llu were not; %zu at once at most",
                   (unsigned long long)source->polls_done, (unsigned long long)source->polls_failed,
                   redfish_poll_places(count));
+    streams_show(source, open, checks);
+    registries_show(source, count, having, checks);
     for (int pass = 0; pass < 2; pass++) { /* What is wrong first. */
         for (size_t i = 0; i < count && shown < SHOWN_MAX; i++) {
             const struct redfish_watch *watch = source->table->items[i].watch;
