@@ -70,6 +70,7 @@ int shell_step(struct shell *shell, struct engine_input *input, struct nsh_error
         shell_metrics_record(shell, &output->records[i]);
     }
     shell->collected_through = output->records_through;
+    shell->collecting_awaited = shell->collecting_awaited || output->intents_wait;
     shell->wake_ms = output->wake_ms;
     for (size_t i = 0; i < output->calls_count; i++) {
         shell_call(shell, &output->calls[i]);
@@ -98,6 +99,8 @@ static void timer_aim(struct shell *shell)
     int64_t due_ms = shell->wake_ms;
     int64_t followers_ms = shell_followers_due(shell);
     due_ms = followers_ms < due_ms ? followers_ms : due_ms;
+    int64_t store_ms = shell_store_due(shell);
+    due_ms = store_ms < due_ms ? store_ms : due_ms;
     if (due_ms == INT64_MAX || shell->collecting_bytes > SHELL_COLLECT_BYTES_LAST) {
         uv_timer_stop(&shell->timer);
         return;
@@ -107,7 +110,7 @@ static void timer_aim(struct shell *shell)
     uv_timer_start(&shell->timer, on_timer, delay_ms > 0 ? (uint64_t)delay_ms : 0, 0);
 }
 
-static bool all_durable(const struct shell *shell)
+static bool all_durable(struct shell *shell)
 {
     struct intake_figures figures;
     intake_count(shell->intake, &figures);

@@ -128,6 +128,8 @@ struct shell {
 
     /* Commits: one batch at the writer, one that collects. */
     size_t collecting_bytes, collecting_max, writing_bytes;
+    bool collecting_awaited; /* Somebody waits for what collects: it leaves at once. */
+    int64_t collecting_since_ms;
     uint64_t collected_through;
     uint64_t writing_batch, writing_through, writing_seq; /* 0: the writer is idle. */
     uint64_t writing_ns;
@@ -192,8 +194,9 @@ int shell_hand_over(struct shell *shell, const struct generation *generation,
                     struct nsh_error *err);
 /* Let go of older generations that no run walks any more. */
 void shell_retire(struct shell *shell);
-/* The batch that will hold what was said so far; 0: all of it is durable. */
-uint64_t shell_pending_batch(const struct shell *shell);
+/* The batch that will hold what was said so far, for somebody who waits for it; 0: all of it is
+ * durable. */
+uint64_t shell_pending_batch(struct shell *shell);
 bool shell_complain(struct shell *shell, enum log_event event); /* Say it now? */
 _Noreturn void shell_fatal(const char *text);
 
@@ -201,6 +204,7 @@ _Noreturn void shell_fatal(const char *text);
 
 int shell_store_open(struct shell *shell, struct nsh_error *err);
 void shell_store_submit(struct shell *shell);
+int64_t shell_store_due(const struct shell *shell); /* When a batch may leave: shell_now(). */
 void shell_store_poll(struct shell *shell);
 void shell_store_record(struct shell *shell, const struct record *record);
 

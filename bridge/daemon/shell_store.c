@@ -16,6 +16,8 @@
 #define CLOCK_ID "shell-clock"
 #define CLOCK_KEEP_MS 1000 /* How much of our time a crash may forget. */
 #define RECORD_OVERHEAD 128
+#define RECORDS_WAIT_MS 10                /* For company, where nobody waits for them. */
+#define RECORDS_WAIT_BYTES_MAX (64 << 10) /* More is company enough. */
 
 static uint64_t now_ns(void)
 {
@@ -128,12 +130,16 @@ void shell_store_record(struct shell *shell, const struct record *record)
         shell_fatal(err.text);
     }
     shell->figures.records++;
+    if (shell->collecting_bytes == 0) {
+        shell->collecting_since_ms = shell_now(shell);
+    }
     shell->collecting_bytes += RECORD_OVERHEAD + (size_t)record->body.count;
 }
 
-uint64_t shell_pending_batch(const struct shell *shell)
+uint64_t shell_pending_batch(struct shell *shell)
 {
     if (shell->collecting_bytes > 0) {
+        shell->collecting_awaited = true; /* Who asks waits for it. */
         return store_batch_number(shell->store);
     }
     return shell->writing_batch;
@@ -158,9 +164,25 @@ static void clock_keep(struct shell *shell)
     shell->clock_kept_ms = now_ms;
 }
 
-void shell_store_submit(struct shell *shell)
+/*
+ * A commit costs a sync of the disk however little is in it, and who comes while it runs waits for
+ * it. So that a call was sent, or how it ended, takes the next commit that somebody waits for: a
+ * sender, a person, an intent. When there is none it goes alone, soon. Until then a crash finds the
+ * call in doubt, as it does while it is under way.
+ */
+int64_t shell_store_due(const struct shell *shell)
 {
     if (shell->collecting_bytes == 0 || shell->writing_batch != 0) {
+        return INT64_MAX; /* The writer wakes us. */
+    }
+    return shell->collecting_awaited || shell->collecting_bytes > RECORDS_WAIT_BYTES_MAX
+               ? INT64_MIN
+               : shell->collecting_since_ms + RECORDS_WAIT_MS;
+}
+
+void shell_store_submit(struct shell *shell)
+{
+    if (shell_store_due(shell) > shell_now(shell)) {
         return;
     }
     clock_keep(shell);
@@ -175,6 +197,7 @@ void shell_store_submit(struct shell *shell)
     shell->writing_ns = now_ns();
     shell->writing_bytes = shell->collecting_bytes;
     shell->collecting_bytes = 0;
+    shell->collecting_awaited = false;
 }
 
 /* ---- what became durable ---- */
@@ -219,13 +242,13 @@ static void batch_durable(struct shell *shell)
     shell->durable_batch = shell->writing_batch;
     shell->durable_seq = shell->writing_seq;
     shell->writing_batch = 0;
+    shell_store_submit(shell); /* The writer works on while the others hear. */
+    senders_acknowledge(shell);
     struct nsh_error err = {0};
     struct engine_input input = {.kind = INPUT_DURABLE, .durable = through};
     if (shell_step(shell, &input, &err) < 0 && shell_complain(shell, LOG_ENGINE_REFUSED)) {
         LOG(ENGINE_REFUSED, {"input", nsh_text("durable")}, {"text", nsh_text(err.text)});
     }
-    shell_store_submit(shell); /* The writer works on while the others hear. */
-    senders_acknowledge(shell);
     shell_answers_durable(shell);
 }
 

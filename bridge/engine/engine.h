@@ -135,6 +135,7 @@ struct engine_output {
      */
     const bool *repeats;
     int64_t wake_ms;     /* When INPUT_TICK is wanted; INT64_MAX: never. */
+    bool intents_wait;   /* Among the records is what calls wait for, until it is durable. */
     struct text reply;   /* JSON, for INPUT_COMMAND. */
     struct text trace;   /* One line for each thing that happened, for scenario tests: "run 1 r1h01
                             psu-lost started". */

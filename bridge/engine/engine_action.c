@@ -85,6 +85,7 @@ void action_queue(struct engine *engine, struct action *action)
     action->queued = true;
     /* A record that is not written yet gets its number when it is. */
     action->needs = action->dirty ? UINT64_MAX : engine->records_through;
+    engine->output->intents_wait = true;
     action->queue_next = NULL;
     if (engine->queue_last == NULL) {
         engine->queue_first = action;

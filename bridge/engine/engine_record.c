@@ -344,6 +344,7 @@ static bool write_action(struct engine *engine, struct action *action)
                                                        .live = !action_is_over(action)});
     if (written && action->queued && action->needs == UINT64_MAX) {
         action->needs = engine->records_through;
+        engine->output->intents_wait = true;
     }
     return written;
 }

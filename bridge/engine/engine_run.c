@@ -380,7 +380,9 @@ void run_end(struct engine *engine, struct run *run, enum run_state state, const
     run->woken = false;
     if (run->instance != NULL) {
         run->instance->run = NULL;
-        instance_touch(engine, run->instance);
+        if (instance_forgettable(engine, run->instance)) { /* Else its record says the same. */
+            instance_touch(engine, run->instance);
+        }
         run->instance = NULL;
     }
     run_unlink(engine, run);

@@ -595,6 +595,24 @@ static void test_sent_is_recorded_once(void **state)
     }
 }
 
+/* Who commits must know what to hurry with: an intent, and nothing else of a run. */
+static void test_intents_wait(void **state)
+{
+    struct rig *rig = rig_new(
+        racks_of(1, 5),
+        "policies: ( { name = \"tell\"; summary = \"x\"; owner = \"o\"; subject = \"host\"; mode = "
+        "\"enforce\"; when = { event = \"" MEMORY "\"; }; do = ( { step = \"tell\"; action = "
+        "\"notify\"; with = { text = \"x\"; }; } ); } );");
+    rig->hold_durable = true;
+    rig_raise(rig, "r1h01", MEMORY);
+    assert_true(rig->output.intents_wait);
+    rig_durable(rig);
+    assert_int_equal(rig->output.calls_count, 1);
+    assert_true(rig->output.records_count > 0); /* That it was sent. */
+    assert_false(rig->output.intents_wait);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -617,6 +635,7 @@ int main(void)
         cmocka_unit_test(test_numbers_of_repeats),
         cmocka_unit_test(test_known),
         cmocka_unit_test(test_sent_is_recorded_once),
+        cmocka_unit_test(test_intents_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
