@@ -24,7 +24,7 @@
 
 #define WRITER_PAUSE_MS 1000           /* Between two tries, and between two looks at retention. */
 #define WRITER_APART_US 500            /* Between the beginnings of two commits. */
-#define WRITER_CHECKPOINT_PAGES 1024   /* 4 MiB of log are worth a checkpoint. */
+#define WRITER_CHECKPOINT_PAGES 4096   /* 16 MiB of log are worth a checkpoint. */
 #define WRITER_LOG_PAGES_MAX (1 << 18) /* 1 GiB of log that no checkpoint empties: refuse more. */
 
 struct store_writer {
