@@ -319,6 +319,7 @@ struct action {
     const char *text, *trace;
     const char *seen; /* What the last reading said. */
     uint32_t attempt;
+    int64_t sent_written_ms; /* Of the newest record, when that said `sent`. */
     int64_t intended_ms, sent_ms, ended_ms, deadline_ms, off_ms, retry_after_ms;
     uint32_t timeout_ms;
     struct timer timer;

@@ -54,7 +54,7 @@ struct envelope {
     const char *id;
     const char *host;
     const char *policy, *state;
-    bool live, remove;
+    bool live, remove, covers;
 };
 
 static struct textbuf *body_begin(struct engine *engine)
@@ -76,6 +76,7 @@ static bool body_end(struct engine *engine, const struct envelope *envelope)
     uint64_t through = engine->records_through;
     record_emit(engine, &(struct record){.kind = envelope->kind,
                                          .remove = envelope->remove,
+                                         .covers = envelope->covers,
                                          .live = envelope->live,
                                          .time_ms = engine->now_ms,
                                          .id = text_of(envelope->id),
@@ -337,11 +338,16 @@ static bool write_action(struct engine *engine, struct action *action)
     }
     json_int(json, "timeout_ms", action->timeout_ms);
     json_value(json, "args", &action->args);
-    bool written = body_end(engine, &(struct envelope){.kind = RECORD_ACTION,
-                                                       .id = action->id,
-                                                       .host = host,
-                                                       .state = action_state_word(action->state),
-                                                       .live = !action_is_over(action)});
+    bool written =
+        body_end(engine, &(struct envelope){.kind = RECORD_ACTION,
+                                            .id = action->id,
+                                            .host = host,
+                                            .state = action_state_word(action->state),
+                                            .covers = action->sent_ms != 0 &&
+                                                      action->sent_ms == action->sent_written_ms,
+                                            .live = !action_is_over(action)});
+    /* The record of its end has all that the record of its sending had. */
+    action->sent_written_ms = written && action->state == ACTION_SENT ? action->sent_ms : 0;
     if (written && action->queued && action->needs == UINT64_MAX) {
         action->needs = engine->records_through;
         engine->output->intents_wait = true;

@@ -23,6 +23,7 @@ enum record_kind {
 struct record {
     enum record_kind kind;
     bool remove; /* The object is gone: delete its row. */
+    bool covers; /* It says all that the version before it said. */
     bool live;   /* Part of the state: loaded at restart, exempt from retention. */
     int64_t time_ms;
     struct text id;

@@ -3,7 +3,7 @@
 /*
  * One batch, one transaction. Order inside: journal segments, then records with their audit rows,
  * as they were added. A record that a later one in the same batch replaces is not written, except
- * to the audit trail.
+ * to the audit trail, and there not when the next one covers it.
  */
 
 #include "store/sqlite/store_commit.h"
@@ -213,46 +213,48 @@ static bool commit_same(const struct record *a, const struct record *b)
     return a->kind == b->kind && text_equal(a->id, b->id);
 }
 
+enum commit_fate { KEPT, REPLACED, COVERED };
+
 /*
  * Mark the records that a later one replaces. Removals are never marked: an object that comes back
  * after one takes its place at the end. Without memory nothing is marked, which costs time and
  * nothing else.
  */
-static bool *commit_replaced(const struct store_batch *batch)
+static uint8_t *commit_fates(const struct store_batch *batch)
 {
     size_t slots_count = 16;
     while (slots_count < batch->records_count * 2) {
         slots_count *= 2;
     }
-    bool *replaced = calloc(batch->records_count, sizeof *replaced);
+    uint8_t *fates = calloc(batch->records_count, sizeof *fates);
     uint32_t *slots = calloc(slots_count, sizeof *slots);
-    for (size_t i = batch->records_count; i > 0 && replaced != NULL && slots != NULL; i--) {
+    for (size_t i = batch->records_count; i > 0 && fates != NULL && slots != NULL; i--) {
         const struct record *record = &batch->records[i - 1];
         size_t slot = (size_t)(text_hash(record->id) + record->kind) & (slots_count - 1);
         while (slots[slot] != 0 && !commit_same(record, &batch->records[slots[slot] - 1])) {
             slot = (slot + 1) & (slots_count - 1);
         }
-        if (slots[slot] != 0) {
-            replaced[i - 1] = !record->remove;
-        } else {
-            slots[slot] = (uint32_t)i;
+        if (slots[slot] != 0 && !record->remove) {
+            fates[i - 1] = batch->records[slots[slot] - 1].covers ? COVERED : REPLACED;
         }
+        slots[slot] = (uint32_t)i; /* The one before it asks its successor. */
     }
     free(slots);
-    return replaced;
+    return fates;
 }
 
 static int commit_records(struct committer *committer, const struct store_batch *batch,
                           struct audit_head *head)
 {
-    CLEANUP(freep) bool *replaced = batch->records_count > 1 ? commit_replaced(batch) : NULL;
+    CLEANUP(freep) uint8_t *fates = batch->records_count > 1 ? commit_fates(batch) : NULL;
     int code = SQLITE_OK;
     for (size_t i = 0; i < batch->records_count && code == SQLITE_OK; i++) {
         const struct record *record = &batch->records[i];
-        if (commit_audited[record->kind]) {
+        enum commit_fate fate = fates == NULL ? KEPT : (enum commit_fate)fates[i];
+        if (commit_audited[record->kind] && fate != COVERED) {
             code = commit_audit(committer, record, head);
         }
-        if (code == SQLITE_OK && (replaced == NULL || !replaced[i])) {
+        if (code == SQLITE_OK && fate == KEPT) {
             code = commit_record(committer, record);
         }
     }

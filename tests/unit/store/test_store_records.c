@@ -74,6 +74,45 @@ static void test_newest_body_wins(void **state)
     rig_done(&rig);
 }
 
+/* What the next version says as well is not in the trail, when nobody saw it without that. */
+static void test_covered_in_one_commit(void **state)
+{
+    static const struct {
+        bool covers, apart;
+        uint64_t audited;
+        const char *why;
+    } rows[] = {
+        {true, false, 2, "the end says when it was sent: one row for both"},
+        {false, false, 3, "it says something else"},
+        {true, true, 3, "it was durable before"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct rig rig;
+        rig_init(&rig);
+        rig_open(&rig);
+        rig_add_record(&rig, RECORD_ACTION, "a1", true, "intended", 1, "{\"v\":1}");
+        rig_add_record(&rig, RECORD_ACTION, "a1", true, "sent", 2, "{\"v\":2}");
+        if (rows[i].apart) {
+            rig_commit(&rig);
+        }
+        struct record end = {.kind = RECORD_ACTION,
+                             .covers = rows[i].covers,
+                             .time_ms = 3,
+                             .id = TEXT("a1"),
+                             .state = TEXT("done"),
+                             .body = TEXT("{\"v\":3}")};
+        assert_int_equal(store_batch_record(rig.store, &end, NULL), 0);
+        rig_commit(&rig);
+        struct seen seen = look(&rig, &(struct store_query){.kind = RECORD_ACTION});
+        assert_int_equal(seen.count, 1);
+        assert_string_equal(seen.bodies[0], "{\"v\":3}");
+        if (audit_count(&rig) != rows[i].audited) {
+            fail_msg("%s", rows[i].why);
+        }
+        rig_done(&rig);
+    }
+}
+
 static void test_load_gives_the_living_in_order(void **state)
 {
     struct rig rig;
@@ -255,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_newest_body_wins),
+        cmocka_unit_test(test_covered_in_one_commit),
         cmocka_unit_test(test_load_gives_the_living_in_order),
         cmocka_unit_test(test_remove_and_return_in_one_batch),
         cmocka_unit_test(test_lists),
