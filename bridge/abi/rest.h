@@ -92,6 +92,7 @@ struct nsh_rest_config {
     const char *const *secrets;       /* Names of settings that no text may show; NULL: none. */
     const char *const *apart;         /* Names of settings that say which object of the API is
                                          meant: devices that differ only in these share a login. */
+    bool server;                      /* As in nsh_http_request. */
     /*
      * Log in: begins a walk like any other, on a call without op; ends it with nsh_rest_logged_in()
      * or a failure. NULL: there is nothing to obtain; see nsh_rest_credential(). Its requests are

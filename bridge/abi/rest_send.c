@@ -210,6 +210,7 @@ void flight_send(struct nsh_rest_call *call)
                                           .client_key = rest->client_key,
                                           .proxy = rest->proxy,
                                           .insecure = rest->insecure,
+                                          .server = rest->config.server,
                                           .received = flight->received == NULL ? NULL : piece_came,
                                       },
                                       answered, call, &flight->http, &err);

@@ -29,11 +29,12 @@
 #define TIMEOUT_MS_DEFAULT 30000
 #define CONNECT_TIMEOUT_MS_DEFAULT 10000
 #define BUFFER_BYTES 4096L
-#define CONNECTION_AGE_S 600L /* A connection idle for longer is not trusted. */
-#define AUTHORITIES_AGE_S 60L /* Then a changed ca_file is read. */
-#define HOST_CONNECTIONS_MAX 4L
-#define BURST_LEAST 256    /* So many requests at once leave memory to give back, */
-#define BURST_OVER_MS 1000 /* so long after the last of them began to end. */
+#define CONNECTION_AGE_S 600L      /* A connection idle for longer is not trusted. */
+#define AUTHORITIES_AGE_S 60L      /* Then a changed ca_file is read. */
+#define HOST_CONNECTIONS_MAX 4L    /* What a management controller bears. */
+#define SERVER_CONNECTIONS_MAX 32L /* To one server: more answer no sooner. */
+#define BURST_LEAST 256            /* So many requests at once leave memory to give back, */
+#define BURST_OVER_MS 1000         /* so long after the last of them began to end. */
 
 static void socket_event(uv_poll_t *poll, int status, int events);
 static void shard_timeout(void *arg);
@@ -529,10 +530,9 @@ int service_http(struct nsh_services *services, const struct nsh_http_request *f
     request->body_bytes_max =
         from->reply_bytes_max == 0 ? REPLY_BYTES_DEFAULT : from->reply_bytes_max;
     if (request->endpoint != NULL) {
-        uint64_t hash = text_hash(text_of(request->endpoint));
-        request->shard =
-            http_shard(loop, from->received != NULL ? http->shards_count
-                                                    : (unsigned)(hash % http->shards_count));
+        unsigned index = (unsigned)(text_hash(text_of(request->endpoint)) % http->shards_count);
+        unsigned place = from->server ? http->shards_count + 1 + index : index;
+        request->shard = http_shard(loop, from->received != NULL ? http->shards_count : place);
     }
     if (request->easy == NULL || request->shard == NULL || !options_basic(request, from) ||
         !options_tls(request, from) || !options_message(request, from) ||
@@ -726,8 +726,8 @@ struct http_shard *http_shard(struct loop *loop, unsigned index)
     curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, each);
     /* Streams would take all of a host's connections, and its other requests wait for ever. */
     bool streams = index == http->shards_count;
-    curl_multi_setopt(shard->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-                      streams ? 0L : HOST_CONNECTIONS_MAX);
+    long most = index > http->shards_count ? SERVER_CONNECTIONS_MAX : HOST_CONNECTIONS_MAX;
+    curl_multi_setopt(shard->multi, CURLMOPT_MAX_HOST_CONNECTIONS, streams ? 0L : most);
     curl_multi_setopt(shard->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     return shard;
 }
@@ -740,7 +740,7 @@ int http_init(struct loop *loop, struct nsh_error *err)
     }
     loop->http = calloc(1, sizeof *loop->http);
     if (loop->http != NULL) {
-        loop->http->shards = calloc(count + 1, sizeof *loop->http->shards);
+        loop->http->shards = calloc(HTTP_SHARDS(count), sizeof *loop->http->shards);
     }
     if (loop->http == NULL || loop->http->shards == NULL) {
         free(loop->http);
@@ -775,7 +775,7 @@ void http_done(struct loop *loop)
     }
     http->burst_waits = true; /* No more of them. */
     loop_timer_stop(loop, &http->burst);
-    for (unsigned i = 0; i <= http->shards_count; i++) {
+    for (unsigned i = 0; i < HTTP_SHARDS(http->shards_count); i++) {
         struct http_shard *shard = &http->shards[i];
         while (shard->requests != NULL) {
             /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it takes itself out of the list. */

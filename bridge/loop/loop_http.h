@@ -19,6 +19,8 @@ struct http_shard {
     struct nsh_http *fresh;    /* Streams with a piece that is not delivered. */
 };
 
+#define HTTP_SHARDS(count) (2 * (count) + 1)
+
 struct http_socket;
 
 struct http_queue {
@@ -39,7 +41,7 @@ struct http_socket {
 };
 
 struct http {
-    struct http_shard *shards; /* shards_count, and one for streams. */
+    struct http_shard *shards; /* shards_count, one for streams, shards_count for servers. */
     unsigned shards_count;
     unsigned streams_count;
     size_t running, running_most; /* The most since memory was given back. */

@@ -204,6 +204,7 @@ static int function_open(struct nsh_services *services, const struct nsh_value *
                                .base = url,
                                .settings = settings,
                                .secrets = secrets,
+                               .server = true,
                                .sign = kind == KIND_LAMBDA ? function_sign : NULL,
                            },
                            &device->rest, err);

@@ -318,6 +318,7 @@ static int start_webhook(struct page_call *call, struct nsh_error *err)
                                             .timeout_ms = op->timeout_ms,
                                             .ca_file = device->ca_file,
                                             .insecure = device->insecure,
+                                            .server = true,
                                         },
                                         posted, call, &call->http, err);
     }

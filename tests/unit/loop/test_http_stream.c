@@ -171,7 +171,8 @@ static void rig_stop(struct rig *rig)
     server_stop(&rig->server);
 }
 
-static void ask(struct rig *rig, struct asked *asked, const char *path, bool streamed)
+static void ask_at(struct rig *rig, struct asked *asked, const char *path, bool streamed,
+                   bool server)
 {
     char url[64];
     struct nsh_error err = {0};
@@ -182,9 +183,15 @@ static void ask(struct rig *rig, struct asked *asked, const char *path, bool str
                             &(struct nsh_http_request){.url = url,
                                                        .reply_bytes_max = 128,
                                                        .timeout_ms = 10000,
+                                                       .server = server,
                                                        .received = streamed ? took : NULL},
                             ended, asked, &asked->http, &err),
         0);
+}
+
+static void ask(struct rig *rig, struct asked *asked, const char *path, bool streamed)
+{
+    ask_at(rig, asked, path, streamed, false);
 }
 
 /* Turn the loop until something was counted; the request's own time limit ends a failing test. */
@@ -298,6 +305,24 @@ static void test_streams_leave_the_connections_to_requests(void **state)
     rig_stop(&rig);
 }
 
+/* What is made for many at once gets more than the four: eight that take long stop nobody. */
+static void test_a_server_has_more_connections(void **state)
+{
+    struct rig rig;
+    struct asked slow[8] = {{0}}, asked = {0};
+    rig_start(&rig);
+    for (size_t i = 0; i < ROWS(slow); i++) {
+        ask_at(&rig, &slow[i], "/stream", false, true);
+    }
+    ask_at(&rig, &asked, "/ping", false, true);
+    turn_until(&rig, &asked.dones, 1);
+    assert_string_equal(asked.body, "pong");
+    for (size_t i = 0; i < ROWS(slow); i++) {
+        assert_int_equal(slow[i].dones, 0);
+    }
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_a_broken_stream_says_so_after_its_pieces),
         cmocka_unit_test(test_cancelled_from_inside),
         cmocka_unit_test(test_streams_leave_the_connections_to_requests),
+        cmocka_unit_test(test_a_server_has_more_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
