@@ -269,7 +269,8 @@ static void phase_run(long first, long count, double due_each)
         phase.delays_ms[i] = -1;
     }
     time_t wall = time(NULL);
-    strftime(alert_time, sizeof alert_time, "%Y-%m-%dT%H:%M:%SZ", gmtime(&wall));
+    struct tm utc;
+    strftime(alert_time, sizeof alert_time, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&wall, &utc));
     phase.begin = now_s();
     double until = phase.begin + (double)count * due_each + SETTLE_S;
     while ((phase.answered < count || phase.heard < count - phase.refused) && now_s() < until) {
