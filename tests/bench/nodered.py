@@ -2,7 +2,7 @@
 """
 From an alert's POST to the POST of what is done about it, 1,000 rules: ours (webhook, durable event, policy, decision, intent,
 action) beside Node-RED (http in, JSON, a switch of 1,000 rules, a function node that maps, http request; nothing is on disk) in
-the same run, with the same senders, bodies and receiver. Used by tests/bench/run.
+the same run, with the same sender, bodies and receiver (alertload.c). Used by tests/bench/run.
 
 Node-RED is installed once, from npm, into the cache: NIGHTSHIFT_CACHE or ~/.cache/nightshift.
 """
@@ -10,7 +10,6 @@ import json, os, shutil, signal, socket, subprocess, tempfile, time
 import alertmanager
 
 PACKAGE = "node-red@4.1.0"
-HEARD_S = 120  # An http request node waits for its answers; those that are under way at the end count.
 
 MAP = """
 const alert = msg.payload.alerts[0];
@@ -57,7 +56,10 @@ def peer_start(package, folder, port, receiver):
     with open(folder + "/flows.json", "w") as f:
         json.dump(flow(receiver, alertmanager.RULES), f)
     with open(folder + "/settings.js", "w") as f:
-        f.write('module.exports = { uiPort: %d, uiHost: "127.0.0.1", flowFile: "flows.json", httpAdminRoot: false, '
+        # Node closes a connection that is idle for 5 s: the sender keeps its own while it waits for the last POSTs.
+        f.write('const http = require("http"), create = http.createServer;\n'
+                'http.createServer = (...all) => Object.assign(create(...all), { keepAliveTimeout: 600000 });\n'
+                'module.exports = { uiPort: %d, uiHost: "127.0.0.1", flowFile: "flows.json", httpAdminRoot: false, '
                 'credentialSecret: false, diagnostics: { enabled: false }, telemetry: { enabled: false }, '
                 'logging: { console: { level: "warn" } } };\n' % port)
     log = open(folder + "/log", "w")
@@ -72,7 +74,7 @@ def listening(process, port, seconds=60):
     while time.monotonic() < until and process.poll() is None:
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("POST", "/alerts", alertmanager.body_of("nodered", alertmanager.RULES * 999, "warm"),
+            connection.request("POST", "/alerts", '{"alerts":[{"labels":{"alertname":"none"},"annotations":{}}]}',
                                {"Content-Type": "application/json"})
             if connection.getresponse().status == 200:
                 return
@@ -89,24 +91,27 @@ def bench(args, daemon_class, row, free_port, cpu_s, say, count=6400):
     ours, theirs, ratios, cpus, peer_cpus, delays, peer_delays = [], [], [], [], [], [], []
     for n in range(args.rounds):
         receiver, port, folder = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM), tempfile.mkdtemp(prefix="nodered-bench.")
-        with alertmanager.sink(receiver) as pipe:
-            daemon = alertmanager.our_daemon(args, daemon_class, receiver)
-            peer = None
-            try:
-                daemon.start()
-                rate, p99, cpu, wanted = alertmanager.measure("ours", daemon.http, "/v1/webhooks/am", pipe, count, say,
-                                                              lambda: cpu_s(daemon.process.pid))
-                say("nodered ours: %d events durable of %d accepted" % (daemon.durable(), wanted))
-                daemon.stop()
-                peer = peer_start(package, folder, port, receiver)
-                listening(peer, port)
-                peer_rate, peer_p99, peer_cpu, _ = alertmanager.measure("nodered", port, "/alerts", pipe, count, say, lambda: cpu_s(peer.pid))
-            finally:
-                daemon.stop()
-                if peer is not None:
-                    peer.send_signal(signal.SIGTERM)
-                    peer.wait()
-                shutil.rmtree(folder, ignore_errors=True)
+        daemon = daemon_class(args.build, policies=1, hosts=alertmanager.HOSTS, policy=alertmanager.policies(),
+                              extra='plain_secrets = true;\n'
+                              'sources = ( { name = "am"; type = "webhook"; format = "alertmanager"; tokens = ["plain:bench"]; } );\n'
+                              'notify = { driver = "page"; url = "http://127.0.0.1:%d/ours"; };' % receiver)
+        peer = None
+        try:
+            daemon.start()
+            rate, p99, cpu, wanted = alertmanager.measure(args, "ours", daemon.http, "/v1/webhooks/am", receiver, count, say,
+                                                          lambda: cpu_s(daemon.process.pid))
+            say("nodered ours: %d events durable of %d accepted" % (daemon.durable(), wanted))
+            daemon.stop()
+            peer = peer_start(package, folder, port, receiver)
+            listening(peer, port)
+            peer_rate, peer_p99, peer_cpu, _ = alertmanager.measure(args, "nodered", port, "/alerts", receiver, count, say,
+                                                                    lambda: cpu_s(peer.pid))
+        finally:
+            daemon.stop()
+            if peer is not None:
+                peer.send_signal(signal.SIGTERM)
+                peer.wait()
+            shutil.rmtree(folder, ignore_errors=True)
         ours.append(rate), theirs.append(peer_rate), ratios.append(rate / peer_rate)
         cpus.append(cpu), peer_cpus.append(peer_cpu), delays.append(p99), peer_delays.append(peer_p99)
     return [row("nodered.actions", ours, "actions/s, durable"), row("nodered.peer.actions", theirs, "POSTs/s, in memory"),
