@@ -51,4 +51,14 @@ wrong "not a number" 'timestamp,value\n1772446200,nan\n' "bad.csv:2:12: error: a
 wrong "backwards" 'timestamp,value\n1772446200,1\n1772446100,1\n' "bad.csv:3:1: error: rows are in the order of time"
 is "a file that is not there" "$(score nosuch.csv 2>&1; echo $?)" "nightshift: cannot read nosuch.csv: No such file or directory
 2"
+
+# The shipped list is included from where the configuration lies.
+mkdir -p conf/signals conf/drivers conf/policies
+echo "hosts: ( );" >conf/inventory.conf
+cp "$NS_SOURCE"/etc/signals/predictive.signals conf/signals
+printf 'store = { path = "%s/db"; };\ndrivers = "drivers";\nsignals: (\n@include "signals/predictive.signals"\n);\n' "$dir" >conf/n.conf
+out=$("$bin"/nightshiftd --check --config conf/n.conf 2>&1) && ok "shipped signals: $out" || fail "shipped signals: $out"
+sed -i 's/stuck = "1d"/stuck = "1x"/' conf/signals/predictive.signals
+out=$("$bin"/nightshiftd --check --config conf/n.conf 2>&1) && fail "a mistake in the included list is taken"
+has "its place is in the included file" "$out" 'signals/predictive.signals:[0-9]+:[0-9]+: error'
 verdict
