@@ -89,6 +89,7 @@ lab events r1h02 stream >/dev/null
 ns reload >/dev/null
 await 20 doctor_says '^ways ok 2 a stream of events' || fail "streams: $(doctor)"
 await 10 broken '2 of 2 are open' || fail "streams: $(doctor)"
+has "who is neither heard nor polled" "$(doctor)" '^blind warning 1 BMCs send no events, and are not polled'
 lab heat r1h02 60 >/dev/null
 await 20 alarms_are "r1h02/inlet.hot/metric=InletTemp,report=Inlets,property=Inlet" || fail "a report: $(alarms)"
 lab heat r1h02 20 >/dev/null

@@ -248,12 +248,13 @@ static void events_close(void *arg, void (*done)(void *arg), void *done_arg)
 
 static void keeper_doctor(const struct redfish_events *source, struct nsh_checks *checks)
 {
-    size_t count = source->table == NULL ? 0 : source->table->count, subscribed = 0;
-    const struct redfish_bmc *bad = NULL;
+    size_t count = source->table == NULL ? 0 : source->table->count, subscribed = 0, streams = 0;
+    const struct redfish_watch *bad = NULL;
     for (size_t i = 0; i < count; i++) {
-        const struct redfish_bmc *bmc = &source->table->items[i];
-        subscribed += bmc->watch->subscribed;
-        bad = bad == NULL && bmc->watch->why[0] != '\0' ? bmc : bad;
+        const struct redfish_watch *watch = source->table->items[i].watch;
+        subscribed += watch->subscribed;
+        streams += watch->way == REDFISH_WAY_SSE;
+        bad = bad == NULL && watch->way == REDFISH_WAY_POLL && watch->why[0] != '\0' ? watch : bad;
     }
     if (source->destination == NULL) {
         nsh_check_add(checks, "subscriptions", NSH_CHECK_OK, NULL,
@@ -262,13 +263,14 @@ static void keeper_doctor(const struct redfish_events *source, struct nsh_checks
                           : "no BMC is subscribed: `events` says so");
         return;
     }
-    nsh_check_add(checks, "subscriptions", subscribed == count ? NSH_CHECK_OK : NSH_CHECK_WARNING,
-                  subscribed == count ? NULL : "the BMC's answer is below",
+    bool well = subscribed + streams == count;
+    nsh_check_add(checks, "subscriptions", well ? NSH_CHECK_OK : NSH_CHECK_WARNING,
+                  well ? NULL : "the BMC's answer is below",
                   "%zu of %zu BMCs are subscribed, %llu were lost and made anew", subscribed, count,
                   (unsigned long long)source->lost);
     if (bad != NULL) {
         nsh_check_add(checks, "bmc", NSH_CHECK_WARNING, "user and password of the binding; its log",
-                      "%.60s: %.130s", bad->address, bad->watch->why);
+                      "%.60s: %.130s", bad->address, bad->why);
     }
 }
 

@@ -280,7 +280,9 @@ static void poll_next(struct redfish_poll *poll)
 {
     struct nsh_error err = {0};
     if (poll->next == poll->count) {
-        poll_done(poll, poll->failures == 0 ? NULL : poll->watch->poll_why, false);
+        char why[REDFISH_WHY_BYTES];
+        snprintf(why, sizeof why, "%s", poll->watch->poll_why);
+        poll_done(poll, poll->failures == 0 ? NULL : why, false);
         return;
     }
     const char *path = poll->queue[poll->next++];

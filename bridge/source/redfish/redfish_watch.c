@@ -153,6 +153,26 @@ static void streams_show(const struct redfish_events *source, size_t open,
     }
 }
 
+static void reports_show(const struct redfish_events *source, size_t count,
+                         struct nsh_checks *checks)
+{
+    size_t subscribed = 0;
+    const struct redfish_watch *bad = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct redfish_watch *watch = source->table->items[i].watch;
+        subscribed += watch->report_path[0] != '\0';
+        bad = bad == NULL && watch->report_why[0] != '\0' ? watch : bad;
+    }
+    if (source->reports && bad == NULL) {
+        nsh_check_add(checks, "reports", NSH_CHECK_OK, NULL,
+                      "%zu of %zu BMCs are subscribed for metric reports", subscribed, count);
+    } else if (source->reports) {
+        nsh_check_add(checks, "reports", NSH_CHECK_WARNING, bad->report_why,
+                      "%zu of %zu BMCs are subscribed for metric reports; not %.60s", subscribed,
+                      count, bad->address);
+    }
+}
+
 static void registries_show(const struct redfish_events *source, size_t count, size_t having,
                             struct nsh_checks *checks)
 {
@@ -172,12 +192,14 @@ static void registries_show(const struct redfish_events *source, size_t count, s
 void redfish_ways_doctor(const struct redfish_events *source, struct nsh_checks *checks)
 {
     size_t counts[REDFISH_WAYS_COUNT] = {0}, polled = 0, bad = 0, shown = 0, open = 0, having = 0;
+    size_t blind = 0;
     size_t count = source->table == NULL ? 0 : source->table->count;
     for (size_t i = 0; i < count; i++) {
         const struct redfish_watch *watch = source->table->items[i].watch;
         bool polls = redfish_poll_reason(watch) != NULL;
         counts[watch->way]++;
         open += redfish_stream_open(watch);
+        blind += watch->way == REDFISH_WAY_POLL && !polls;
         having += watch->registries_count > 0;
         polled += polls;
         bad += polls && watch->poll_why[0] != '\0';
@@ -197,6 +219,11 @@ void redfish_ways_doctor(const struct redfish_events *source, struct nsh_checks 
                   (unsigned long long)source->polls_done, (unsigned long long)source->polls_failed,
                   redfish_poll_places(count));
     streams_show(source, open, checks);
+    reports_show(source, count, checks);
+    if (blind > 0) {
+        nsh_check_add(checks, "blind", NSH_CHECK_WARNING, "poll = \"fallback\"",
+                      "%zu BMCs send no events, and are not polled", blind);
+    }
     registries_show(source, count, having, checks);
     for (int pass = 0; pass < 2; pass++) { /* What is wrong first. */
         for (size_t i = 0; i < count && shown < SHOWN_MAX; i++) {
