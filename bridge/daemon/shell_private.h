@@ -120,6 +120,7 @@ struct shell {
 
     /* The pump. */
     bool pumping, again, turn_over, stopping, stopped;
+    bool collecting_awaited; /* Somebody waits for what collects: it leaves at once. */
     uint64_t turn_ns; /* When this turn of the loop began. */
     int64_t now_ms, wake_ms;
     void (*stop_done)(void *arg);
@@ -128,7 +129,6 @@ struct shell {
 
     /* Commits: one batch at the writer, one that collects. */
     size_t collecting_bytes, collecting_max, writing_bytes;
-    bool collecting_awaited; /* Somebody waits for what collects: it leaves at once. */
     int64_t collecting_since_ms;
     uint64_t collected_through;
     uint64_t writing_batch, writing_through, writing_seq; /* 0: the writer is idle. */
