@@ -597,7 +597,7 @@ static void apply_pet(struct trap_mapper *mapper, const struct trap *trap,
         if (pet->deasserted && event->state != EVENT_PULSE) {
             event->state = event->state == EVENT_RAISE ? EVENT_CLEAR : EVENT_RAISE;
         }
-        bool returned = pet->has_body && pet->severity == 0x04;
+        bool returned = pet->severity == 0x04;
         if (event->state == EVENT_CLEAR || (returned && event->state == EVENT_RAISE)) {
             event->state = EVENT_CLEAR;
             event->severity = SEVERITY_INFO;
@@ -710,6 +710,27 @@ void trap_map(struct trap_mapper *mapper, const struct trap *trap, struct text s
         member_add(mapper, "enterprise", scratch_close(mapper, &line));
     }
     write_identity(mapper, trap, source, &event);
+    pack_data(mapper, &event);
+    *ret_event = event;
+}
+
+void trap_map_pet(struct trap_mapper *mapper, const struct pet *pet, const struct nsh_member *more,
+                  size_t more_count, struct event *ret_event)
+{
+    static const struct trap none;
+    struct event event = {.severity = SEVERITY_INFO, .state = EVENT_PULSE, .unmatched = true};
+    mapper->members_count = 0;
+    mapper->scratch_count = 0;
+    mapper->is_pet = true;
+    mapper->pet = *pet;
+    map_pet(mapper, pet);
+    for (size_t i = 0; i < more_count; i++) {
+        member_add(mapper, more[i].name, more[i].value);
+    }
+    event.type = TEXT("ipmi.event");
+    if (mapper->tables != NULL) {
+        apply_pet(mapper, &none, NULL, &event);
+    }
     pack_data(mapper, &event);
     *ret_event = event;
 }

@@ -24,6 +24,15 @@ void trap_mapper_free(struct trap_mapper *mapper);
 void trap_map(struct trap_mapper *mapper, const struct trap *trap, struct text source,
               int64_t received_ms, struct event *ret_event);
 
+/*
+ * The same for a platform event that came another way, such as a record of a BMC's log: name, type,
+ * severity, state, resource, qualifier, message and data by the tables of platform events; the rest
+ * is the caller's. more: members of event.data besides pet's own, which templates name too
+ * ("sensor_number"). pet->severity stands in where a row has none.
+ */
+void trap_map_pet(struct trap_mapper *mapper, const struct pet *pet, const struct nsh_member *more,
+                  size_t more_count, struct event *ret_event);
+
 /* What makes two traps the same: sender (its address), identifier, varbinds. */
 uint64_t trap_identity(const struct trap *trap, struct text source);
 
