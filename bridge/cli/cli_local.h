@@ -16,6 +16,7 @@ void cli_diag_json(struct textbuf *out, const struct diag *diag);
 enum cli_exit cli_site_defaults(struct cli *cli, struct policy_defaults *defaults);
 /* A text file as a whole, with a NUL behind it; false: it cannot be read, or holds a NUL. */
 bool cli_file_read(const char *path, struct textbuf *out);
+bool cli_bytes_read(const char *path, struct textbuf *out); /* Whatever it holds. */
 /* The old file stays until the new one is whole; there need be none. */
 bool cli_file_replace(struct cli *cli, const char *path, const struct textbuf *text);
 /* policy test --record: puts an `expect` into the tests of file that have none. */

@@ -46,7 +46,7 @@ static bool same(const struct conf *a, const struct conf *b)
     return true;
 }
 
-bool cli_file_read(const char *path, struct textbuf *out)
+bool cli_bytes_read(const char *path, struct textbuf *out)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
@@ -59,7 +59,12 @@ bool cli_file_read(const char *path, struct textbuf *out)
     bool read = ferror(file) == 0;
     fclose(file);
     textbuf_add_chars(out, "");
-    return read && !out->failed && (out->count == 0 || memchr(out->at, 0, out->count) == NULL);
+    return read && !out->failed;
+}
+
+bool cli_file_read(const char *path, struct textbuf *out)
+{
+    return cli_bytes_read(path, out) && (out->count == 0 || memchr(out->at, 0, out->count) == NULL);
 }
 
 bool cli_file_replace(struct cli *cli, const char *path, const struct textbuf *text)

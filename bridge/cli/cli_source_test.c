@@ -290,7 +290,7 @@ enum cli_exit cli_source_test(struct cli *cli)
     CLEANUP(textbuf_donep) struct textbuf file = {0};
     struct testing testing = {.cli = cli, .rule = -1};
     bool piped = strcmp(cli->args[1], "-") == 0;
-    if (!cli_file_read(piped ? "/dev/stdin" : cli->args[1], &file)) {
+    if (!cli_bytes_read(piped ? "/dev/stdin" : cli->args[1], &file)) {
         return cli_fail(CLI_USAGE, "cannot read %s", cli->args[1]);
     }
     enum cli_exit result = CLI_OK;

@@ -420,7 +420,9 @@ static void daemon_end(struct daemon *daemon)
     size_t doubtful = 0;
     if (daemon->shell != NULL) {
         shell_end(daemon);
+        size_t reading = shell_reading_calls(daemon->shell);
         doubtful = drivers_running(daemon->drivers);
+        doubtful -= reading < doubtful ? reading : doubtful;
         next = shell_next_seq(daemon->shell);
     }
     if (daemon->loop != NULL) {

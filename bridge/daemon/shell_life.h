@@ -47,5 +47,7 @@ void shell_free(struct shell *shell);
 
 const struct generation *shell_generation(const struct shell *shell);
 uint64_t shell_next_seq(const struct shell *shell);
+/* Calls of sources, which read: nothing of them is in doubt. */
+size_t shell_reading_calls(const struct shell *shell);
 
 #endif

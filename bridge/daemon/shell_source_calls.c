@@ -136,6 +136,11 @@ void shell_source_calls_stop(struct shell *shell)
     }
 }
 
+size_t shell_reading_calls(const struct shell *shell)
+{
+    return shell->source_calls.count;
+}
+
 /* ---- marks ---- */
 
 static void mark_free(struct shell_mark *mark)

@@ -26,7 +26,7 @@
 #define LAB_HOSTS_MAX 100000
 #define LAB_SYSTEMS_MAX 8
 #define LAB_NAME_MAX 24
-#define LAB_SEL_MAX 32 /* Records that a BMC keeps; then the oldest goes. */
+#define LAB_SEL_MAX 512 /* Records that a BMC keeps; then the oldest goes. */
 
 struct lab;
 struct lab_bmc;
@@ -127,8 +127,12 @@ struct lab_bmc {
     int fd;
     uint64_t requests;
     uint16_t pet_sequence;
-    uint16_t sel_count, sel_next_id;
+    uint16_t sel_count, sel_next_id, sel_room; /* sel_room 0: LAB_SEL_MAX */
     uint8_t (*sel)[16];
+    uint8_t sel_reservation;
+    bool sel_halves, sel_lost, sel_overflow; /* Whole records refused; reservations never last. */
+    uint32_t sel_added_s, sel_erased_s;
+    int64_t sel_clock_s;       /* What its clock is ahead. */
     struct lab_ipmi *ipmi;     /* Sessions, made on first use. */
     struct lab_tokens *tokens; /* Redfish sessions, made on first use. */
     struct lab_sse *sse;       /* Streams of events, made on first use. */
@@ -237,6 +241,12 @@ void lab_physics_clear(struct lab_host *host); /* No faults, no modes, power on.
 
 void lab_sel_add(struct lab_bmc *bmc, uint8_t sensor_type, uint8_t sensor_number, uint8_t offset,
                  bool asserted);
+/* A record as it is; id 0: the next one, time 0: now. */
+void lab_sel_put(struct lab_bmc *bmc, const uint8_t record[16]);
+uint32_t lab_sel_clock(const struct lab_bmc *bmc);
+/* `add HEX`, `clear`, `halves`, `lost`, `well`, `room COUNT`, `clock SECONDS`: false, it is none.
+ */
+bool lab_sel_command(struct lab_bmc *bmc, const char *word, const char *argument);
 void lab_sel_clear(struct lab_bmc *bmc);
 
 /* ---- lab_ledger.c: what was done -------------------------------------------------------- */

@@ -310,6 +310,17 @@ static void each_cut(void *arg, struct lab_host *host)
     lab_redfish_stream_break(host->bmc, true);
 }
 
+static void each_sel(void *arg, struct lab_host *host)
+{
+    struct command_run *run = arg;
+    char word[16], argument[64];
+
+    if (!lab_sel_command(host->bmc, word_copy(run, 2, word, sizeof word),
+                         word_copy(run, 3, argument, sizeof argument))) {
+        command_fail(run, "the event log knows no \"%s\", or not so; try help", word);
+    }
+}
+
 static void each_push_on(void *arg, struct lab_host *host)
 {
     lab_physics_press(host, LAB_ORDER_ON);
@@ -454,6 +465,9 @@ static const struct command_row {
     {"say", "TARGET MESSAGE-ID [TEXT]", "An event to those who read its stream", prepare_say,
      each_say, true},
     {"cut", "TARGET", "Its streams break in the middle of an event", NULL, each_cut, true},
+    {"sel", "TARGET WORD [ARGUMENT]",
+     "The event log: add HEX, clear, restart-ids, room N, clock S, clock-unset, halves, lost, well",
+     NULL, each_sel, false},
     {"push-on", "TARGET", "Somebody presses the power button", NULL, each_push_on, false},
     {"push-off", "TARGET", "Somebody holds the power button", NULL, each_push_off, false},
     {"trap", "TARGET FAULT|OID [clear|TEXT]", "Send only the trap", NULL, each_trap, false},

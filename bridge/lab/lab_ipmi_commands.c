@@ -205,34 +205,60 @@ static int chassis_get_boot(struct call *call)
 static int sel_info(struct call *call)
 {
     const struct lab_bmc *bmc = call->bmc;
-    uint16_t free_bytes = (uint16_t)((LAB_SEL_MAX - bmc->sel_count) * 16);
-    uint8_t answer[] = {
+    uint16_t room = bmc->sel_room == 0 ? LAB_SEL_MAX : bmc->sel_room;
+    uint16_t free_bytes = (uint16_t)((room - bmc->sel_count) * 16);
+    uint32_t added = bmc->sel_added_s == 0 ? UINT32_MAX : bmc->sel_added_s;
+    uint32_t erased = bmc->sel_erased_s;
+    const uint8_t answer[] = {
         0x51,
         (uint8_t)bmc->sel_count,
-        0,
+        (uint8_t)(bmc->sel_count >> 8),
         (uint8_t)free_bytes,
         (uint8_t)(free_bytes >> 8),
-        0xff,
-        0xff,
-        0xff,
-        0xff,
-        0,
-        0,
-        0,
-        0,
-        0x02,
+        (uint8_t)added,
+        (uint8_t)(added >> 8),
+        (uint8_t)(added >> 16),
+        (uint8_t)(added >> 24),
+        (uint8_t)erased,
+        (uint8_t)(erased >> 8),
+        (uint8_t)(erased >> 16),
+        (uint8_t)(erased >> 24),
+        (uint8_t)(0x02 | (bmc->sel_overflow ? 0x80 : 0x00)),
     };
 
-    if (bmc->sel_count > 0) {
-        memcpy(answer + 5, bmc->sel[bmc->sel_count - 1] + 3, 4);
-    }
     return call_answer(call, answer, sizeof answer);
 }
 
 static int sel_reserve(struct call *call)
 {
-    static const uint8_t answer[] = {0x01, 0x00};
+    const uint8_t answer[] = {++call->bmc->sel_reservation, 0x00};
     return call_answer(call, answer, sizeof answer);
+}
+
+/* Parts of records are given under a reservation alone. */
+static int sel_refuses(const struct call *call)
+{
+    const struct lab_bmc *bmc = call->bmc;
+    bool whole = call_byte(call, 4) == 0 && call_byte(call, 5) >= 16;
+    bool reserved = call_byte(call, 0) == bmc->sel_reservation && call_byte(call, 1) == 0;
+
+    if (whole && bmc->sel_halves) {
+        return IPMI_CC_COUNT;
+    }
+    return !whole && (bmc->sel_lost || !reserved) ? IPMI_CC_RESERVATION : IPMI_CC_OK;
+}
+
+/* The part that was asked for, after the id of the next record. */
+static int sel_part(struct call *call, const uint8_t record[16])
+{
+    size_t offset = call_byte(call, 4), count = call_byte(call, 5);
+
+    if (offset >= 16) {
+        return -IPMI_CC_RANGE;
+    }
+    count = count > 16 - offset ? 16 - offset : count;
+    memcpy(call->data + 2, record + offset, count);
+    return (int)(2 + count);
 }
 
 static int sel_entry(struct call *call)
@@ -242,6 +268,9 @@ static int sel_entry(struct call *call)
 
     if (call->request->data_bytes < 6) {
         return -IPMI_CC_LENGTH;
+    }
+    if (sel_refuses(call) != IPMI_CC_OK) {
+        return -sel_refuses(call);
     }
     for (size_t i = 0; i < bmc->sel_count; i++) {
         uint16_t id = (uint16_t)(bmc->sel[i][0] | bmc->sel[i][1] << 8);
@@ -253,8 +282,7 @@ static int sel_entry(struct call *call)
         if (!last) {
             memcpy(call->data, bmc->sel[i + 1], 2);
         }
-        memcpy(call->data + 2, bmc->sel[i], 16);
-        return 18;
+        return sel_part(call, bmc->sel[i]);
     }
     return -IPMI_CC_NOT_PRESENT;
 }
@@ -274,46 +302,70 @@ static int sel_clear(struct call *call)
 
 static int sel_time(struct call *call)
 {
-    uint32_t time_s = (uint32_t)(lab_clock_unix_ms() / 1000);
+    uint32_t time_s = lab_sel_clock(call->bmc);
     const uint8_t answer[] = {(uint8_t)time_s, (uint8_t)(time_s >> 8), (uint8_t)(time_s >> 16),
                               (uint8_t)(time_s >> 24)};
     return call_answer(call, answer, sizeof answer);
 }
 
+/* The BMC itself, for clients that must have read one, and names for what the lab can break. */
+static const uint8_t sdr_bmc[] = {0x01, 0x00, 0x51, 0x12, 0x0e, 0x20, 0x00, 0x00, 0xbf, 0x00,
+                                  0x00, 0x00, 0x06, 0x01, 0x00, 0xc3, 'B',  'M',  'C'};
+static const uint8_t sdr_memory[] = {0x02, 0x00, 0x51, 0x03, 0x13, 0x20, 0x00, 0x01,
+                                     0x20, 0x01, 0x0c, 0x6f, 0x00, 0x00, 0x00, 0x00,
+                                     0xc7, 'D',  'I',  'M',  'M',  ' ',  'A',  '1'};
+static const uint8_t sdr_watchdog[] = {0x03, 0x00, 0x51, 0x03, 0x14, 0x20, 0x00, 0x02, 0x06,
+                                       0x01, 0x23, 0x6f, 0x00, 0x00, 0x00, 0x00, 0xc8, 'W',
+                                       'a',  't',  'c',  'h',  'd',  'o',  'g'};
+static const uint8_t sdr_psu[] = {0x04, 0x00, 0x51, 0x03, 0x11, 0x20, 0x00, 0x03, 0x0a, 0x01, 0x08,
+                                  0x6f, 0x00, 0x00, 0x00, 0x00, 0xc5, 'P',  'S',  'U',  ' ',  '1'};
+static const struct {
+    const uint8_t *bytes;
+    size_t bytes_count;
+} sdr_records[] = {
+    {sdr_bmc, sizeof sdr_bmc},
+    {sdr_memory, sizeof sdr_memory},
+    {sdr_watchdog, sizeof sdr_watchdog},
+    {sdr_psu, sizeof sdr_psu},
+};
+#define SDR_RECORDS_COUNT (sizeof sdr_records / sizeof sdr_records[0])
+
 static int sdr_info(struct call *call)
 {
-    static const uint8_t answer[] = {0x51, 1, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x22};
+    static const uint8_t answer[] = {0x51, SDR_RECORDS_COUNT, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0,
+                                     0x22};
     return call_answer(call, answer, sizeof answer);
 }
 
-/* The only record: a locator of the BMC itself, for clients that must have read one. */
 static int sdr_get(struct call *call)
 {
-    static const uint8_t record[] = {0x01, 0x00, 0x51, 0x12, 0x0e, 0x20, 0x00, 0x00, 0xbf, 0x00,
-                                     0x00, 0x00, 0x06, 0x01, 0x00, 0xc3, 'B',  'M',  'C'};
     uint16_t asked = (uint16_t)(call_byte(call, 2) | call_byte(call, 3) << 8);
     size_t offset = call_byte(call, 4), count = call_byte(call, 5);
 
     if (call->request->data_bytes < 6) {
         return -IPMI_CC_LENGTH;
     }
-    if (asked > 1 && asked != 0xffff) {
+    size_t index = asked == 0xffff ? SDR_RECORDS_COUNT - 1 : asked == 0 ? 0 : asked - 1u;
+    if (index >= SDR_RECORDS_COUNT) {
         return -IPMI_CC_NOT_PRESENT;
     }
-    if (offset >= sizeof record) {
+    size_t whole = sdr_records[index].bytes_count;
+    if (offset >= whole) {
         return -IPMI_CC_RANGE;
     }
-    if (count > sizeof record - offset) {
-        count = sizeof record - offset;
-    }
+    count = count > whole - offset ? whole - offset : count;
     memset(call->data, 0xff, 2);
-    memcpy(call->data + 2, record + offset, count);
+    if (index + 1 < SDR_RECORDS_COUNT) {
+        memcpy(call->data, sdr_records[index + 1].bytes, 2);
+    }
+    memcpy(call->data + 2, sdr_records[index].bytes + offset, count);
     return (int)count + 2;
 }
 
 static int sdr_reserve(struct call *call)
 {
-    return sel_reserve(call);
+    static const uint8_t answer[] = {0x01, 0x00};
+    return call_answer(call, answer, sizeof answer);
 }
 
 /* ---- the table -------------------------------------------------------------------------- */

@@ -61,8 +61,10 @@ enum ipmi_completion {
     IPMI_CC_BUSY = 0xC0,
     IPMI_CC_INVALID_COMMAND = 0xC1,
     IPMI_CC_OUT_OF_SPACE = 0xC4,
+    IPMI_CC_RESERVATION = 0xC5,
     IPMI_CC_LENGTH = 0xC7,
     IPMI_CC_RANGE = 0xC9,
+    IPMI_CC_COUNT = 0xCA, /* It cannot give so many bytes. */
     IPMI_CC_NOT_PRESENT = 0xCB,
     IPMI_CC_INVALID_DATA = 0xCC,
     IPMI_CC_SDR_UPDATE = 0xD0,

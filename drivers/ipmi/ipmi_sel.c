@@ -20,8 +20,6 @@
 #define SEL_ENTRY 0x43
 #define SEL_TIME 0x48
 #define INFO_BYTES 14
-#define CC_RESERVATION 0xc5
-#define CC_COUNT 0xca /* It cannot give so many bytes. */
 #define ID_FIRST 0x0000
 #define ID_END 0xffff
 #define PIECE_BYTES 8
@@ -280,8 +278,8 @@ static void entry_done(void *arg, const struct ipmi_result *result)
         }
         return;
     }
-    if (said && (result->completion == CC_RESERVATION ||
-                 (!walk->halves && result->completion == CC_COUNT))) {
+    if (said && (result->completion == IPMI_CC_RESERVATION ||
+                 (!walk->halves && result->completion == IPMI_CC_COUNT))) {
         reserve(walk);
         return;
     }

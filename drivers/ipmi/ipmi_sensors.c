@@ -14,8 +14,6 @@
 
 #define SDR_RESERVE 0x22
 #define SDR_GET 0x23
-#define CC_RESERVATION 0xc5
-#define CC_COUNT 0xca
 #define HEAD_BYTES 9     /* id, version, type, length, owner, LUN, number, entity */
 #define HEAD_BYTES_MIN 5 /* Of a record that has no more. */
 #define RECORDS_MAX 4096
@@ -283,7 +281,7 @@ static void record_done(void *arg, const struct ipmi_result *result)
     bool refused = result->code == NSH_OK && result->completion != IPMI_CC_OK;
     size_t least = sensors->name_bytes == 0 ? HEAD_BYTES_MIN : PIECE_BYTES;
 
-    if (refused && result->completion == CC_RESERVATION) {
+    if (refused && result->completion == IPMI_CC_RESERVATION) {
         reserve(sensors);
         return;
     }
@@ -292,7 +290,7 @@ static void record_done(void *arg, const struct ipmi_result *result)
         return;
     }
     if (refused && sensors->piece > least &&
-        (result->completion == CC_COUNT || result->completion == IPMI_CC_RANGE)) {
+        (result->completion == IPMI_CC_COUNT || result->completion == IPMI_CC_RANGE)) {
         sensors->piece = least; /* It gives fewer at once. */
         record_request(sensors);
         return;

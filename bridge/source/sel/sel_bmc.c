@@ -197,7 +197,7 @@ static void spread(struct sel_source *source)
     MAP_EACH (&source->bmcs, entry) {
         struct sel_bmc *bmc = entry->value;
         if (bmc->due_ms < 0) {
-            bmc->due_ms = now_ms + source->every_ms * index++ / count;
+            bmc->due_ms = now_ms + source->every_ms * index++ / (count > 0 ? count : 1);
         }
     }
 }

@@ -24,8 +24,9 @@
 #define SEL_NAME_BYTES 36
 #define SEL_WHY_BYTES 160
 #define SEL_SEEN_BYTES 64
-#define SEL_LOOK_EACH 12 /* Visits in a row that trust the times of a log that says "unchanged".   \
-                          */
+#define SEL_LOOK_EACH                                                                              \
+    12 /* Visits in a row that trust the times of a log that says "unchanged".                     \
+        */
 
 struct sel_source;
 struct sel_visit;

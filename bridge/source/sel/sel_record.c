@@ -11,6 +11,7 @@
 #define TYPE_OEM_TIMED 0xc0
 #define TYPE_OEM 0xe0
 #define SPECIFIC 0x6f
+#define ANY_OFFSET 0xff
 #define MEMBERS_MAX 32
 #define DATA_BYTES_MAX 4096
 #define AHEAD_S                                                                                    \
@@ -123,13 +124,12 @@ static void add_threshold(const struct sel_record *record, struct members *membe
 
 /* One row for a sensor type that says something there: byte 2, byte 3 (NULL words: a number). */
 struct extra {
-    uint8_t sensor_type;
-    int8_t offset; /* -1: any */
-    uint8_t byte;  /* 2 or 3 */
-    uint8_t shift, mask;
     const char *name;
     const char *const *words;
-    uint8_t words_count;
+    uint8_t words_count, sensor_type;
+    uint8_t offset; /* ANY_OFFSET: any */
+    uint8_t byte;   /* 2 or 3 */
+    uint8_t mask;
 };
 
 static const char *const slot_kinds[] = {
@@ -147,17 +147,17 @@ static const char *const supply_errors[] = {"vendor mismatch", "revision mismatc
 
 /* IPMI 2.0, table 42-3. The byte must be said to be there, as a sensor-specific extension. */
 static const struct extra extras[] = {
-    {0x0c, -1, 3, 0, 0xff, "dimm", NULL, 0},
-    {0x10, 0, 2, 0, 0xff, "dimm", NULL, 0},
-    {0x10, 5, 3, 0, 0xff, "percent_full", NULL, 0},
-    {0x08, 6, 3, 0, 0x0f, "config_error", WORDS(supply_errors)},
-    {0x0f, -1, 2, 0, 0xff, "post_code", NULL, 0},
-    {0x12, 4, 2, 0, 0x3f, "pef_action", NULL, 0},
-    {0x1d, 7, 2, 0, 0x0f, "restart_cause", WORDS(restart_causes)},
-    {0x21, -1, 2, 0, 0x7f, "slot_kind", WORDS(slot_kinds)},
-    {0x21, -1, 3, 0, 0xff, "slot", NULL, 0},
-    {0x23, -1, 2, 0, 0x0f, "timer_use", WORDS(timer_uses)},
-    {0x2a, -1, 2, 0, 0x3f, "user_id", NULL, 0},
+    {"dimm", NULL, 0, 0x0c, ANY_OFFSET, 3, 0xff},
+    {"dimm", NULL, 0, 0x10, 0, 2, 0xff},
+    {"percent_full", NULL, 0, 0x10, 5, 3, 0xff},
+    {"config_error", WORDS(supply_errors), 0x08, 6, 3, 0x0f},
+    {"post_code", NULL, 0, 0x0f, ANY_OFFSET, 2, 0xff},
+    {"pef_action", NULL, 0, 0x12, 4, 2, 0x3f},
+    {"restart_cause", WORDS(restart_causes), 0x1d, 7, 2, 0x0f},
+    {"slot_kind", WORDS(slot_kinds), 0x21, ANY_OFFSET, 2, 0x7f},
+    {"slot", NULL, 0, 0x21, ANY_OFFSET, 3, 0xff},
+    {"timer_use", WORDS(timer_uses), 0x23, ANY_OFFSET, 2, 0x0f},
+    {"user_id", NULL, 0, 0x2a, ANY_OFFSET, 2, 0x3f},
 };
 
 static void add_extras(const struct sel_record *record, struct members *members)
@@ -166,10 +166,10 @@ static void add_extras(const struct sel_record *record, struct members *members)
         const struct extra *extra = &extras[i];
         unsigned said = record->data[0] >> (extra->byte == 2 ? 6 : 4) & 3u;
         if (extra->sensor_type != record->sensor_type || said != 3 ||
-            (extra->offset >= 0 && extra->offset != record->offset)) {
+            (extra->offset != ANY_OFFSET && extra->offset != record->offset)) {
             continue;
         }
-        unsigned value = record->data[extra->byte - 1] >> extra->shift & extra->mask;
+        unsigned value = record->data[extra->byte - 1] & extra->mask;
         add(members, extra->name,
             extra->words == NULL         ? nsh_int(value)
             : value < extra->words_count ? nsh_text(extra->words[value])
@@ -247,7 +247,10 @@ static struct text message_of(const struct sel_record *record, const char *name,
             ? NULL
             : arena_printf(arena, "%.*s (%s: %s%s)", (int)row.count, row.at == NULL ? "" : row.at,
                            sensor, what, record->asserted ? "" : ", deasserted");
-    return text == NULL ? (struct text){0} : text_of(text);
+    if (text == NULL) {
+        return (struct text){0};
+    }
+    return text_of(text);
 }
 
 static void add_common(const struct sel_record *record, const struct sel_reading *reading,
@@ -384,6 +387,30 @@ bool sel_event(struct trap_mapper *mapper, const struct sel_record *record, cons
     return !failed;
 }
 
+bool sel_events_overtake(struct event *items, uint32_t count, struct arena *arena)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct event *event = &items[i];
+        bool over = false;
+        for (uint32_t n = i + 1; n < count && !over && event->state == EVENT_RAISE; n++) {
+            over = items[n].state == EVENT_CLEAR && text_equal(items[n].type, event->type) &&
+                   text_equal(items[n].resource, event->resource) &&
+                   text_equal(items[n].qualifier, event->qualifier);
+        }
+        if (over) {
+            const char *text = arena_printf(arena, "over already: %.*s", (int)event->message.count,
+                                            event->message.at);
+            if (text == NULL) {
+                return false;
+            }
+            event->state = EVENT_PULSE;
+            event->severity = SEVERITY_INFO;
+            event->message = text_of(text);
+        }
+    }
+    return true;
+}
+
 bool sel_event_full(const struct sel_reading *reading, bool full, int64_t entries,
                     int64_t free_bytes, bool overflow, struct arena *arena, struct event *ret_event)
 {
@@ -436,7 +463,7 @@ static bool is_text(const char *bytes, size_t bytes_count)
 /* One line; 0: nothing on it, 1: a record. */
 static int line_read(const char *line, size_t count, uint8_t record[SEL_RECORD_BYTES])
 {
-    char digits[2 * SEL_RECORD_BYTES + 1];
+    char digits[2 * SEL_RECORD_BYTES + 1] = "";
     size_t used = 0;
     for (size_t i = 0; i < count && line[i] != '#'; i++) {
         bool prefix = line[i] == '0' && i + 1 < count && (line[i + 1] == 'x' || line[i + 1] == 'X');

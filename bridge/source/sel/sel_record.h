@@ -64,6 +64,12 @@ int64_t sel_record_age_s(const struct sel_record *record, uint32_t clock_s);
 bool sel_event(struct trap_mapper *mapper, const struct sel_record *record, const char *name,
                const struct sel_reading *reading, struct arena *arena, struct event *ret_event);
 
+/*
+ * Of events that were read together, in their order: what was raised and ended since is told, but
+ * not as an alarm that somebody still has to act on: a pulse, for information. False: no memory.
+ */
+bool sel_events_overtake(struct event *items, uint32_t count, struct arena *arena);
+
 /* The log is nearly full, was overrun, or is so no longer. */
 bool sel_event_full(const struct sel_reading *reading, bool full, int64_t entries,
                     int64_t free_bytes, bool overflow, struct arena *arena,

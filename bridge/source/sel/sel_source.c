@@ -217,8 +217,8 @@ static void doctor_bmcs(const struct sel_source *source, const struct tally *tal
                   tally->reached, tally->failed, waiting);
     for (size_t i = 0; i < tally->failed && i < TOLD_MAX; i++) {
         const struct sel_bmc *bmc = tally->failures[i];
-        nsh_check_add(checks, bmc->host, NSH_CHECK_FAILED, "nightshift driver doctor ipmi",
-                      "%.64s: %.120s", bmc->address, bmc->why);
+        nsh_check_add(checks, bmc->host, NSH_CHECK_FAILED, "nightshift driver doctor ipmi", "%s",
+                      bmc->why);
     }
     if (source->shared > 0) {
         nsh_check_add(

@@ -86,8 +86,7 @@ static bool is_old(const struct sel_visit *visit, const struct sel_record *recor
     return visit->bmc->mark.past && (age_s < 0 || age_s * 1000 > visit->source->backlog_ms);
 }
 
-static bool events_make(struct sel_visit *visit, const struct nsh_value *result,
-                        struct source_events *events)
+static bool events_make(struct sel_visit *visit, struct source_events *events)
 {
     struct sel_source *source = visit->source;
     struct arena *arena = &visit->arena;
@@ -106,6 +105,7 @@ static bool events_make(struct sel_visit *visit, const struct nsh_value *result,
         made = sel_event(source->mapper, &record, name == NULL ? "" : name, &visit->reading, arena,
                          &events->items[events->count++]);
     }
+    made = made && sel_events_overtake(events->items, events->count, arena);
     if (made && visit->full != visit->bmc->mark.full) {
         const struct sel_bmc *bmc = visit->bmc;
         made = sel_event_full(&visit->reading, visit->full, bmc->entries, bmc->free_bytes,
@@ -147,7 +147,7 @@ static void tell(struct sel_visit *visit)
     arena_done(&visit->arena);
     visit->arena = (struct arena)ARENA_INIT;
     textbuf_clear(&visit->mark);
-    if (!events_make(visit, NULL, &events)) {
+    if (!events_make(visit, &events)) {
         visit_end(visit, NSH_NOMEM);
         return;
     }

@@ -248,6 +248,39 @@ static void test_time(void **state)
     }
 }
 
+static void test_over_already(void **state)
+{
+    static const struct {
+        enum event_state state;
+        const char *resource;
+        enum event_state told;
+        const char *why;
+    } rows[] = {
+        {EVENT_RAISE, "psu/1", EVENT_PULSE, "ended below"},
+        {EVENT_RAISE, "psu/2", EVENT_RAISE, "another power supply"},
+        {EVENT_CLEAR, "psu/1", EVENT_CLEAR, "the end of an alarm of before is told"},
+        {EVENT_RAISE, "psu/1", EVENT_RAISE, "and again: it stands"},
+        {EVENT_PULSE, "psu/2", EVENT_PULSE, "no state"},
+    };
+    struct event events[ROWS(rows)];
+    arena_reset(&arena);
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        events[i] = (struct event){.type = TEXT("power.supply.failed"),
+                                   .resource = text_of(rows[i].resource),
+                                   .severity = SEVERITY_CRITICAL,
+                                   .message = TEXT("failed"),
+                                   .state = rows[i].state};
+    }
+    assert_true(sel_events_overtake(events, ROWS(rows), &arena));
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        if (events[i].state != rows[i].told) {
+            fail_msg("%s: %s", rows[i].why, event_state_word(events[i].state));
+        }
+        assert_int_equal(events[i].severity, i == 0 ? SEVERITY_INFO : SEVERITY_CRITICAL);
+    }
+    assert_true(text_is(events[0].message, "over already: failed"));
+}
+
 static void test_files(void **state)
 {
     static const struct {
@@ -327,9 +360,10 @@ static void test_marks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_meaning), cmocka_unit_test(test_trap_and_log_are_one_alarm),
-        cmocka_unit_test(test_data),    cmocka_unit_test(test_time),
-        cmocka_unit_test(test_files),   cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_meaning),      cmocka_unit_test(test_trap_and_log_are_one_alarm),
+        cmocka_unit_test(test_data),         cmocka_unit_test(test_time),
+        cmocka_unit_test(test_files),        cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_over_already),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
