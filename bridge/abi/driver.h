@@ -158,10 +158,10 @@ struct nsh_http_request {
     const char *ca_file, *pinned_key, *client_cert, *client_key;
     bool insecure;
     bool connection_close; /* Do not keep the connection. */
-    bool server;           /* The peer is made for many at once: 32 connections to it and not the 4
-                              that a management controller bears. */
-    const char *proxy;     /* "http://proxy.example:3128"; NULL: none, whatever the environment
-                              says. Part of what tells connections apart. */
+    bool server;       /* The peer is made for many at once: limits.server_connections to it, and
+                          not the 4 that a management controller bears. */
+    const char *proxy; /* "http://proxy.example:3128"; NULL: none, whatever the environment
+                          says. Part of what tells connections apart. */
     /*
      * For a reply without an end (a watch): each piece of a 2xx reply's body as it comes; `done`
      * still follows once, without that body. Pieces break anywhere. reply_bytes_max bounds what

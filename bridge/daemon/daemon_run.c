@@ -115,7 +115,9 @@ static int read_all(struct daemon *daemon, const char *file, struct diags *diags
         helper_path(config, "nightshift-spawn", helper);
         struct loop_hooks hooks = drivers_hooks(daemon->drivers);
         result = loop_new(&(struct loop_options){.spawn_helper = helper,
-                                                 .callback_url = config->api_callback_url},
+                                                 .callback_url = config->api_callback_url,
+                                                 .server_connections_max =
+                                                     (unsigned)config->server_connections_max},
                           &hooks, &daemon->loop, err);
     }
     if (result < 0) {

@@ -16,10 +16,11 @@
 struct loop;
 
 struct loop_options {
-    const char *spawn_helper;      /* Path of nightshift-spawn; NULL: programs cannot be run. */
-    const char *callback_url;      /* Where peers reach our HTTP face; NULL: nowhere. */
-    unsigned http_shards;          /* 0: 64 */
-    unsigned http_connections_max; /* Kept, all shards together; 0: 20000 */
+    const char *spawn_helper;        /* Path of nightshift-spawn; NULL: programs cannot be run. */
+    const char *callback_url;        /* Where peers reach our HTTP face; NULL: nowhere. */
+    unsigned http_shards;            /* 0: 64 */
+    unsigned http_connections_max;   /* Kept, all shards together; 0: 20000 */
+    unsigned server_connections_max; /* To one server at once; 0: 32 */
 };
 
 /* What drivers do outwards; called on the loop thread. */

@@ -29,12 +29,12 @@
 #define TIMEOUT_MS_DEFAULT 30000
 #define CONNECT_TIMEOUT_MS_DEFAULT 10000
 #define BUFFER_BYTES 4096L
-#define CONNECTION_AGE_S 600L      /* A connection idle for longer is not trusted. */
-#define AUTHORITIES_AGE_S 60L      /* Then a changed ca_file is read. */
-#define HOST_CONNECTIONS_MAX 4L    /* What a management controller bears. */
-#define SERVER_CONNECTIONS_MAX 32L /* To one server: more answer no sooner. */
-#define BURST_LEAST 256            /* So many requests at once leave memory to give back, */
-#define BURST_OVER_MS 1000         /* so long after the last of them began to end. */
+#define CONNECTION_AGE_S 600L         /* A connection idle for longer is not trusted. */
+#define AUTHORITIES_AGE_S 60L         /* Then a changed ca_file is read. */
+#define HOST_CONNECTIONS_MAX 4L       /* What a management controller bears. */
+#define SERVER_CONNECTIONS_DEFAULT 32 /* To one server: more answer no sooner. */
+#define BURST_LEAST 256               /* So many requests at once leave memory to give back, */
+#define BURST_OVER_MS 1000            /* so long after the last of them began to end. */
 
 static void socket_event(uv_poll_t *poll, int status, int events);
 static void shard_timeout(void *arg);
@@ -726,7 +726,9 @@ struct http_shard *http_shard(struct loop *loop, unsigned index)
     curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, each);
     /* Streams would take all of a host's connections, and its other requests wait for ever. */
     bool streams = index == http->shards_count;
-    long most = index > http->shards_count ? SERVER_CONNECTIONS_MAX : HOST_CONNECTIONS_MAX;
+    long most = shard->loop->options.server_connections_max;
+    most = most == 0 ? SERVER_CONNECTIONS_DEFAULT : most;
+    most = index > http->shards_count ? most : HOST_CONNECTIONS_MAX;
     curl_multi_setopt(shard->multi, CURLMOPT_MAX_HOST_CONNECTIONS, streams ? 0L : most);
     curl_multi_setopt(shard->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     return shard;
