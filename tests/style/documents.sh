@@ -29,8 +29,12 @@ for file in "$dir"/*.policy; do
     # Not a word is said about it, not even a warning.
     "$NS_BUILD"/bin/nightshift policy check --quiet --config "$dir/site.conf" "$file" >"$dir/out" 2>&1 && [ ! -s "$dir/out" ] || { cat "$dir/out"; bad=1; }
 done
-# Every fenced file of tests passes, beside the policies that are shipped.
+# Every fenced file of tests passes, beside the policies that are shipped, and those that a page gives a name in their first line.
 cp policies/*.policy "$dir" || bad=1
+for file in "$dir"/*.md.*.policy; do
+    name=$(sed -nE '1s/^# ([a-z-]+\.policy)$/\1/p' "$file")
+    [ -z "$name" ] || cp "$file" "$dir/$name"
+done
 tests=0
 for file in "$dir"/*.md.*.policy; do
     [ -e "$file" ] && grep -q '^tests:' "$file" || continue

@@ -75,9 +75,6 @@ void nodewatch_forget(struct nodewatch *watch);
 /* How many nodes, and conditions that are raised. */
 void nodewatch_count(const struct nodewatch *watch, uint32_t *ret_nodes, uint32_t *ret_raised);
 
-/* "MemoryPressure" -> "memory-pressure", "SystemOOM" -> "system-oom". */
-void nodewatch_kebab(const char *word, char *room, size_t room_bytes);
-
 /* ---- among its parts ---- */
 
 /* A place for one more event, its source, times and hint filled in; NULL: out->failed. */

@@ -3,6 +3,8 @@
 
 #include "nodewatch.h"
 
+#include "source/map/source_map.h"
+
 #include "abi/json_value.h"
 
 #include <stdio.h>
@@ -179,7 +181,7 @@ static struct text type_for(const struct nodewatch *watch, struct nodewatch_out 
                             const char *condition)
 {
     char word[2 * NODEWATCH_WORD_BYTES_MAX];
-    nodewatch_kebab(condition, word, sizeof word);
+    source_kebab(condition, word, sizeof word);
     const char *type = arena_printf(out->arena, "kubernetes.node.%s%s",
                                     is_good_when_true(watch, condition) ? "not-" : "", word);
     out->failed = out->failed || type == NULL;

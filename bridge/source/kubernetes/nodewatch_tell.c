@@ -3,32 +3,16 @@
 
 #include "nodewatch.h"
 
+#include "source/map/source_map.h"
+
 #include "abi/json_value.h"
 #include "base/pack.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
 #define DATA_BYTES_MAX 8192
 #define ROOM_MIN 16
 #define TYPE_BYTES_MAX 160
-
-void nodewatch_kebab(const char *word, char *room, size_t room_bytes)
-{
-    size_t used = 0;
-    for (size_t i = 0; word[i] != '\0' && used + 2 < room_bytes; i++) {
-        unsigned char c = (unsigned char)word[i];
-        unsigned char before = i == 0 ? '\0' : (unsigned char)word[i - 1];
-        unsigned char after = (unsigned char)word[i + 1];
-        bool begins = isupper(c) &&
-                      (islower(before) || isdigit(before) || (isupper(before) && islower(after)));
-        if (begins && used > 0) {
-            room[used++] = '-';
-        }
-        room[used++] = (char)(isalnum(c) ? tolower(c) : '-');
-    }
-    room[used] = '\0';
-}
 
 static bool out_grow(struct nodewatch_out *out)
 {
@@ -147,7 +131,7 @@ void nodewatch_event(struct nodewatch *watch, const struct nsh_value *object,
     if (event == NULL) {
         return;
     }
-    nodewatch_kebab(reason[0] == '\0' ? "unnamed" : reason, word, sizeof word);
+    source_kebab(reason[0] == '\0' ? "unnamed" : reason, word, sizeof word);
     const char *type = arena_printf(out->arena, "kubernetes.event.%s", word);
     out->failed = out->failed || type == NULL;
     const struct nsh_member data[] = {

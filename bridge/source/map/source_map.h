@@ -85,6 +85,9 @@ struct text source_host_of(struct text text);
  * meant. */
 int source_severity(struct text word);
 
+/* "MemoryPressure" -> "memory-pressure", "SystemOOM" -> "system-oom". */
+void source_kebab(const char *word, char *room, size_t room_bytes);
+
 /* ---- formats: source_formats.c ---- */
 
 /*

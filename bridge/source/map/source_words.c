@@ -70,3 +70,20 @@ struct text source_host_of(struct text text)
                 memchr(host.at + name.count + 1, ':', host.count - name.count - 1) != NULL;
     return more ? host : name; /* Several colons: an IPv6 address without a port. */
 }
+
+void source_kebab(const char *word, char *room, size_t room_bytes)
+{
+    size_t used = 0;
+    for (size_t i = 0; word[i] != '\0' && used + 2 < room_bytes; i++) {
+        unsigned char c = (unsigned char)word[i];
+        unsigned char before = i == 0 ? '\0' : (unsigned char)word[i - 1];
+        unsigned char after = (unsigned char)word[i + 1];
+        bool begins = isupper(c) &&
+                      (islower(before) || isdigit(before) || (isupper(before) && islower(after)));
+        if (begins && used > 0) {
+            room[used++] = '-';
+        }
+        room[used++] = (char)(isalnum(c) ? tolower(c) : '-');
+    }
+    room[used] = '\0';
+}

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "source/kubernetes/nodewatch.h"
+#include "source/map/source_map.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -298,11 +299,11 @@ static void test_kebab(void **state)
     };
     for (size_t i = 0; i < ROWS(rows); i++) {
         char word[64];
-        nodewatch_kebab(rows[i][0], word, sizeof word);
+        source_kebab(rows[i][0], word, sizeof word);
         assert_string_equal(word, rows[i][1]);
     }
     char small[8];
-    nodewatch_kebab("MemoryPressure", small, sizeof small);
+    source_kebab("MemoryPressure", small, sizeof small);
     assert_true(strlen(small) < sizeof small);
 }
 
