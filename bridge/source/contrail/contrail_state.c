@@ -506,6 +506,7 @@ void contrail_settle(struct contrail *contrail, int64_t now_ms)
     struct contrail_queue *leaving = &contrail->leaving;
     for (uint32_t left = leaving->count; left > 0; left--) {
         struct contrail_alarm *alarm = leaving->first;
+        NSH_ASSERT(alarm != NULL);
         leaving->first = alarm->leaving_next;
         leaving->last = leaving->first == NULL ? NULL : leaving->last;
         leaving->count--;
@@ -593,6 +594,7 @@ struct contrail_alarm *contrail_ack_next(struct contrail *contrail, int64_t now_
     struct contrail_queue *queue = &contrail->acks;
     for (uint32_t left = queue->count; left > 0; left--) {
         struct contrail_alarm *alarm = queue->first;
+        NSH_ASSERT(alarm != NULL);
         queue->first = alarm->ack_next;
         queue->last = queue->first == NULL ? NULL : queue->last;
         queue->count--;
