@@ -60,7 +60,7 @@ store = { path = "$dir/n.db"; };
 inventory = "inventory.conf"; policies = "policies"; traps = "$NS_SOURCE/etc/traps"; drivers = "$NS_BUILD/drivers";
 api = { socket = "$dir/api.sock"; };
 sources = (
-  { name = "k8s"; type = "kubernetes"; url = "$url"; bearer_file = "$dir/token"; ca_file = "$ca"; },
+  { name = "k8s"; type = "kubernetes"; url = "$url"; bearer_file = "$dir/token"; ca_file = "$ca"; lease = "4s"; },
   { name = "weak"; type = "kubernetes"; url = "$url"; bearer_file = "$dir/weak"; ca_file = "$ca"; conditions = ["Never"]; } );
 EOT
 state() { # TYPE HOST: of its alarm
@@ -89,6 +89,8 @@ has "with what to do" "$(doctor weak)" 'role.json'
 # ---- a kubelet that falls silent: the control plane says Unknown, and taints -------------------------------------------
 rm "$dir/kubelet/n2"
 becomes "a silent kubelet: not ready" not-ready n2 raised
+is "its lease was stale before" "$(ns event list --limit 1000 -o json | jq -r '[.items[] | select(.state == "raise" and .host == "n2")] | sort_by(.seq) | map(.type) | join(" ")')" \
+    "kubernetes.node.lease-stale kubernetes.node.not-ready"
 has "in the control plane's words" "$(last kubernetes.node.not-ready .message)" 'Ready is Unknown, NodeStatusUnknown: Kubelet stopped posting node status'
 await 30 eval 'api GET /api/v1/nodes/n2 | jq -e ".spec.taints[] | select(.key == \"node.kubernetes.io/unreachable\")"' || fail "the control plane never tainted n2"
 is "the controller's own Events are Normal, and left out" "$(events kubernetes.event.node-not-ready)" 0
@@ -96,6 +98,7 @@ is "its taints say nothing new" "$(events kubernetes.node.tainted)" 0
 : >"$dir/kubelet/n2"
 condition n2 Ready True KubeletReady
 becomes "it is back: cleared" not-ready n2 cleared
+becomes "and its lease" lease-stale n2 cleared
 condition n1 MemoryPressure True KubeletHasInsufficientMemory
 becomes "pressure" memory-pressure n1 raised
 condition n1 MemoryPressure False KubeletHasSufficientMemory

@@ -26,7 +26,7 @@
 #define NODEWATCH_VERSION_BYTES_MAX 64 /* A resourceVersion. */
 #define NODEWATCH_RECENT_MAX 2048      /* Events of nodes that are known again. */
 
-enum nodewatch_kind { NODEWATCH_NODES, NODEWATCH_EVENTS, NODEWATCH_KINDS_COUNT };
+enum nodewatch_kind { NODEWATCH_NODES, NODEWATCH_EVENTS, NODEWATCH_LEASES, NODEWATCH_KINDS_COUNT };
 
 struct nodewatch {
     const char *source;              /* event.source. */
@@ -38,6 +38,10 @@ struct nodewatch {
     uint32_t full;                         /* Nodes that were left out: too many. */
     uint64_t recent[NODEWATCH_RECENT_MAX]; /* Hashes of ids. */
     uint32_t recent_next;
+    int64_t lease_ms; /* Not renewed for that long: told. 0: leases are not watched. */
+    struct map leases;
+    uint32_t leases_round;
+    int64_t leases_heard_ms, leases_from_ms;
 };
 
 /* Where events go. failed: memory ran out, and something is missing. */
@@ -57,7 +61,7 @@ enum nodewatch_result {
 };
 
 /* A list's pages: begin, every page, end. Nodes that were on none of them are gone. */
-void nodewatch_list_begin(struct nodewatch *watch);
+void nodewatch_list_begin(struct nodewatch *watch, enum nodewatch_kind kind);
 void nodewatch_list_page(struct nodewatch *watch, enum nodewatch_kind kind,
                          const struct nsh_value *list, struct nodewatch_out *out);
 void nodewatch_list_end(struct nodewatch *watch, enum nodewatch_kind kind,
@@ -68,6 +72,12 @@ enum nodewatch_result nodewatch_line(struct nodewatch *watch, enum nodewatch_kin
                                      const struct nsh_value *line, struct nodewatch_out *out,
                                      char version[NODEWATCH_VERSION_BYTES_MAX],
                                      struct nsh_error *err);
+
+/* Something was heard on the watch of leases; anew: it was just begun, and nobody was looked at
+ * before. */
+void nodewatch_leases_heard(struct nodewatch *watch, int64_t now_ms, bool anew);
+/* Who has not renewed for lease_ms. */
+void nodewatch_leases_look(struct nodewatch *watch, struct nodewatch_out *out);
 
 /* Nothing is known any more: all is told again, as after a start. Also its end. */
 void nodewatch_forget(struct nodewatch *watch);
@@ -85,7 +95,13 @@ struct text nodewatch_cut(struct nodewatch_out *out, const char *text);
 /* Packed event.data. */
 struct text nodewatch_data(struct nodewatch_out *out, const struct nsh_member *members,
                            size_t count);
-/* A core/v1 Event: nodewatch_event.c. */
+/* nodewatch_lease.c */
+void nodewatch_lease_seen(struct nodewatch *watch, const struct nsh_value *object,
+                          struct nodewatch_out *out);
+void nodewatch_lease_gone(struct nodewatch *watch, const char *name, struct nodewatch_out *out);
+void nodewatch_leases_end(struct nodewatch *watch, struct nodewatch_out *out);
+void nodewatch_leases_forget(struct nodewatch *watch);
+/* A core/v1 Event: nodewatch_tell.c. */
 void nodewatch_event(struct nodewatch *watch, const struct nsh_value *object,
                      struct nodewatch_out *out);
 

@@ -24,6 +24,7 @@ static const struct {
     [NODEWATCH_NODES] = {"/api/v1/nodes", ""},
     [NODEWATCH_EVENTS] = {"/api/v1/events",
                           "&fieldSelector=involvedObject.kind%3DNode%2Ctype%3DWarning"},
+    [NODEWATCH_LEASES] = {"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", ""},
 };
 
 /* Read anew for each request: those of service accounts change hourly. */

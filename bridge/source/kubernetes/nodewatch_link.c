@@ -18,7 +18,7 @@
 #define WINDOW_MARGIN_MS 60000 /* Clocks of the server and ours. */
 #define GONE 410
 
-static const char *const kind_words[] = {"nodes", "events"};
+static const char *const kind_words[] = {"nodes", "events", "leases"};
 
 static int64_t clock_ms(void)
 {
@@ -165,7 +165,7 @@ static void list_done(struct nodewatch_stream *stream, const char *version)
         return;
     }
     snprintf(stream->version, sizeof stream->version, "%s", version);
-    if (stream->had) {
+    if (stream->had && stream->kind != NODEWATCH_LEASES) { /* What a lease was says nothing. */
         window_add(stream);
     }
     stream->had = true;
@@ -279,14 +279,42 @@ static void stream_begin(struct nodewatch_stream *stream)
         if (stream->had) {
             stream->since_ms = stream->heard_ms - WINDOW_MARGIN_MS;
         }
-        if (stream->kind == NODEWATCH_NODES) {
-            nodewatch_list_begin(&stream->source->watch);
-        }
+        nodewatch_list_begin(&stream->source->watch, stream->kind);
+    }
+    if (stream->kind == NODEWATCH_LEASES) {
+        nodewatch_leases_heard(&stream->source->watch, engine_ms(stream->source), true);
     }
     if (nodewatch_request(stream, &err) < 0) {
         stream->outcome = NODEWATCH_FAILED;
         stream->why = err;
         failed(stream, CURLE_OK, 0);
+    }
+}
+
+static bool is_wanted(const struct nodewatch_stream *stream)
+{
+    return stream->kind != NODEWATCH_LEASES || stream->source->watch.lease_ms > 0;
+}
+
+/* Each second: who has not renewed. */
+static void leases_look(struct nodewatch_source *source)
+{
+    const struct nodewatch_stream *stream = &source->streams[NODEWATCH_LEASES];
+    if (!is_wanted(stream) || stream->phase != PHASE_WATCHES || !stream->well ||
+        clock_ms() - source->looked_ms < ROUND_MS) {
+        return;
+    }
+    source->looked_ms = clock_ms();
+    arena_reset(&source->arena);
+    struct nodewatch_out out = {.arena = &source->arena, .now_ms = engine_ms(source)};
+    nodewatch_leases_look(&source->watch, &out);
+    if (out.count > 0) {
+        nodewatch_push(source, &out);
+    }
+    if (out.failed) {
+        pthread_mutex_lock(&source->mutex);
+        source->lost = true;
+        pthread_mutex_unlock(&source->mutex);
     }
 }
 
@@ -303,6 +331,9 @@ static void lost_look(struct nodewatch_source *source)
     nodewatch_forget(&source->watch);
     for (size_t i = 0; i < NODEWATCH_KINDS_COUNT; i++) {
         struct nodewatch_stream *stream = &source->streams[i];
+        if (!is_wanted(stream)) {
+            continue;
+        }
         if (stream->phase != PHASE_RESTS) {
             nodewatch_request_end(stream);
         }
@@ -328,8 +359,12 @@ static void round_run(struct nodewatch_source *source)
     int running = 0, left = 0;
     int64_t now_ms = clock_ms(), wait_ms = ROUND_MS;
     lost_look(source);
+    leases_look(source);
     for (size_t i = 0; i < NODEWATCH_KINDS_COUNT; i++) {
         struct nodewatch_stream *stream = &source->streams[i];
+        if (!is_wanted(stream)) {
+            continue;
+        }
         if (stream->phase == PHASE_RESTS && stream->due_ms <= now_ms) {
             stream_begin(stream);
         }

@@ -4,9 +4,9 @@
 
 /*
  * Talking to the API server on the source's own thread: a list by pages, then a watch that is
- * resumed from the last version seen, for nodes and for their Events each. A watch that breaks is
- * resumed after a pause that doubles; one that is too old (410) is a list again, and a window in
- * which changes were not seen one by one.
+ * resumed from the last version seen, for nodes, for their Events and, where asked for, their
+ * leases each. A watch that breaks is resumed after a pause that doubles; one that is too old (410)
+ * is a list again, and a window in which changes were not seen one by one.
  */
 
 #include "abi/pool.h"
@@ -75,6 +75,7 @@ struct nodewatch_source {
     struct nodewatch watch;
     struct nodewatch_stream streams[NODEWATCH_KINDS_COUNT];
     struct arena arena; /* Of one page or line. */
+    int64_t looked_ms;  /* At leases, by the monotonic clock. */
     /* Everybody's: */
     pthread_mutex_t mutex;
     pthread_cond_t answered;

@@ -50,6 +50,12 @@ static const struct nsh_option options[] = {
     {.name = "good",
      .type = NSH_LIST,
      .help = "Conditions besides Ready that are well when True. None: EtcdIsVoter."},
+    {.name = "lease",
+     .type = NSH_DURATION,
+     .min = "1s",
+     .max = "10m",
+     .help = "Told when a node's lease was not renewed for that long: 25s is before the control "
+             "plane says so. None: leases are not watched."},
 };
 
 static const char *given(const struct nsh_value *settings, const char *name)
@@ -233,6 +239,7 @@ static int nodewatch_open(const struct source_services *services,
     source->watch.source = config->name;
     source->watch.watched = nsh_get(&config->settings, "conditions");
     source->watch.good = nsh_get(&config->settings, "good");
+    source->watch.lease_ms = nsh_get_int(&config->settings, "lease", 0);
     pthread_mutex_init(&source->mutex, NULL);
     pthread_cond_init(&source->answered, NULL);
     int result = settings_read(source, err);
@@ -281,7 +288,7 @@ static const char *hint_for(const struct nodewatch_stream *stream)
 
 static void windows_check(const struct nodewatch_source *source, struct nsh_checks *checks)
 {
-    static const char *const words[] = {"nodes", "events"};
+    static const char *const words[] = {"nodes", "events", "leases"};
     uint64_t count = source->windows_count;
     uint64_t first = count > NODEWATCH_WINDOWS_MAX ? count - NODEWATCH_WINDOWS_MAX : 0;
     CLEANUP(textbuf_donep) struct textbuf text = {0};
@@ -314,6 +321,11 @@ static void nodewatch_doctor(void *arg, const struct source_config *config,
                   source->base, nodes->text, source->nodes, source->raised);
     nsh_check_add(checks, "events", events->well ? NSH_CHECK_OK : NSH_CHECK_FAILED,
                   events->well ? NULL : hint_for(events), "%s: %s", source->base, events->text);
+    if (source->watch.lease_ms > 0) {
+        const struct nodewatch_stream *leases = &source->streams[NODEWATCH_LEASES];
+        nsh_check_add(checks, "leases", leases->well ? NSH_CHECK_OK : NSH_CHECK_FAILED,
+                      leases->well ? NULL : hint_for(leases), "%s: %s", source->base, leases->text);
+    }
     if (source->full > 0) {
         nsh_check_add(checks, "room", NSH_CHECK_FAILED, "split it over several nightshifts",
                       "%u looks at nodes were left out: at most %d are watched", source->full,
@@ -335,7 +347,9 @@ static int file_piece(struct nodewatch *watch, struct text piece, struct nodewat
         return result;
     }
     const char *kind = nsh_get_text(&value, "kind", nsh_at_text(&value, "object.kind", ""));
-    enum nodewatch_kind of = strncmp(kind, "Event", 5) == 0 ? NODEWATCH_EVENTS : NODEWATCH_NODES;
+    enum nodewatch_kind of = strncmp(kind, "Event", 5) == 0   ? NODEWATCH_EVENTS
+                             : strncmp(kind, "Lease", 5) == 0 ? NODEWATCH_LEASES
+                                                              : NODEWATCH_NODES;
     if (nsh_get(&value, "object") != NULL) {
         enum nodewatch_result taken = nodewatch_line(watch, of, &value, out, version, err);
         return taken == NODEWATCH_TAKEN     ? 0

@@ -405,10 +405,14 @@ static void node_seen(struct nodewatch *watch, const struct nsh_value *object,
     }
 }
 
-void nodewatch_list_begin(struct nodewatch *watch)
+void nodewatch_list_begin(struct nodewatch *watch, enum nodewatch_kind kind)
 {
-    watch->round++;
-    watch->full = 0;
+    if (kind == NODEWATCH_NODES) {
+        watch->round++;
+        watch->full = 0;
+    } else if (kind == NODEWATCH_LEASES) {
+        watch->leases_round++;
+    }
 }
 
 void nodewatch_list_page(struct nodewatch *watch, enum nodewatch_kind kind,
@@ -418,6 +422,8 @@ void nodewatch_list_page(struct nodewatch *watch, enum nodewatch_kind kind,
         const struct nsh_value *item = nsh_at_item(list, "items", i);
         if (kind == NODEWATCH_NODES) {
             node_seen(watch, item, out);
+        } else if (kind == NODEWATCH_LEASES) {
+            nodewatch_lease_seen(watch, item, out);
         } else {
             nodewatch_event(watch, item, out);
         }
@@ -427,6 +433,9 @@ void nodewatch_list_page(struct nodewatch *watch, enum nodewatch_kind kind,
 void nodewatch_list_end(struct nodewatch *watch, enum nodewatch_kind kind,
                         struct nodewatch_out *out)
 {
+    if (kind == NODEWATCH_LEASES) {
+        nodewatch_leases_end(watch, out);
+    }
     if (kind != NODEWATCH_NODES) {
         return;
     }
@@ -441,6 +450,37 @@ void nodewatch_list_end(struct nodewatch *watch, enum nodewatch_kind kind,
         node_free(node);
     }
     watch->listed = true;
+}
+
+static void line_take(struct nodewatch *watch, enum nodewatch_kind kind, const char *type,
+                      const struct nsh_value *object, struct nodewatch_out *out)
+{
+    const char *name = nsh_at_text(object, "metadata.name", "");
+    bool gone = strcmp(type, "DELETED") == 0;
+    bool seen = strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0;
+    switch (kind) {
+    case NODEWATCH_NODES:
+        if (gone) {
+            node_remove(watch, name, out);
+        } else if (seen) {
+            node_seen(watch, object, out);
+        }
+        break;
+    case NODEWATCH_LEASES:
+        nodewatch_leases_heard(watch, out->now_ms, false);
+        if (gone) {
+            nodewatch_lease_gone(watch, name, out);
+        } else if (seen) {
+            nodewatch_lease_seen(watch, object, out);
+        }
+        break;
+    case NODEWATCH_EVENTS:
+    case NODEWATCH_KINDS_COUNT:
+        if (seen) {
+            nodewatch_event(watch, object, out);
+        }
+        break;
+    }
 }
 
 static enum nodewatch_result line_error(const struct nsh_value *object, struct nsh_error *err)
@@ -469,15 +509,7 @@ enum nodewatch_result nodewatch_line(struct nodewatch *watch, enum nodewatch_kin
         nsh_fail(err, NSH_PROTOCOL, "a line of the watch is no change of an object");
         return NODEWATCH_FAILED;
     }
-    bool gone = strcmp(type, "DELETED") == 0;
-    bool seen = strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0;
-    if (kind == NODEWATCH_NODES && gone) {
-        node_remove(watch, nsh_at_text(object, "metadata.name", ""), out);
-    } else if (kind == NODEWATCH_NODES && seen) {
-        node_seen(watch, object, out);
-    } else if (seen) {
-        nodewatch_event(watch, object, out);
-    }
+    line_take(watch, kind, type, object, out);
     snprintf(version, NODEWATCH_VERSION_BYTES_MAX, "%s", now);
     return NODEWATCH_TAKEN;
 }
@@ -489,6 +521,7 @@ void nodewatch_forget(struct nodewatch *watch)
     }
     map_done(&watch->nodes);
     watch->nodes = (struct map){0};
+    nodewatch_leases_forget(watch);
     watch->listed = false;
     memset(watch->recent, 0, sizeof watch->recent);
 }

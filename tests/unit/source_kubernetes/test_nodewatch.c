@@ -74,7 +74,7 @@ static const char *list(enum nodewatch_kind kind, const char *items)
     begin();
     snprintf(json, sizeof json, "{\"items\":[%s]}", items);
     struct nsh_value value = parsed(json);
-    nodewatch_list_begin(watch);
+    nodewatch_list_begin(watch, kind);
     nodewatch_list_page(watch, kind, &value, &out);
     nodewatch_list_end(watch, kind, &out);
     return tell();
