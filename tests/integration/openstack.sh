@@ -5,103 +5,11 @@
 # label: slow
 # timeout: 420
 . "$(dirname "$0")/common.sh"
+. "$NS_SOURCE/tests/peers/ironic_real.sh"
 needs jq curl python3
-missing() { # The first program that is not there
-    local program
-    for program in ironic-api ironic-conductor ironic-dbsync; do
-        command -v "$program" >/dev/null || { echo "$program"; return; }
-    done
-}
-if [ -n "${NS_ALL:-}" ] && [ -n "$(missing)" ]; then "$NS_SOURCE/etc/packages" openstack || true; fi
-[ -z "$(missing)" ] || skip "$(missing) is not installed (etc/packages openstack)"
+if [ -n "${NS_ALL:-}" ] && [ -n "$(ironic_missing)" ]; then "$NS_SOURCE/etc/packages" openstack || true; fi
+[ -z "$(ironic_missing)" ] || skip "$(ironic_missing) is not installed (etc/packages openstack)"
 
-# ---- Ironic ---------------------------------------------------------------------------------------------------------
-read -r api_port rpc_port < <(python3 -c '
-import socket
-both = [socket.socket() for _ in range(2)]
-for one in both: one.bind(("127.0.0.1", 0))
-print(*[one.getsockname()[1] for one in both])')
-url=http://127.0.0.1:$api_port
-secret=right-$$-secret
-d=$dir/ironic
-
-ironic_conf() {
-    cat <<END
-[DEFAULT]
-auth_strategy = http_basic
-http_basic_auth_user_file = $d/htpasswd
-rpc_transport = json-rpc
-host = 127.0.0.1
-my_ip = 127.0.0.1
-state_path = $d/state
-log_dir = $d/log
-enabled_hardware_types = fake-hardware
-END
-    local interface
-    for interface in boot deploy management power; do echo "enabled_${interface}_interfaces = fake"; done
-    for interface in inspect console vendor raid bios rescue; do
-        echo "enabled_${interface}_interfaces = no-$interface,fake"
-    done
-    cat <<END
-enabled_network_interfaces = noop
-enabled_storage_interfaces = noop,fake
-[api]
-host_ip = 127.0.0.1
-port = $api_port
-api_workers = 1
-[fake]
-power_delay = 2
-[conductor]
-automated_clean = false
-node_locked_retry_attempts = 1
-[json_rpc]
-auth_strategy = http_basic
-http_basic_auth_user_file = $d/htpasswd
-host_ip = 127.0.0.1
-port = $rpc_port
-auth_type = http_basic
-username = admin
-password = $secret
-[database]
-connection = sqlite:///$d/ironic.sqlite
-[pxe]
-tftp_root = $d/tftp
-tftp_master_path = $d/tftp/master
-images_path = $d/images
-instance_master_path = $d/images/master
-[deploy]
-http_root = $d/http
-[oslo_concurrency]
-lock_path = $d/lock
-[dhcp]
-dhcp_provider = none
-[service_catalog]
-auth_type = none
-endpoint_override = $url
-[nova]
-send_power_notifications = false
-auth_type = none
-END
-    for interface in inspector glance neutron swift cinder; do printf '[%s]\nauth_type = none\n' "$interface"; done
-}
-ironic_answers() { api GET /v1/drivers | grep -q fake-hardware; }
-ironic_start() {
-    mkdir -p "$d/log" "$d/state" "$d/tftp/master" "$d/images/master" "$d/http" "$d/lock"
-    ironic_conf >"$d/ironic.conf"
-    /usr/bin/python3 -c 'import bcrypt, sys
-print("admin:" + bcrypt.hashpw(sys.argv[1].encode(), bcrypt.gensalt(5, prefix=b"2a")).decode())' "$secret" >"$d/htpasswd"
-    ironic-dbsync --config-file "$d/ironic.conf" create_schema >"$d/dbsync.out" 2>&1 || { tail "$d/dbsync.out"; exit 1; }
-    local program
-    for program in ironic-conductor ironic-api; do
-        $program --config-file "$d/ironic.conf" >"$d/$program.out" 2>&1 </dev/null &
-        pids+=($!)
-    done
-    await 120 ironic_answers || { tail -5 "$d"/*.out "$d"/log/*; echo "Ironic does not start"; exit 1; }
-}
-api() { # METHOD PATH [BODY]: as the operator
-    curl -sS -m 30 -u "admin:$secret" -H "X-OpenStack-Ironic-API-Version: 1.81" -X "$1" \
-        ${3:+-H "Content-Type: application/json" -d "$3"} "$url$2"
-}
 seen() { # NODE: what Ironic says of it
     api GET "/v1/nodes/$1" | jq -r '"\(.power_state) \(.target_power_state) \(.provision_state) \(.maintenance)"'
 }
