@@ -4,6 +4,7 @@
 #   cloud_start              $keystone_url, $nova_url, $cloud_image, $cloud_flavor; user admin, password $cloud_secret
 #   cloud_api METHOD PATH [BODY]   asked of Nova as the operator; cloud_ask SERVICE METHOD PATH [BODY] of any
 #   compute_start NAME, compute_kill NAME, compute_is NAME STATE
+#   cloud_more, if set: further sections of nova.conf
 #   cloud_stop
 cloud_missing() { # The first program that is not there
     local program
@@ -150,6 +151,7 @@ lock_path = $cloud/lock
 END
     cloud_auth placement neutron cinder keystone_authtoken
     echo "token_cache_time = -1" # It asks Keystone of every token anew: one that was revoked counts at once.
+    printf '%s\n' "${cloud_more:-}"
 }
 
 # ---- asking ---------------------------------------------------------------------------------------------------------

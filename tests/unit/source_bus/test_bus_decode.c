@@ -32,8 +32,12 @@ static struct source_config config_of(const char *format, struct arena *arena)
     return config;
 }
 
+#define SENT_TOKEN "gAAAA-a-token" /* Nova's unversioned notifications hold the caller's. */
+
 static void add_event(const struct event *event, struct textbuf *out)
 {
+    assert_true(event->data.count == 0 ||
+                memmem(event->data.at, event->data.count, SENT_TOKEN, strlen(SENT_TOKEN)) == NULL);
     textbuf_addf(out, " | %.*s %s %s host=%.*s hint=%.*s resource=%.*s id=%.*s: %.*s%s",
                  (int)event->type.count, event->type.at, event_state_word(event->state),
                  severity_word(event->severity), (int)event->host.count, event->host.at,
