@@ -120,7 +120,7 @@ static int setting_copy(struct nodewatch_source *source, const char *name, bool 
     if (result == 0 && copy == NULL) {
         result = nsh_fail(err, NSH_NOMEM, "out of memory");
     }
-    if (secret && text != NULL && result == 0) {
+    if (secret && kept != NULL && result == 0) {
         explicit_bzero((char *)(uintptr_t)kept, strlen(kept)); /* The arena's own copy. */
     }
     return result < 0 ? nsh_wrap(err, "%s", name) : 0;
