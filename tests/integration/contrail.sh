@@ -50,7 +50,7 @@ cat >"$dir/nightshift.conf" <<EOT
 $(daemon_head)
 traps = "$dir"; plain_secrets = true;
 sources = (
-  { name = "sdn"; type = "contrail"; url = "$(url_of sdn)"; settle = "1s"; resync = "3s"; silence = "20s"; },
+  { name = "sdn"; type = "contrail"; url = "$(url_of sdn)"; settle = "1s"; resync = "3s"; silence = "10s"; },
   { name = "key"; type = "contrail"; url = "$(url_of key)"; ca_file = "$dir/tls/ca.pem"; keystone = "$(url_of key)/v3";
     user = "nightshift"; password = "plain:sesame"; settle = "1s"; acknowledge = true; resync = "5s"; },
   { name = "basic"; type = "contrail"; url = "$(url_of basic)"; user = "admin"; password = "plain:contrail123";
@@ -62,6 +62,17 @@ EOT
 peer_start sdn "$port"
 peer_start key $((port + 1)) --auth keystone --cert "$dir/tls/server.pem" --key "$dir/tls/server.key"
 peer_start basic $((port + 2)) --auth basic
+
+# ---- what a file becomes, and settings that cannot be ------------------------------------------------------------------------
+printf 'event: init\ndata: null\n\nevent: update\ndata: {"key": "ObjectVRouter:c1", "type": "UVEAlarms", "value": {"alarms": [{"type": "%s", "severity": 0}]}}\n\nevent: update\ndata: {"key": "ObjectVRouter:c1", "type": null}\n\n' $node >"$dir/stream"
+is "a stream in a file" "$(ns source test sdn "$dir/stream" --config "$dir/nightshift.conf" -o json | jq -c '[.items[] | .type, .state, .resource]')" \
+    '["contrail.node-status","raise","vrouter/c1","contrail.node-status","clear","vrouter/c1"]'
+echo '{"vrouter": 1}' >"$dir/list"
+has "a list that is none" "$(ns source test sdn "$dir/list" --config "$dir/nightshift.conf" 2>&1 || true)" 'malformed, it would be refused: vrouter of the list is no list'
+sed 's|url = "[^"]*"; settle|url = "http://192.0.2.1:8081"; user = "u"; settle|' "$dir/nightshift.conf" >"$dir/odd.conf"
+odd=$("$bin/nightshiftd" --check --config "$dir/odd.conf" 2>&1 || true)
+has "in the clear, and nobody said so" "$odd" 'url is not https://'
+has "a user without a password" "$odd" 'user and password belong together'
 
 # ---- what stands at the start, on the hosts that the inventory knows -----------------------------------------------------
 conf sdn set vrouter c1 0
