@@ -173,6 +173,7 @@ static void on_second(uv_timer_t *timer)
 {
     struct shell *shell = timer->data;
     shell_health_second(shell);
+    shell_shedding_second(shell);
     shell_series_second(shell);
     shell_apply_second(shell);
     shell_retire(shell);
@@ -227,6 +228,7 @@ static struct shell *shell_alloc(const struct shell_options *options)
     shell->generation = options->generation;
     shell->wake_ms = INT64_MAX;
     shell->collecting_max = SHELL_COLLECT_BYTES_MIN;
+    shell->step_events = SHELL_STEP_EVENTS_MAX;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -61,6 +61,20 @@ static void events_keep(struct shell *shell, size_t count)
     }
 }
 
+/* Policies decide what an event costs: a step of many dear ones would hold up the rest. */
+static void step_aim(struct shell *shell, uint64_t ns, size_t count)
+{
+    if (ns > SHELL_TURN_NS / 2 && count >= shell->step_events / 2) {
+        shell->step_events = shell->step_events / 4 * 3;
+    } else if (ns < SHELL_TURN_NS / 4 && count >= shell->step_events / 2) {
+        shell->step_events += shell->step_events / 8 + 1;
+    }
+    shell->step_events =
+        shell->step_events < SHELL_STEP_EVENTS_MIN ? SHELL_STEP_EVENTS_MIN : shell->step_events;
+    shell->step_events =
+        shell->step_events > SHELL_STEP_EVENTS_MAX ? SHELL_STEP_EVENTS_MAX : shell->step_events;
+}
+
 /* False: the engine took none of them. */
 static bool events_step(struct shell *shell, size_t count)
 {
@@ -71,6 +85,7 @@ static bool events_step(struct shell *shell, size_t count)
     for (size_t i = 0; i < count; i++) {
         shell->events[i].seq = store_next_seq(shell->store) + i;
     }
+    uint64_t begun_ns = uv_hrtime();
     if (shell_step(shell, &input, &err) < 0 && shell_complain(shell, LOG_ENGINE_REFUSED)) {
         LOG(ENGINE_REFUSED, {"input", nsh_text("events")}, {"text", nsh_text(err.text)});
     }
@@ -78,6 +93,7 @@ static bool events_step(struct shell *shell, size_t count)
         return false;
     }
     events_keep(shell, count);
+    step_aim(shell, uv_hrtime() - begun_ns, count);
     return true;
 }
 
@@ -95,7 +111,7 @@ static bool batch_take(struct shell *shell, struct intake_item *item)
         }
         offset += (size_t)used;
         read++;
-        if (++count == SHELL_STEP_EVENTS_MAX) {
+        if (++count >= shell->step_events) {
             taken = events_step(shell, count);
             count = 0;
         }
@@ -180,7 +196,7 @@ static bool gather_add(struct shell *shell, struct gather *gather, struct intake
 {
     size_t offset = 0, count = gather->events_count;
     struct nsh_error err = {0};
-    if (item->events_count > SHELL_STEP_EVENTS_MAX - count ||
+    if (count + item->events_count > shell->step_events ||
         gather->items_count == SHELL_STEP_EVENTS_MAX) {
         return false;
     }

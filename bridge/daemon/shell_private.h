@@ -22,6 +22,7 @@
 #define SHELL_COLLECT_BYTES_MIN (256u << 10)
 #define SHELL_COMMIT_AIM_US 15000
 #define SHELL_TURN_NS 5000000u /* Then people, calls and sockets have theirs. */
+#define SHELL_STEP_EVENTS_MIN 16
 #define SHELL_COLLECT_BYTES_LAST                                                                   \
     (40u << 20) /* No more ticks and commands either: the store is ill. */
 #define SHELL_FOLLOWERS_MAX 1024
@@ -85,6 +86,11 @@ struct shell_call {
     char labels[]; /* driver="ipmi",action="power.on" */
 };
 
+/* Events that were dropped, ever: below major, from major on, by the kernel; and replaced. */
+struct shedding {
+    uint64_t low, high, unread, folded;
+};
+
 struct shell_figures {
     uint64_t commits, commit_us, commit_us_max, records, damaged, conflicts, calls_started,
         calls_refused, results, requests, requests_refused, reloads, reloads_refused, events_lost,
@@ -121,7 +127,8 @@ struct shell {
     /* The pump. */
     bool pumping, again, turn_over, stopping, stopped;
     bool collecting_awaited; /* Somebody waits for what collects: it leaves at once. */
-    uint64_t turn_ns; /* When this turn of the loop began. */
+    uint64_t turn_ns;        /* When this turn of the loop began. */
+    size_t step_events;      /* So many in a step: what takes no longer than half a turn. */
     int64_t now_ms, wake_ms;
     void (*stop_done)(void *arg);
     void *stop_arg;
@@ -160,6 +167,9 @@ struct shell {
     char blind[160];
     bool blind_engine; /* It has reasons of its own: a source, the inventory. */
     int64_t trap_ready_ms;
+    struct shedding shedding, shedding_since; /* Now, and when the alarm was raised. */
+    int64_t shedding_ms;                      /* When something was dropped last. */
+    enum severity shedding_told;              /* Of the alarm; 0: none is raised. */
     struct complaint complaints[LOG_EVENTS_COUNT];
     char reload_text[NSH_ERROR_TEXT_MAX]; /* What was wrong with the last one, or empty. */
 
@@ -308,6 +318,11 @@ int shell_sources_new(struct shell *shell, struct nsh_error *err);
 void shell_sources_end(struct shell *shell); /* Closes and frees them; the intake is still there. */
 void shell_sources_list(struct shell *shell, struct shell_request *request);
 void shell_source_doctor(struct shell *shell, struct shell_request *request);
+
+/* ---- shell_shedding.c ---- */
+
+void shell_shedding_known(struct shell *shell, const struct record *record);
+void shell_shedding_second(struct shell *shell);
 
 /* ---- shell_health.c ---- */
 

@@ -200,8 +200,8 @@ static void syslog_book(struct shell *shell, struct source_row *row,
                         const struct syslog_figures *now)
 {
     struct syslog_figures *before = &shell->syslog_booked;
-    uint64_t refused = now->malformed + now->denied + now->dropped;
-    uint64_t refused_before = before->malformed + before->denied + before->dropped;
+    uint64_t refused = now->malformed + now->denied + syslog_drops(now);
+    uint64_t refused_before = before->malformed + before->denied + syslog_drops(before);
     /* Any line counts, not only those that mean something: it is the way that must be open. */
     if (now->received - now->malformed != before->received - before->malformed) {
         source_heard(row, shell_now(shell));
@@ -214,7 +214,8 @@ static void syslog_book(struct shell *shell, struct source_row *row,
     source_count(row, SOURCE_COUNT_malformed, now->malformed - before->malformed);
     source_count(row, SOURCE_COUNT_denied, now->denied - before->denied);
     source_count(row, SOURCE_COUNT_full,
-                 now->dropped + now->kernel_drops - (before->dropped + before->kernel_drops));
+                 syslog_drops(now) + now->kernel_drops -
+                     (syslog_drops(before) + before->kernel_drops));
     source_count(row, SOURCE_COUNT_accepted,
                  now->received + now->denied - refused -
                      (before->received + before->denied - refused_before));

@@ -30,8 +30,15 @@ static void unlock(struct shell_series *series)
 
 /* ---- turns ---- */
 
-/* Turns on their way. */
+/*
+ * Turns on their way; or, without turns of its own, somebody who waits for those: what his samples
+ * turned may have been picked up by another's batch, and he must not hear "taken" before it is
+ * durable.
+ */
 struct batch {
+    struct batch *next;
+    uint64_t number; /* Of a batch; of who waits: of the newest batch he waits for. */
+    bool lost;
     struct shell *shell;
     struct series_turns turns;
     struct arena own; /* Of those the loop itself sends. */
@@ -39,13 +46,59 @@ struct batch {
     void *arg;
 };
 
-static void batch_done(void *arg, bool durable, uint32_t duplicates)
+/* Under the lock. */
+static void batch_flies(struct shell_series *series, struct batch *batch)
 {
-    struct batch *batch = arg;
+    batch->number = ++series->batches;
+    batch->next = series->flying;
+    series->flying = batch;
+}
+
+/* Under the lock: those who wait for nothing any more, in a list. */
+static struct batch *batch_landed(struct shell_series *series, struct batch *batch, bool durable)
+{
+    uint64_t oldest = UINT64_MAX;
+    struct batch *ready = NULL;
+    for (struct batch **at = &series->flying; *at != NULL;) {
+        if (*at == batch) {
+            *at = batch->next;
+            continue;
+        }
+        oldest = (*at)->number < oldest ? (*at)->number : oldest;
+        at = &(*at)->next;
+    }
+    for (struct batch **at = &series->waiting; *at != NULL;) {
+        struct batch *who = *at;
+        who->lost = who->lost || (!durable && who->number >= batch->number);
+        if (who->number < oldest) {
+            *at = who->next;
+            who->next = ready;
+            ready = who;
+        } else {
+            at = &who->next;
+        }
+    }
+    return ready;
+}
+
+static void batch_end(struct batch *batch, bool durable)
+{
     struct shell_series *series = batch->shell->series;
     lock(series);
     series_told(series->table, &batch->turns, durable);
+    struct batch *ready = batch_landed(series, batch, durable);
     unlock(series);
+    while (ready != NULL) {
+        struct batch *who = ready;
+        ready = who->next; /* done() frees it. */
+        who->done(who->arg, !who->lost);
+    }
+}
+
+static void batch_done(void *arg, bool durable, uint32_t duplicates)
+{
+    struct batch *batch = arg;
+    batch_end(batch, durable);
     if (batch->done != NULL) {
         batch->done(batch->arg, durable);
         return;
@@ -54,19 +107,38 @@ static void batch_done(void *arg, bool durable, uint32_t duplicates)
     free(batch);
 }
 
+/* Under the lock, for a batch without turns: 1: it waits for those of others; 0: there are none. */
+static int batch_wait(struct shell_series *series, struct batch *batch)
+{
+    if (batch->done == NULL || series->flying == NULL) {
+        return 0;
+    }
+    batch->number = series->batches;
+    batch->next = series->waiting;
+    series->waiting = batch;
+    return 1;
+}
+
 /* 1: under way; 0: there is nothing to tell. On failure the table knows that nothing was told. */
 static int batch_push(struct batch *batch, struct arena *arena, struct nsh_error *err)
 {
     struct shell *shell = batch->shell;
     struct shell_series *series = shell->series;
+    int waits = 0;
     lock(series);
     bool made = series_turns(series->table, arena, &batch->turns);
+    bool any = made && batch->turns.count > 0;
+    if (any) {
+        batch_flies(series, batch);
+    } else if (made) {
+        waits = batch_wait(series, batch);
+    }
     unlock(series);
     if (!made) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
-    if (batch->turns.count == 0) {
-        return 0;
+    if (!any) {
+        return waits;
     }
     const struct intake_batch events = {
         .bytes = batch->turns.bytes,
@@ -81,24 +153,24 @@ static int batch_push(struct batch *batch, struct arena *arena, struct nsh_error
     if (result == 0) {
         return 1;
     }
-    lock(series);
-    series_told(series->table, &batch->turns, false);
-    unlock(series);
+    batch_end(batch, false);
     return result;
 }
 
-/* What silence turned, and what could not be told before. */
-static void turns_flush(struct shell *shell)
+/* What silence turned, and what could not be told before. True: there may be more. */
+static bool turns_flush(struct shell *shell)
 {
     struct batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL) {
-        return;
+        return false;
     }
     batch->shell = shell;
-    if (batch_push(batch, &batch->own, NULL) != 1) {
-        arena_done(&batch->own);
-        free(batch);
+    if (batch_push(batch, &batch->own, NULL) == 1) {
+        return true;
     }
+    arena_done(&batch->own);
+    free(batch);
+    return false;
 }
 
 /* ---- samples ---- */
@@ -168,6 +240,8 @@ int shell_series_put(struct shell *shell, const struct shell_series_put *put, st
                      ? nsh_fail(err, NSH_LIMIT, "too many events wait: send the samples again")
                      : put_decode(shell, put, err);
     if (result == 0) {
+        while (turns_flush(shell)) { /* SERIES_TURNS_MAX at a time; then he waits for all. */
+        }
         *batch = (struct batch){.shell = shell, .done = put->done, .arg = put->arg};
         result = batch_push(batch, put->arena, err);
     }

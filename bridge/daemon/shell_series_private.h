@@ -18,6 +18,8 @@ struct shell_series {
     struct {
         uint64_t taken, malformed, refused;
     } requests[SHELL_SERIES_DOORS_COUNT];
+    struct batch *flying, *waiting; /* Turns under way, and who waits for them: shell_series.c. */
+    uint64_t batches;
     /* The loop's own. */
     struct arena known_arena;
     struct shell_known *known;

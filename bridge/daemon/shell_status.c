@@ -106,7 +106,7 @@ static void add_inputs(struct shell *shell, struct textbuf *out)
         syslog_listen_figures(shell->syslog, &figures);
         textbuf_addf(out, ",\"syslog\":%llu,\"syslog_events\":%llu,\"syslog_lost\":%llu",
                      (unsigned long long)figures.received, (unsigned long long)figures.events,
-                     (unsigned long long)(figures.dropped + figures.kernel_drops));
+                     (unsigned long long)(syslog_drops(&figures) + figures.kernel_drops));
     }
     textbuf_add_char(out, '}');
 }

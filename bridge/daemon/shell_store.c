@@ -55,6 +55,7 @@ static int load_record(void *arg, const struct record *record, struct nsh_error 
     if (record->kind == RECORD_META && text_is(record->id, CLOCK_ID)) {
         return load_clock(load, record);
     }
+    shell_shedding_known(load->shell, record);
     load->now_ms = record->time_ms > load->now_ms ? record->time_ms : load->now_ms;
     if (record->kind == RECORD_MARK) {
         return shell_mark_load(load->shell, record, err);

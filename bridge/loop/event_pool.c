@@ -210,6 +210,7 @@ bool pool_put(struct pool *pool, const struct pool_add *add, pool_join *join)
                                .waiter = add->waiter,
                                .severity = (uint8_t)event->severity,
                                .rank = (uint8_t)event_rank(event->severity)};
+    pool->counts.urgent += entry.rank == EVENT_RANKS - 1;
     if (add->lagging && pool_fold(pool, &entry, join)) {
         return true;
     }
@@ -243,7 +244,7 @@ static bool take_rank(struct pool *pool, uint8_t rank, struct taking *taking)
         if (entry->dead || entry->rank != rank) {
             continue;
         }
-        if (entry->length > taking->room - taking->count) {
+        if (taking->events > 0 && taking->count + entry->length > taking->room) {
             return false;
         }
         memcpy(taking->bytes + taking->count, pool->bytes + entry->offset, entry->length);

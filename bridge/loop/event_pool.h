@@ -29,6 +29,7 @@ struct pool_entry {
 };
 
 struct pool_counts {
+    uint64_t urgent; /* Critical and fatal ones that came. */
     uint64_t duplicate, coalesced, dropped[SEVERITIES_COUNT];
 };
 
@@ -64,8 +65,9 @@ typedef uint32_t pool_join(uint32_t first, uint32_t second);
  */
 bool pool_put(struct pool *pool, const struct pool_add *add, pool_join *join);
 
-/* Move events into bytes[room], the urgent first; returns the bytes, and how many, and the waiters
- * they answer. */
+/* Move events into bytes, the urgent first, as many as fit into room, but one at least: there must
+ * be place for EVENT_PACKED_BYTES_MAX. Returns the bytes, and how many, and the waiters they
+ * answer. */
 size_t pool_take(struct pool *pool, uint8_t *bytes, size_t room, uint32_t *ret_events,
                  uint32_t *ret_waiters, pool_join *join);
 

@@ -19,7 +19,7 @@
 
 #define FLOWS 64u         /* A power of two. */
 #define LINES (2 * FLOWS) /* The odd ones: urgent ones of concurrent flows. */
-#define TURN_BYTES (64u << 10)
+#define TURN_BYTES (16u << 10)
 #define TURN_FOR_ALL 8 /* Every so many batches one of any rank. */
 
 struct line {

@@ -19,73 +19,11 @@ static enum syslog_kind kind_of(const char *listen)
     return strncmp(listen, "tls:", 4) == 0 ? SYSLOG_TLS : SYSLOG_UDP;
 }
 
-/* ---- from a message to the intake ---- */
-
-static void datagrams_pause(struct syslog_listen *listen, bool pause);
-
-static void hold(struct syslog_listen *listen, bool held)
-{
-    listen->held = held;
-    syslog_count(listen, SYSLOG_held, held);
-    syslog_peers_pause(listen, held);
-    datagrams_pause(listen, held);
-}
-
-static void on_retry(uv_timer_t *timer);
-
-static void batch_push(struct syslog_listen *listen)
-{
-    struct nsh_error err = {0};
-    struct intake_batch batch = {.bytes = listen->batch,
-                                 .bytes_count = listen->batch_bytes,
-                                 .events_count = listen->batch_events,
-                                 .received_ms = intake_now_ms(listen->intake),
-                                 .flow = (uintptr_t)listen};
-    if (listen->batch_events == 0) {
-        return;
-    }
-    int result = intake_push(listen->intake, &batch, &err);
-    if (result == 0) {
-        syslog_count(listen, SYSLOG_events, listen->batch_events);
-        listen->batch_bytes = 0;
-        listen->batch_events = 0;
-        if (listen->held) {
-            hold(listen, false);
-        }
-        return;
-    }
-    if (!listen->held) {
-        hold(listen, true);
-    }
-    uv_timer_start(&listen->retry, on_retry, SYSLOG_RETRY_MS, 0);
-}
-
-static void on_retry(uv_timer_t *timer)
-{
-    batch_push(timer->data);
-}
+/* ---- from a message to an event ---- */
 
 static void on_flush(uv_check_t *check)
 {
-    struct syslog_listen *listen = check->data;
-    if (!listen->held) {
-        batch_push(listen);
-    }
-}
-
-static void batch_add(struct syslog_listen *listen, const struct event *event)
-{
-    size_t bytes = event_packed_bytes(event);
-    if (!listen->held && listen->batch_bytes + bytes > SYSLOG_PUSH_BYTES) {
-        batch_push(listen);
-    }
-    if (listen->batch_bytes + bytes > SYSLOG_WAIT_BYTES) {
-        syslog_count(listen, SYSLOG_dropped, 1);
-        return;
-    }
-    listen->batch_bytes += event_pack(event, listen->batch + listen->batch_bytes,
-                                      SYSLOG_WAIT_BYTES - listen->batch_bytes);
-    listen->batch_events++;
+    syslog_push(check->data, false);
 }
 
 void syslog_take(struct syslog_listen *listen, struct text bytes, const char *address, bool relay)
@@ -104,7 +42,7 @@ void syslog_take(struct syslog_listen *listen, struct text bytes, const char *ad
         syslog_count(listen, SYSLOG_unmatched, 1);
     }
     if (mapped) {
-        batch_add(listen, &event);
+        syslog_event(listen, &event);
     }
 }
 
@@ -137,18 +75,6 @@ static void on_datagram(uv_udp_t *udp, ssize_t count, const uv_buf_t *buf,
     syslog_count(listen, SYSLOG_cut, cut);
     syslog_take(listen, (struct text){buf->base, cut ? SYSLOG_MESSAGE_BYTES_MAX : (uint32_t)count},
                 chars, listen->relays.count > 0 && peer_networks_have(&listen->relays, &address));
-}
-
-static void datagrams_pause(struct syslog_listen *listen, bool pause)
-{
-    for (size_t i = 0; i < listen->sockets_count; i++) {
-        struct syslog_socket *socket = &listen->sockets[i];
-        if (socket->kind == SYSLOG_UDP && pause) {
-            uv_udp_recv_stop(&socket->udp);
-        } else if (socket->kind == SYSLOG_UDP && socket->open) {
-            uv_udp_recv_start(&socket->udp, on_datagrams, on_datagram);
-        }
-    }
 }
 
 static void drops_read(struct syslog_socket *socket)
@@ -219,7 +145,7 @@ static void on_wake(uv_async_t *wake)
         listen->mapper.patterns = patterns;
     }
     if (stopping) {
-        batch_push(listen);
+        syslog_push(listen, true);
         close_all(listen);
     }
 }
@@ -348,10 +274,12 @@ int syslog_listen_new(struct intake *intake, const struct syslog_options *option
     listen->intake = intake;
     pthread_mutex_init(&listen->mutex, NULL);
     handles_open(listen);
-    listen->batch = malloc(SYSLOG_WAIT_BYTES);
+    listen->batch = malloc(SYSLOG_PUSH_BYTES);
+    listen->flights = syslog_flights_new(&listen->wake);
     listen->datagrams = malloc(SYSLOG_DATAGRAMS_BYTES);
     listen->read = malloc(SYSLOG_READ_BYTES);
-    bool memory = listen->batch != NULL && listen->datagrams != NULL && listen->read != NULL;
+    bool memory = pool_init(&listen->pool, err) == 0 && listen->flights != NULL &&
+                  listen->batch != NULL && listen->datagrams != NULL && listen->read != NULL;
     int result =
         memory ? listen_open(listen, options, err) : nsh_fail(err, NSH_NOMEM, "out of memory");
     if (result == 0) {
@@ -379,11 +307,13 @@ void syslog_listen_free(struct syslog_listen *listen)
         uv_run(&listen->loop, UV_RUN_DEFAULT);
     }
     NSH_ASSERT(uv_loop_close(&listen->loop) == 0);
+    syslog_flights_end(listen->flights);
     SSL_CTX_free(listen->tls);
     syslog_mapper_done(&listen->mapper);
     syslog_patterns_free(listen->patterns);
     syslog_patterns_free(listen->patterns_new);
     pthread_mutex_destroy(&listen->mutex);
+    pool_done(&listen->pool);
     free(listen->batch);
     free(listen->datagrams);
     free(listen->read);

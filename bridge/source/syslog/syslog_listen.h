@@ -4,8 +4,10 @@
 
 /*
  * Syslog over UDP, TCP and TLS (RFC 5425), on a thread of its own: patterns are tried there, only
- * what they know reaches the intake. When the intake is full, streams are not read on (the sender
- * holds back) and datagrams wait in the kernel.
+ * what they know reaches the intake. What the daemon cannot take yet waits in an event pool:
+ * streams are not read on while a quarter of it is full (the sender holds back), of datagrams the
+ * lowest severities are dropped first, counted. Syslog has no acknowledgement, not over TCP either:
+ * what was read and is not durable is lost in a crash.
  */
 
 #include "syslog_patterns.h"
@@ -34,6 +36,13 @@ struct syslog_figures {
 #undef SYSLOG_COUNTER
     uint64_t connections_open;
 };
+
+/* Events that were dropped because too many waited, of any severity. */
+static inline uint64_t syslog_drops(const struct syslog_figures *figures)
+{
+    return figures->dropped_info + figures->dropped_warning + figures->dropped_minor +
+           figures->dropped_major + figures->dropped_critical + figures->dropped_fatal;
+}
 
 struct syslog_listen;
 

@@ -4,6 +4,8 @@
 
 #include "syslog_listen.h"
 
+#include "loop/event_pool.h"
+#include "loop/event_window.h"
 #include "loop/peer_address.h"
 
 #include <openssl/ssl.h>
@@ -14,8 +16,9 @@
 #define SYSLOG_CONNECTIONS_MAX 2048
 #define SYSLOG_READ_BYTES (64u << 10)
 #define SYSLOG_DATAGRAMS_BYTES (16u * 65536u) /* So many datagrams at once. */
-#define SYSLOG_PUSH_BYTES (256u << 10)        /* A batch that large is handed over. */
-#define SYSLOG_WAIT_BYTES (4u << 20) /* One that must wait may grow so far by what was read. */
+#define SYSLOG_PUSH_BYTES (256u << 10)        /* Of a batch at most. */
+#define SYSLOG_PAUSE_BYTES (POOL_BYTES / 4)   /* So much waits: streams are not read on. */
+#define SYSLOG_PAUSE_EVENTS (POOL_ENTRIES / 4)
 #define SYSLOG_RETRY_MS 20
 #define SYSLOG_HANDSHAKE_MS 10000
 
@@ -53,6 +56,14 @@ struct syslog_peer {
     struct syslog_frames frames;
 };
 
+/* What is under way to the commit. It outlives the listener: answers come from the loop. */
+struct syslog_flights {
+    pthread_mutex_t mutex;
+    struct event_window window;
+    uv_async_t *wake; /* NULL: the listener is gone. */
+    unsigned refs;
+};
+
 struct syslog_listen {
     struct intake *intake;
     uv_loop_t loop;
@@ -67,10 +78,12 @@ struct syslog_listen {
     struct syslog_peer *peers;
     struct syslog_mapper mapper;
     struct syslog_patterns *patterns;
-    bool held, running;
-    uint8_t *batch;
+    bool held, running; /* held: the streams wait. */
+    struct pool pool;
+    uint8_t *batch; /* One that the intake refused, or room for the next. */
     size_t batch_bytes;
     uint32_t batch_events;
+    struct syslog_flights *flights;
     int64_t now_ms;
     char *datagrams, *read;
     _Atomic uint64_t counters[SYSLOG_COUNTERS_COUNT];
@@ -85,6 +98,14 @@ static inline void syslog_count(struct syslog_listen *listen, enum syslog_counte
 {
     atomic_fetch_add_explicit(&listen->counters[counter], count, memory_order_relaxed);
 }
+
+/* ---- syslog_push.c: from an event to the intake ---- */
+
+struct syslog_flights *syslog_flights_new(uv_async_t *wake);
+void syslog_flights_end(struct syslog_flights *flights); /* The listener is gone. */
+void syslog_event(struct syslog_listen *listen, const struct event *event);
+/* What waits, as far as there is room under way; all: at the end, whether there is or not. */
+void syslog_push(struct syslog_listen *listen, bool all);
 
 /* One message: decoded, mapped, put into the batch. */
 void syslog_take(struct syslog_listen *listen, struct text bytes, const char *address, bool relay);

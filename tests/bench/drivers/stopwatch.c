@@ -72,6 +72,13 @@ static const struct nsh_verb verbs[] = {
         .timeout_ms_default = 5000,
         .help = "Note how late it is.",
     },
+    {
+        .name = "identify",
+        .effect = NSH_CHANGES,
+        .flags = NSH_IDEMPOTENT,
+        .timeout_ms_default = 5000,
+        .help = "Note when it was called.",
+    },
 };
 
 __attribute__((visibility("default"))) const struct nsh_driver nsh_driver = {

@@ -55,6 +55,9 @@ int intake_push(struct intake *intake, const struct intake_batch *batch, struct 
     intake->refused += full;
     pthread_cond_broadcast(&intake->changed);
     pthread_mutex_unlock(&intake->mutex);
+    if (!full && batch->done != NULL) {
+        batch->done(batch->arg, true, 0);
+    }
     return full ? nsh_fail(err, NSH_LIMIT, "full") : 0;
 }
 
@@ -148,7 +151,7 @@ static void test_holds_back(void **state)
     struct syslog_figures figures;
     syslog_listen_figures(world->listen, &figures);
     assert_int_equal(figures.received, LINES);
-    assert_int_equal(figures.dropped, 0);
+    assert_int_equal(syslog_drops(&figures), 0);
     assert_true(figures.held >= 1);
     close(fd);
     syslog_listen_free(world->listen);

@@ -2,17 +2,17 @@
 /*
  * Receive, decode, map, hand over, answer: one thread, one poll().
  *
- * Flow control: at most FLIGHTS_MAX batches and `window` bytes wait for the daemon's commit; what
- * comes on top waits in the pool, where the urgent overtakes the rest and which degrades in order.
- * The window is what the daemon commits in FLIGHT_AIM_US, so that an urgent event that comes into a
- * storm waits no longer than that. A batch goes out at once while few are under way, and grows
- * while many are: the group that commits together forms by itself, without a timer.
+ * Flow control: at most FLIGHTS_MAX batches and a window of bytes (event_window.h) wait for the
+ * daemon's commit; what comes on top waits in the pool, where the urgent overtakes the rest and
+ * which degrades in order. A batch goes out at once while few are under way, and grows while many
+ * are: the group that commits together forms by itself, without a timer.
  */
 
 #include "receiver.h"
 
 #include "base/assert.h"
 #include "loop/event_pool.h"
+#include "loop/event_window.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,9 +29,6 @@
 #define CONTROL_BYTES 128
 #define FLIGHTS_MAX 32
 #define FLIGHTS_EAGER 4 /* So many may be small. */
-#define FLIGHT_BYTES_MAX (4u << 20)
-#define FLIGHT_BYTES_MIN (256u << 10) /* A slow disk still gets its groups. */
-#define FLIGHT_AIM_US 25000
 #define BATCH_WORTH_BYTES (64u << 10)
 #define INFORMS_MAX 4096
 #define INFORM_BYTES_MAX (16u << 20)
@@ -66,8 +63,8 @@ struct running {
     size_t inform_bytes;
     struct flight flights[FLIGHTS_MAX];
     uint64_t flights_head, flights_tail;
-    size_t flight_bytes, window;
-    int64_t window_us; /* When it was made smaller. */
+    struct event_window window;
+    int64_t now_us; /* Of this round. */
     uint64_t batch_number;
     uint8_t *out; /* One frame on its way to the daemon. */
     size_t out_count, out_done;
@@ -111,7 +108,6 @@ int receiver_loop_prepare(struct nsh_error *err)
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGINT, &action, NULL); /* Of a terminal: the daemon decides. */
-    running->window = FLIGHT_BYTES_MIN;
     return pool_init(&running->pool, err);
 }
 
@@ -230,10 +226,10 @@ static uint32_t inform_keep(struct running *run, struct msghdr *message, int soc
     return slot;
 }
 
-static bool lagging(const struct running *run)
+static bool lagging(struct running *run)
 {
-    return run->flights_tail - run->flights_head == FLIGHTS_MAX ||
-           run->flight_bytes >= run->window || run->out_done < run->out_count;
+    return run->flights_tail - run->flights_head == FLIGHTS_MAX || run->out_done < run->out_count ||
+           window_room(&run->window, run->now_us) == 0;
 }
 
 static void count_refusal(struct trap_counters *counters, int code)
@@ -366,6 +362,7 @@ static void count_pool(struct running *run)
                    "a counter for every severity");
     counters->duplicate = counts->duplicate;
     counters->coalesced = counts->coalesced;
+    counters->urgent = counts->urgent;
     for (unsigned i = 0; i < SEVERITIES_COUNT; i++) {
         *dropped[i] = counts->dropped[i];
     }
@@ -388,7 +385,7 @@ static void send_counters(struct running *run, int64_t now)
     flush_out(run);
 }
 
-static bool may_send(const struct running *run)
+static bool may_send(struct running *run)
 {
     uint64_t flights = run->flights_tail - run->flights_head;
     return run->pool.alive_count > 0 && !lagging(run) &&
@@ -398,20 +395,14 @@ static bool may_send(const struct running *run)
 
 #define BATCH_HEAD_BYTES (PIPE_HEADER_BYTES + 12 + sizeof(struct trap_counters))
 
-/* A batch no larger than what is left of the window, but one event fits always. */
-static size_t batch_room(const struct running *run)
-{
-    size_t left = run->window - run->flight_bytes;
-    size_t room = left < PIPE_BATCH_BYTES_MAX ? left : PIPE_BATCH_BYTES_MAX;
-    return room < EVENT_PACKED_BYTES_MAX ? EVENT_PACKED_BYTES_MAX : room;
-}
-
 static void hand_over(struct running *run)
 {
+    run->now_us = now_us();
     while (may_send(run)) {
         uint32_t events = 0;
         uint32_t informs = 0;
-        size_t room = batch_room(run);
+        size_t room = window_room(&run->window, run->now_us);
+        room = room < PIPE_BATCH_BYTES_MAX ? room : PIPE_BATCH_BYTES_MAX;
         size_t count =
             pool_take(&run->pool, run->out + BATCH_HEAD_BYTES, room, &events, &informs, join);
         NSH_ASSERT(events > 0);
@@ -427,23 +418,9 @@ static void hand_over(struct running *run)
         run->out_count = BATCH_HEAD_BYTES + count;
         run->out_done = 0;
         run->flights[run->flights_tail++ % FLIGHTS_MAX] =
-            (struct flight){run->batch_number, now_us(), count, informs};
-        run->flight_bytes += count;
+            (struct flight){run->batch_number, run->now_us, count, informs};
+        window_sent(&run->window, count, run->now_us);
         flush_out(run);
-    }
-}
-
-/* As in TCP: a little more while answers come soon, less at once when they do not. */
-static void window_aim(struct running *run, const struct flight *flight)
-{
-    int64_t now = now_us();
-    if (now - flight->sent_us <= FLIGHT_AIM_US) {
-        size_t more = run->window + flight->bytes / 2;
-        run->window = more < FLIGHT_BYTES_MAX ? more : FLIGHT_BYTES_MAX;
-    } else if (flight->sent_us > run->window_us) { /* Sent since the last time: it knows. */
-        size_t less = run->window / 4 * 3;
-        run->window = less > FLIGHT_BYTES_MIN ? less : FLIGHT_BYTES_MIN;
-        run->window_us = now;
     }
 }
 
@@ -462,8 +439,7 @@ static void take_ack(struct running *run, struct pack_reader *reader)
             } else {
                 informs_free(run, flight->informs);
             }
-            run->flight_bytes -= flight->bytes;
-            window_aim(run, flight);
+            window_answered(&run->window, flight->bytes, flight->sent_us, now_us());
             *flight = (struct flight){0};
         }
     }

@@ -160,7 +160,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "nightshift-trap: %s\n", err.text);
         return 1;
     }
-    (void)setpriority(PRIO_PROCESS, 0, NICE);
+    if (getpriority(PRIO_PROCESS, 0) > NICE) {
+        (void)setpriority(PRIO_PROCESS, 0, NICE);
+    }
     if (setup(&loop, &config, &err) < 0 || receiver_sandbox_enter(&err) < 0) {
         return problem(err.text);
     }
