@@ -25,7 +25,7 @@ struct event_window {
     size_t bytes, max; /* Under way, and how many may be; 0: not used yet. */
     int64_t shrunk_us;
     int64_t alone_us; /* What one that went alone took. */
-    int64_t alone_sent_us, alone_done_us;
+    int64_t alone_begun_us, alone_sent_us, alone_done_us;
     bool alone; /* One is to go alone, or does. */
 };
 
@@ -35,6 +35,12 @@ static inline size_t window_room(struct event_window *window, int64_t now_us)
     if (window->max == 0 || now_us - window->alone_done_us > WINDOW_ALONE_EVERY_US) {
         window->max = window->max == 0 ? WINDOW_BYTES_MIN : window->max;
         window->alone = true;
+        window->alone_begun_us = window->alone_done_us = now_us;
+        window->alone_sent_us = 0;
+    }
+    if (window->alone && now_us - window->alone_begun_us > WINDOW_ALONE_US_MAX) {
+        window->alone = false; /* So slow: nobody waits longer to learn how much. */
+        window->alone_us = WINDOW_ALONE_US_MAX;
     }
     if (window->alone) {
         return window->bytes > 0 ? 0 : WINDOW_ALONE_BYTES;
@@ -62,7 +68,8 @@ static inline void window_answered(struct event_window *window, size_t bytes, in
         window->alone_us = took_us < WINDOW_ALONE_US_MAX ? took_us : WINDOW_ALONE_US_MAX;
         return;
     }
-    if (took_us <= WINDOW_AIM_US + window->alone_us) {
+    /* Half a commit more: another may be under way when it comes. */
+    if (took_us <= WINDOW_AIM_US + window->alone_us + window->alone_us / 2) {
         size_t max = window->max + bytes / 2;
         window->max = max > WINDOW_BYTES_MAX ? WINDOW_BYTES_MAX : max;
     } else if (sent_us > window->shrunk_us) { /* Sent since the last time: it knows. */

@@ -17,7 +17,7 @@ struct source_delivery {
     uint32_t events, unmatched;
     int64_t received_ms;
     const char *mark_id, *mark; /* How far the source has read: loop/intake.h. NULL: none. */
-    bool concurrent; /* As in struct intake_batch. The flow is the row. */
+    bool concurrent;            /* As in struct intake_batch. The flow is the row. */
     /* On the loop thread, once: durable false: not acknowledged, it has to come again. */
     void (*done)(void *arg, bool durable, uint32_t duplicates);
     void *arg;

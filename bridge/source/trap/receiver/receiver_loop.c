@@ -518,6 +518,7 @@ void receiver_loop_run(struct receiver_loop *loop)
             return;
         }
         int ready = wait_some(run, fds, loop->sockets_count);
+        run->now_us = now_us();
         if (ready > 0 && (fds[0].revents & POLLOUT) != 0) {
             flush_out(run);
         }
