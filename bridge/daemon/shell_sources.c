@@ -64,7 +64,8 @@ static int standing_row(void *arg, const struct record *record)
     CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
     struct nsh_value body;
     if (json_parse(record->body.at, record->body.count, &arena, &body, NULL) < 0 ||
-        strcmp(nsh_get_text(&body, "source", ""), standing->source) != 0) {
+        (standing->source != NULL &&
+         strcmp(nsh_get_text(&body, "source", ""), standing->source) != 0)) {
         return 0;
     }
     const struct source_standing alarm = {
@@ -74,6 +75,7 @@ static int standing_row(void *arg, const struct record *record)
         .type = nsh_get_text(&body, "type", ""),
         .resource = nsh_get_text(&body, "resource", ""),
         .qualifier = nsh_get_text(&body, "qualifier", ""),
+        .source = nsh_get_text(&body, "source", ""),
     };
     standing->each(standing->arg, &alarm);
     return 0;

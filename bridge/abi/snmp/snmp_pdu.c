@@ -80,8 +80,7 @@ static int key_make(const char *what, const char *password, int auth, u_char *ke
     return 0;
 }
 
-static int user_set(struct snmp_peer *peer, const struct snmp_credentials *from,
-                    struct nsh_error *err)
+static void user_name(struct snmp_peer *peer)
 {
     netsnmp_session *session = &peer->session;
     session->securityModel = SNMP_SEC_MODEL_USM;
@@ -89,6 +88,25 @@ static int user_set(struct snmp_peer *peer, const struct snmp_credentials *from,
     session->isAuthoritative = SNMP_SESS_NONAUTHORITATIVE;
     session->securityName = peer->user;
     session->securityNameLen = strlen(peer->user);
+}
+
+static int protocols_copy(netsnmp_session *session, const oid *auth, size_t auth_count,
+                          const oid *priv, size_t priv_count, struct nsh_error *err)
+{
+    session->securityAuthProto = snmp_duplicate_objid(auth, auth_count);
+    session->securityAuthProtoLen = auth_count;
+    session->securityPrivProto = snmp_duplicate_objid(priv, priv_count);
+    session->securityPrivProtoLen = priv_count;
+    return session->securityAuthProto == NULL || session->securityPrivProto == NULL
+               ? nsh_fail(err, NSH_NOMEM, "out of memory")
+               : 0;
+}
+
+static int user_set(struct snmp_peer *peer, const struct snmp_credentials *from,
+                    struct nsh_error *err)
+{
+    netsnmp_session *session = &peer->session;
+    user_name(peer);
     bool signs = from->auth_password != NULL, hides = from->priv_password != NULL;
     if (hides && !signs) {
         return nsh_fail(err, NSH_INVALID, "priv_password: needs auth_password as well");
@@ -101,18 +119,14 @@ static int user_set(struct snmp_peer *peer, const struct snmp_credentials *from,
     session->securityLevel = hides   ? SNMP_SEC_LEVEL_AUTHPRIV
                              : signs ? SNMP_SEC_LEVEL_AUTHNOPRIV
                                      : SNMP_SEC_LEVEL_NOAUTH;
-    session->securityAuthProto =
-        snmp_duplicate_objid(protocols[auth].protocol, protocols[auth].count);
-    session->securityAuthProtoLen = protocols[auth].count;
-    session->securityPrivProto =
-        snmp_duplicate_objid(protocols[priv].protocol, protocols[priv].count);
-    session->securityPrivProtoLen = protocols[priv].count;
-    if (session->securityAuthProto == NULL || session->securityPrivProto == NULL) {
-        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    int result = protocols_copy(session, protocols[auth].protocol, protocols[auth].count,
+                                protocols[priv].protocol, protocols[priv].count, err);
+    if (result < 0) {
+        return result;
     }
-    int result = !signs ? 0
-                        : key_make("auth_password", from->auth_password, auth,
-                                   session->securityAuthKey, &session->securityAuthKeyLen, err);
+    result = !signs ? 0
+                    : key_make("auth_password", from->auth_password, auth, session->securityAuthKey,
+                               &session->securityAuthKeyLen, err);
     return result < 0 || !hides
                ? result
                : key_make("priv_password", from->priv_password, auth, session->securityPrivKey,
@@ -128,6 +142,7 @@ static bool user_make(netsnmp_session *session)
         usm_remove_user(old);
         usm_free_user(old);
     }
+    session->flags &= ~(u_long)SNMP_FLAGS_USER_CREATED; /* Else it believes it has one. */
     return usm_create_user_from_session(session) == SNMPERR_SUCCESS;
 }
 
@@ -155,6 +170,34 @@ int snmp_peer_open(struct snmp_peer *peer, const struct snmp_credentials *from,
     session->community = (u_char *)peer->community;
     session->community_len = strlen(peer->community);
     return 0;
+}
+
+int snmp_peer_open_like(struct snmp_peer *peer, const struct snmp_peer *like, struct nsh_error *err)
+{
+    netsnmp_session *session = &peer->session;
+    const netsnmp_session *from = &like->session;
+    session->sndMsgMaxSize = from->sndMsgMaxSize;
+    session->rcvMsgMaxSize = from->rcvMsgMaxSize;
+    session->version = from->version;
+    peer->community = strdup(like->community);
+    peer->user = strdup(like->user);
+    peer->discovered = session->version != SNMP_VERSION_3;
+    if (peer->community == NULL || peer->user == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    if (session->version != SNMP_VERSION_3) {
+        session->community = (u_char *)peer->community;
+        session->community_len = strlen(peer->community);
+        return 0;
+    }
+    user_name(peer);
+    session->securityLevel = from->securityLevel;
+    memcpy(session->securityAuthKey, from->securityAuthKey, sizeof session->securityAuthKey);
+    session->securityAuthKeyLen = from->securityAuthKeyLen;
+    memcpy(session->securityPrivKey, from->securityPrivKey, sizeof session->securityPrivKey);
+    session->securityPrivKeyLen = from->securityPrivKeyLen;
+    return protocols_copy(session, from->securityAuthProto, from->securityAuthProtoLen,
+                          from->securityPrivProto, from->securityPrivProtoLen, err);
 }
 
 void snmp_peer_close(struct snmp_peer *peer)

@@ -25,6 +25,10 @@ struct snmp_peer {
 /* Fills a peer of zeros; snmp_peer_close() is wanted also after a failure. It does not move. */
 int snmp_peer_open(struct snmp_peer *peer, const struct snmp_credentials *from,
                    struct nsh_error *err);
+/* The same with the credentials of another, whose keys need not be made again (milliseconds each).
+ */
+int snmp_peer_open_like(struct snmp_peer *peer, const struct snmp_peer *like,
+                        struct nsh_error *err);
 void snmp_peer_close(struct snmp_peer *peer);
 /* We are the authority of our messages, as of traps in v3: nothing is discovered. */
 int snmp_peer_authority(struct snmp_peer *peer, const uint8_t *engine, size_t engine_bytes,

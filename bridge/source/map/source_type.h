@@ -32,6 +32,7 @@ struct source_config;
 struct source_standing {
     const char *host, *subject, *type, *resource, *qualifier; /* "" where it has none. */
     int severity;                                             /* enum severity */
+    const char *source;                                       /* Who raised it. */
 };
 
 /* A reading call of a verb on a host's binding: by the device and the session that actions on this
@@ -68,8 +69,8 @@ struct source_services {
     int (*samples)(void *arg,
                    int (*decode)(void *arg, const struct sample_sink *sink, struct nsh_error *err),
                    void *decode_arg, struct nsh_error *err);
-    /* The alarms that stand and that source, a source's name, raised: read from the store, for a
-     * start. NULL in tests without it. */
+    /* The alarms that stand and that source, a source's name (NULL: any), raised: read from the
+     * store, for a start. NULL in tests without it. */
     int (*standing)(void *arg, const char *source,
                     void (*each)(void *arg, const struct source_standing *alarm), void *each_arg,
                     struct nsh_error *err);

@@ -19,7 +19,7 @@
  * durable is told again.
  */
 
-#include "base/text.h"
+#include "model/host.h"
 
 #define PROBE_TARGETS_MAX 200000
 #define PROBE_ISOLATED_MIN 4 /* Fewer hosts say nothing about the network between. */
@@ -34,6 +34,10 @@ struct probe_target {
     bool suspect; /* Its last attempt met silence. */
     bool telling; /* On its way. */
     char why[96]; /* Of the last failure. */
+    /* Of https: when its certificate ends, Unix; 0: not known. */
+    int64_t expires_ms;
+    enum probe_told expiry_told;
+    bool expiry_telling;
 };
 
 struct probe_group {
@@ -48,11 +52,18 @@ struct probe_group {
 /* One attempt's result; why is NULL for an answer; reached: something there said no. */
 void probe_result(struct probe_group *group, uint32_t index, const char *why, bool reached);
 
+/* The address of a host that is looked at: its first ("host"), or that of its binding "os", "bmc",
+ * "outlet"; NULL: it has none. */
+const char *probe_address(const char *at, const struct host *host);
+
 enum probe_say { PROBE_SAY_NOTHING, PROBE_SAY_RAISE, PROBE_SAY_CLEAR };
 
 /* What is to be told of a target, and of the isolation. The caller sets telling while it does, and
  * calls probe_told() at the end. */
 enum probe_say probe_wants(const struct probe_group *group, uint32_t index);
+/* Its certificate: well, or ends within soon_ms. */
+enum probe_say probe_wants_expiry(const struct probe_target *target, int64_t now_ms,
+                                  int64_t soon_ms);
 enum probe_say probe_wants_isolation(const struct probe_group *group);
 void probe_told(enum probe_told *told, bool *telling, enum probe_say said, bool durable);
 

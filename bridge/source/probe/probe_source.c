@@ -8,89 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const kinds[] = {"ping", "tcp", "ssh", "http", NULL};
-static const char *const places[] = {"host", "os", "bmc", NULL};
-static const char *const presets[] = {"ping.lost", "tcp.lost", "ssh.lost", "http.failed"};
-static const int64_t ports[] = {0, 0, 22, 80};
-
-static const struct nsh_option options[] = {
-    {.name = "probe", .type = NSH_STRING, .flags = NSH_REQUIRED, .choices = kinds, .help = "How."},
-    {.name = "at",
-     .type = NSH_STRING,
-     .preset = "host",
-     .choices = places,
-     .help = "Which address: the host's first, or that of its binding os or bmc."},
-    {.name = "port",
-     .type = NSH_INT,
-     .min = "1",
-     .max = "65535",
-     .help = "For tcp; ssh 22, http 80."},
-    {.name = "path", .type = NSH_STRING, .preset = "/", .help = "For http."},
-    {.name = "event", .type = NSH_STRING, .help = "The event's type; ping.lost and so on."},
-    {.name = "hosts",
-     .type = NSH_STRING,
-     .preset = "*",
-     .help = "Only hosts of that name, with * and ?."},
-    {.name = "every",
-     .type = NSH_DURATION,
-     .preset = "10s",
-     .min = "100ms",
-     .max = "1h",
-     .help = "A round."},
-    {.name = "timeout",
-     .type = NSH_DURATION,
-     .preset = "2s",
-     .min = "10ms",
-     .max = "1m",
-     .help = "Of an attempt."},
-    {.name = "fails",
-     .type = NSH_INT,
-     .preset = "3",
-     .min = "1",
-     .max = "100",
-     .help = "Attempts without an answer in a row until a host is silent."},
-    {.name = "recovers",
-     .type = NSH_INT,
-     .preset = "2",
-     .min = "1",
-     .max = "100",
-     .help = "Answers in a row until it is not."},
-};
-
-static enum probe_kind kind_of(const struct source_config *config)
-{
-    const char *word = nsh_get_text(&config->settings, "probe", "");
-    enum probe_kind kind = PROBE_PING;
-    while (kind < PROBE_HTTP && strcmp(kinds[kind], word) != 0) {
-        kind++;
-    }
-    return kind;
-}
-
-static void probe_check(const struct source_config *config, struct diags *diags)
-{
-    const char *path = nsh_get_text(&config->settings, "path", "/");
-    if (kind_of(config) == PROBE_TCP && nsh_get(&config->settings, "port") == NULL) {
-        diag_add(diags, DIAG_ERROR, config->at, "port = 443;", "a probe by tcp needs a port");
-    }
-    if (path[0] != '/' || strlen(path) > 256 || strpbrk(path, " \r\n") != NULL) {
-        diag_add(diags, DIAG_ERROR, source_key_place(config, "path"), NULL,
-                 "a path begins with / and has no blanks, at most 256 bytes, got \"%s\"", path);
-    }
-}
-
 /* ---- targets ---- */
-
-/* The numeric address that is looked at; NULL: the host has none. */
-static const char *address_of(const struct probe_source *source, const struct host *host)
-{
-    if (strcmp(source->at, "host") == 0) {
-        return host->addresses_count > 0 ? host->addresses[0] : NULL;
-    }
-    const struct binding *binding =
-        host_binding(host, strcmp(source->at, "os") == 0 ? BINDING_OS : BINDING_BMC);
-    return binding == NULL ? NULL : nsh_get_text(&binding->settings, "address", NULL);
-}
 
 /* What is known of a host stays over a reload. */
 static void carry_over(const struct map *by_host, struct probe_target *target)
@@ -105,8 +23,21 @@ static void carry_over(const struct map *by_host, struct probe_target *target)
     }
 }
 
+/* What it is looked at by: an address, or of ports the first one. */
+static const char *target_address(struct probe_source *source, const struct map *first,
+                                  const struct host *host)
+{
+    struct text port = {NULL, 0};
+    if (source->kind != PROBE_PORT) {
+        return probe_address(source->at, host);
+    }
+    port = probe_port_of(first, host);
+    return port.at == NULL ? NULL : arena_text(&source->arena, port).at;
+}
+
 static void targets_build(struct probe_source *source, const struct inventory *inventory)
 {
+    struct map first = {0};
     struct map old = source->by_host;
     struct arena old_arena = source->arena;
     source->by_host = (struct map){0};
@@ -115,9 +46,12 @@ static void targets_build(struct probe_source *source, const struct inventory *i
     source->group.count = source->group.suspects = 0;
     source->group.targets =
         arena_array(&source->arena, inventory->hosts_count + 1, sizeof *source->group.targets);
+    if (source->kind == PROBE_PORT && !probe_port_hosts(inventory, &first)) {
+        source->group.targets = NULL;
+    }
     for (size_t i = 0; source->group.targets != NULL && i < inventory->hosts_count; i++) {
         const struct host *host = &inventory->hosts[i];
-        const char *address = address_of(source, host);
+        const char *address = target_address(source, &first, host);
         if (address == NULL || !text_glob(text_of(source->hosts), text_of(host->name))) {
             continue;
         }
@@ -134,8 +68,12 @@ static void targets_build(struct probe_source *source, const struct inventory *i
     }
     source->next = 0;
     source->round_ms = (int64_t)uv_now(source->services->loop);
+    map_done(&first);
     map_done(&old);
     arena_done(&old_arena);
+    if (source->kind == PROBE_PORT) {
+        probe_port_build(source, inventory);
+    }
 }
 
 /* ---- rounds ---- */
@@ -151,10 +89,15 @@ void probe_attempt_end(struct probe_attempt *attempt, const char *why, bool reac
     }
     probe_result(&source->group, attempt->target, why, reached);
     probe_tell(source, attempt->target);
+    probe_samples(source, attempt->target, why == NULL,
+                  (double)(uv_hrtime() - attempt->begun_ns) / 1e9);
 }
 
 void probe_attempt_free(struct probe_attempt *attempt)
 {
+    probe_tls_free(attempt);
+    free(attempt->reply);
+    attempt->reply = NULL;
     attempt->used = false;
     attempt->source->flying--;
     probe_maybe_done(attempt->source);
@@ -168,6 +111,7 @@ static struct probe_attempt *attempt_take(struct probe_source *source)
             memset(attempt, 0, sizeof *attempt);
             attempt->source = source;
             attempt->used = true;
+            attempt->begun_ns = uv_hrtime();
             source->flying++;
             return attempt;
         }
@@ -205,6 +149,10 @@ static void on_tick(uv_timer_t *timer)
     if (source->kind == PROBE_PING) {
         probe_ping_deadlines(source);
     }
+    if (source->kind == PROBE_PORT && source->failed[0] == '\0') {
+        probe_port_tick(source, now_ms);
+        return; /* Its rounds are those of the switches. */
+    }
     bool moved = inventory != NULL && inventory->revision != source->revision;
     if (source->next >= source->group.count && now_ms >= source->round_ms + source->every_ms) {
         /* A round that took longer than it should is not made up for. */
@@ -218,8 +166,8 @@ static void on_tick(uv_timer_t *timer)
 
 /* ---- life ---- */
 
-static int probe_open(const struct source_services *services, const struct source_config *config,
-                      void **ret_source, struct nsh_error *err)
+int probe_open(const struct source_services *services, const struct source_config *config,
+               void **ret_source, struct nsh_error *err)
 {
     struct probe_source *source = calloc(1, sizeof *source);
     struct probe_attempt *attempts = calloc(PROBE_FLIGHT_MAX, sizeof *attempts);
@@ -229,7 +177,7 @@ static int probe_open(const struct source_services *services, const struct sourc
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     const struct nsh_value *settings = &config->settings;
-    enum probe_kind kind = kind_of(config);
+    enum probe_kind kind = probe_kind_of(config);
     *source = (struct probe_source){
         .services = services,
         .config = config,
@@ -237,9 +185,13 @@ static int probe_open(const struct source_services *services, const struct sourc
         .attempts = attempts,
         .at = nsh_get_text(settings, "at", "host"),
         .path = nsh_get_text(settings, "path", "/"),
-        .event = nsh_get_text(settings, "event", presets[kind]),
+        .status = nsh_get_text(settings, "status", ""),
+        .body = nsh_get_text(settings, "body", ""),
+        .server_name = nsh_get_text(settings, "server_name", ""),
+        .expires_ms = nsh_get_int(settings, "expires", 0),
+        .event = nsh_get_text(settings, "event", probe_kinds[kind].event),
         .hosts = nsh_get_text(settings, "hosts", "*"),
-        .port = (uint16_t)nsh_get_int(settings, "port", ports[kind]),
+        .port = (uint16_t)nsh_get_int(settings, "port", probe_kinds[kind].port),
         .every_ms = nsh_get_int(settings, "every", 10000),
         .timeout_ms = nsh_get_int(settings, "timeout", 2000),
         .group = {.fails = (uint32_t)nsh_get_int(settings, "fails", 3),
@@ -251,7 +203,11 @@ static int probe_open(const struct source_services *services, const struct sourc
     source->handles = 1;
     uv_timer_start(&source->tick, on_tick, PROBE_TICK_MS, PROBE_TICK_MS);
     struct nsh_error why = {0};
-    if (kind == PROBE_PING && probe_ping_open(source, &why) < 0) {
+    int ready = kind == PROBE_PING    ? probe_ping_open(source, &why)
+                : kind == PROBE_HTTPS ? probe_tls_open(source, &why)
+                : kind == PROBE_PORT  ? probe_port_open(source, &why)
+                                      : 0;
+    if (ready < 0) {
         services->log(services->arg, true, why.text);
         snprintf(source->failed, sizeof source->failed, "%s", why.text);
     }
@@ -268,6 +224,8 @@ void probe_maybe_done(struct probe_source *source)
     void *arg = source->arg;
     map_done(&source->by_host);
     arena_done(&source->arena);
+    probe_tls_close(source);
+    probe_port_done(source);
     free(source->attempts);
     free(source);
     done(arg);
@@ -280,7 +238,7 @@ static void on_tick_closed(uv_handle_t *handle)
     probe_maybe_done(source);
 }
 
-static void probe_close(void *arg, void (*done)(void *arg), void *done_arg)
+void probe_close(void *arg, void (*done)(void *arg), void *done_arg)
 {
     struct probe_source *source = arg;
     source->closing = true;
@@ -291,6 +249,7 @@ static void probe_close(void *arg, void (*done)(void *arg), void *done_arg)
         probe_ping_close(source);
         return;
     }
+    probe_port_stop(source);
     for (size_t i = 0; i < PROBE_FLIGHT_MAX; i++) {
         if (source->attempts[i].used) {
             source->attempts[i].over = true;
@@ -299,7 +258,7 @@ static void probe_close(void *arg, void (*done)(void *arg), void *done_arg)
     }
 }
 
-static void probe_doctor(void *arg, const struct source_config *config, struct nsh_checks *checks)
+void probe_doctor(void *arg, const struct source_config *config, struct nsh_checks *checks)
 {
     const struct probe_source *source = arg;
     if (source == NULL) {
@@ -311,27 +270,18 @@ static void probe_doctor(void *arg, const struct source_config *config, struct n
         silent += group->targets[i].silent;
     }
     if (source->failed[0] != 0) {
-        nsh_check_add(checks, "probe", NSH_CHECK_FAILED, "sysctl net.ipv4.ping_group_range", "%s",
+        nsh_check_add(checks, "probe", NSH_CHECK_FAILED,
+                      source->kind == PROBE_PING ? "sysctl net.ipv4.ping_group_range" : NULL, "%s",
                       source->failed);
     }
     bool any = group->count > 0;
     nsh_check_add(checks, "hosts", any ? NSH_CHECK_OK : NSH_CHECK_WARNING,
                   any ? NULL : "the inventory's hosts need addresses; see the key at",
                   "%u hosts are looked at, %u are silent", group->count, silent);
+    probe_port_doctor(source, checks);
     if (group->isolated) {
         nsh_check_add(checks, "isolated", NSH_CHECK_FAILED, "look at the network of this machine",
                       "%u of %u hosts do not answer: nobody is called silent", group->suspects,
                       group->count);
     }
 }
-
-const struct source_type source_type_probe = {
-    .name = "probe",
-    .summary = "looks by itself whether hosts answer: ping, TCP, SSH, HTTP",
-    .options = options,
-    .options_count = sizeof options / sizeof options[0],
-    .check = probe_check,
-    .open = probe_open,
-    .close = probe_close,
-    .doctor = probe_doctor,
-};

@@ -51,6 +51,13 @@ enum probe_say probe_wants(const struct probe_group *group, uint32_t index)
     return say == PROBE_SAY_RAISE && group->isolated ? PROBE_SAY_NOTHING : say;
 }
 
+enum probe_say probe_wants_expiry(const struct probe_target *target, int64_t now_ms,
+                                  int64_t soon_ms)
+{
+    return wants(soon_ms > 0 && target->expires_ms > 0, target->expires_ms - now_ms < soon_ms,
+                 target->expiry_telling, target->expiry_told);
+}
+
 enum probe_say probe_wants_isolation(const struct probe_group *group)
 {
     /* Where it never was there is nothing to take back. */
@@ -64,4 +71,19 @@ void probe_told(enum probe_told *told, bool *telling, enum probe_say said, bool 
     if (durable) {
         *told = said == PROBE_SAY_RAISE ? PROBE_TOLD_SILENT : PROBE_TOLD_WELL;
     }
+}
+
+const char *probe_address(const char *at, const struct host *host)
+{
+    static const struct {
+        const char *word;
+        enum binding_kind kind;
+    } bindings[] = {{"os", BINDING_OS}, {"bmc", BINDING_BMC}, {"outlet", BINDING_OUTLET}};
+    for (size_t i = 0; i < sizeof bindings / sizeof bindings[0]; i++) {
+        if (strcmp(at, bindings[i].word) == 0) {
+            const struct binding *binding = host_binding(host, bindings[i].kind);
+            return binding == NULL ? NULL : nsh_get_text(&binding->settings, "address", NULL);
+        }
+    }
+    return host->addresses_count > 0 ? host->addresses[0] : NULL;
 }

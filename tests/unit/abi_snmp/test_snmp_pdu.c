@@ -152,6 +152,43 @@ static void the_newest_password_signs_traps(void **state)
     snmp_peer_close(&peers[1]);
 }
 
+/* Another machine may have its address by now: it is asked again, and its user is made again. */
+static void what_was_forgotten_is_learned_again(void **state)
+{
+    uint8_t first[SNMP_MESSAGE_MAX], again[SNMP_MESSAGE_MAX];
+    size_t first_count;
+    struct snmp_peer peer;
+    (void)state;
+    learned_build(&peer, "the old password", first, &first_count);
+    snmp_peer_forget(&peer);
+    assert_false(peer.discovered);
+    get_build(&peer, again);
+    engine_tell(&peer);
+    assert_true(peer.discovered);
+    assert_int_equal(signed_build(&peer, again), first_count);
+    assert_memory_equal(again, first, first_count);
+    snmp_peer_close(&peer);
+}
+
+/* A peer made like another signs with the same keys, although nobody told it the password. */
+static void the_same_credentials_are_made_once(void **state)
+{
+    uint8_t first[SNMP_MESSAGE_MAX], second[SNMP_MESSAGE_MAX];
+    size_t first_count;
+    struct snmp_peer peer, like = {0};
+    struct nsh_error err = {0};
+    (void)state;
+    learned_build(&peer, "the old password", first, &first_count);
+    assert_int_equal(snmp_peer_open_like(&like, &peer, &err), 0);
+    assert_false(like.discovered);
+    get_build(&like, second);
+    engine_tell(&like);
+    assert_int_equal(signed_build(&like, second), first_count);
+    assert_memory_equal(first, second, first_count);
+    snmp_peer_close(&peer);
+    snmp_peer_close(&like);
+}
+
 static void passwords(void **state)
 {
     static const struct {
@@ -185,6 +222,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newest_password_signs),
         cmocka_unit_test(the_newest_password_signs_traps),
+        cmocka_unit_test(what_was_forgotten_is_learned_again),
+        cmocka_unit_test(the_same_credentials_are_made_once),
         cmocka_unit_test(passwords),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+set(ROOM_ROOMS source_map source_snmp source_probe)
+set(ROOM_TYPES snmp_poll)

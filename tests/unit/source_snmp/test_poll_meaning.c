@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What rows mean: counters that go round or begin anew, sensors with their scale, states that turn,
+ * are gone, came back between two reads. */
+
+#include "poll_rig.h"
+
+#define IF "1.3.6.1.2.1.2.2.1."
+#define IFX "1.3.6.1.2.1.31.1.1.1."
+
+static struct poll_memory memory;
+static struct poll_rows rows;
+
+static int setup(void **state)
+{
+    memory = (struct poll_memory){0};
+    rows = (struct poll_rows){0};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    poll_memory_done(&memory);
+    poll_rows_done(&rows);
+    arena_done(&rig_arena);
+    return 0;
+}
+
+struct port {
+    uint32_t index;
+    const char *name;
+    int oper, admin;
+    uint64_t errors;
+    int64_t changed;
+};
+
+static const struct poll_table *ports_put(const struct port *ports, size_t count)
+{
+    const struct poll_table *table = rig_table("interfaces", "ifTable");
+    poll_rows_begin(&rows, table->columns_count);
+    for (size_t i = 0; i < count; i++) {
+        rig_put(&rows, table, ports[i].index, IFX "1", rig_text(ports[i].name));
+        rig_put(&rows, table, ports[i].index, IF "8", rig_int(ports[i].oper));
+        rig_put(&rows, table, ports[i].index, IF "7", rig_int(ports[i].admin));
+        rig_put(&rows, table, ports[i].index, IF "9", rig_int(ports[i].changed));
+        rig_put(&rows, table, ports[i].index, IF "14", rig_count(ports[i].errors));
+    }
+    return table;
+}
+
+static const char *ports_mean(const struct port *ports, size_t count, const char *only)
+{
+    const struct poll_table *table = ports_put(ports, count);
+    return rig_mean(&memory, table, &rows, only, true);
+}
+
+#define NONE "no metric at all"
+
+static void test_states(void **state)
+{
+    static const struct {
+        struct port ports[2];
+        size_t count;
+        const char *told, *why;
+    } reads[] = {
+        {{{1, "e1", 1, 1, 0, 0}, {2, "e2", 1, 1, 0, 0}}, 2, "", "well at first is no news"},
+        {{{1, "e1", 2, 1, 0, 0}, {2, "e2", 1, 1, 0, 0}},
+         2,
+         "major network.link.down if/1: interface e1 (1) is down; ",
+         "down"},
+        {{{1, "e1", 2, 1, 0, 0}, {2, "e2", 1, 1, 0, 0}}, 2, "", "still down: told once"},
+        {{{1, "e1", 2, 2, 0, 0}, {2, "e2", 2, 2, 0, 0}},
+         2,
+         "clear network.link.down if/1: interface e1 (1) is down; ",
+         "somebody switched them off: no alarm, and the one that was is over"},
+        {{{1, "e1", 7, 1, 0, 0}, {2, "e2", 4, 1, 0, 0}},
+         2,
+         "major network.link.down if/1: interface e1 (1) is lowerLayerDown; ",
+         "of the layer below; unknown says nothing"},
+        {{{2, "e2", 1, 1, 0, 0}},
+         1,
+         "clear network.link.down if/1: interface  (1) is gone; ",
+         "a row that is gone"},
+        {{{2, "e2", 1, 1, 0, 50}},
+         1,
+         "clear network.link.down if/2: interface e2 (2) is up; ",
+         "it was down between two reads: a trap may have said so"},
+        {{{2, "e2", 1, 1, 0, 50}}, 1, "", "and that once"},
+        {{{2, "e9", 2, 1, 0, 60}},
+         1,
+         "major network.link.down if/2: interface e9 (2) is down; ",
+         "the index is another interface's now"},
+    };
+    for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
+        const char *told = ports_mean(reads[i].ports, reads[i].count, NONE);
+        if (strcmp(told, reads[i].told) != 0) {
+            fail_msg("read %zu (%s): told '%s', wanted '%s'", i, reads[i].why, told, reads[i].told);
+        }
+    }
+}
+
+static void test_bad_at_first_and_again(void **state)
+{
+    static const struct port down[] = {{7, "e7", 2, 1, 0, 0}};
+    const struct poll_table *table = ports_put(down, 1);
+    assert_string_equal(rig_mean(&memory, table, &rows, NONE, false),
+                        "major network.link.down if/7: interface e7 (7) is down; ");
+    /* Not durable: again. */
+    assert_string_equal(rig_mean(&memory, table, &rows, NONE, true),
+                        "major network.link.down if/7: interface e7 (7) is down; ");
+    assert_string_equal(rig_mean(&memory, table, &rows, NONE, true), "");
+    assert_true(poll_memory_bad(&memory, table, 0, TEXT("if/7")));
+    assert_false(poll_memory_bad(&memory, table, 0, TEXT("if/8")));
+    assert_int_equal(poll_memory_bad_count(&memory), 1);
+    /* A table that was cut says nothing of rows that are not in it. */
+    poll_rows_begin(&rows, table->columns_count);
+    rows.cut = true;
+    assert_string_equal(rig_mean(&memory, table, &rows, NONE, true), "");
+}
+
+static void test_counters(void **state)
+{
+    static const struct {
+        const char *name;
+        uint64_t raw;
+        bool restart;
+        const char *value, *why;
+    } reads[] = {
+        {"e1", 4294967290, false, "4294967290", "as it is"},
+        {"e1", 10, false, "4294967306", "32 bits went round"},
+        {"e1", 9, false, "8589934601", "and again"},
+        {"e1", 9, false, "8589934601", "the same is no round"},
+        {"e1", 3, true, "3", "after a restart it begins anew, and falls for those who watch"},
+        {"e1", 5, false, "5", "and counts from there"},
+        {"e2", 1, false, "1", "another interface has its index"},
+    };
+    for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
+        char wanted[128];
+        const struct port port = {1, reads[i].name, 1, 1, reads[i].raw, 0};
+        if (reads[i].restart) {
+            poll_memory_restart(&memory);
+        }
+        snprintf(wanted, sizeof wanted, "snmp_interface_in_errors_total,%s=%s ", reads[i].name,
+                 reads[i].value);
+        const char *told = ports_mean(&port, 1, "in_errors");
+        if (strcmp(told, wanted) != 0) {
+            fail_msg("%s: '%s', wanted '%s'", reads[i].why, told, wanted);
+        }
+    }
+}
+
+static void test_wide_before_narrow(void **state)
+{
+    const struct poll_table *table = rig_table("interfaces", "ifTable");
+    poll_rows_begin(&rows, table->columns_count);
+    rig_put(&rows, table, 1, IFX "1", rig_text("e1"));
+    rig_put(&rows, table, 1, IF "10", rig_count(7));
+    assert_string_equal(rig_mean(&memory, table, &rows, "in_bytes", true),
+                        "snmp_interface_in_bytes_total,e1=7 ");
+    rig_put(&rows, table, 1, IFX "6",
+            (struct poll_value){.type = POLL_COUNTER64, .natural = UINT64_C(1) << 40});
+    rig_put(&rows, table, 1, IFX "18", rig_text("up\x01link \xff"));
+    assert_string_equal(rig_mean(&memory, table, &rows, "in_bytes", true),
+                        "snmp_interface_in_bytes_total,e1,up?link ?=1099511627776 ");
+}
+
+static void test_sensors(void **state)
+{
+    const struct poll_table *table = rig_table("sensors", "entPhySensorTable");
+    static const char sensor[] = "1.3.6.1.2.1.99.1.1.1.";
+    static const struct {
+        int type, scale, precision, value, status;
+        const char *told, *why;
+    } rows_of[] = {
+        {8, 9, 1, 235, 1, "snmp_sensor_celsius,S=23.5 ", "one digit after the point"},
+        {8, 8, 0, 23500, 1, "snmp_sensor_celsius,S=23.5 ", "thousandths"},
+        {6, 10, 0, 2, 1, "snmp_sensor_watts,S=2000 ", "thousands"},
+        {10, 9, 0, 4200, 1, "snmp_sensor_rpm,S=4200 ", "fans"},
+        {8, 9, 0, 99, 2, "", "unavailable: its value is none"},
+        {8, 9, 0, 99, 3, "minor sensor.failed sensor/4: sensor S is nonoperational; ",
+         "broken: an alarm, and no value"},
+    };
+    for (size_t i = 0; i < sizeof rows_of / sizeof rows_of[0]; i++) {
+        const int cells[] = {rows_of[i].type, rows_of[i].scale, rows_of[i].precision,
+                             rows_of[i].value, rows_of[i].status};
+        poll_rows_begin(&rows, table->columns_count);
+        rig_put(&rows, table, 4, "1.3.6.1.2.1.47.1.1.1.1.7", rig_text("S"));
+        for (uint32_t c = 0; c < 5; c++) {
+            char oid[64];
+            snprintf(oid, sizeof oid, "%s%u", sensor, c + 1);
+            rig_put(&rows, table, 4, oid, rig_int(cells[c]));
+        }
+        const char *told = rig_mean(&memory, table, &rows, NULL, true);
+        if (strcmp(told, rows_of[i].told) != 0) {
+            fail_msg("%s: '%s', wanted '%s'", rows_of[i].why, told, rows_of[i].told);
+        }
+    }
+}
+
+static void test_ups(void **state)
+{
+    const struct poll_table *battery = rig_table("ups", "upsBattery");
+    const struct poll_table *alarms = rig_table("ups", "upsAlarmTable");
+    poll_rows_begin(&rows, battery->columns_count);
+    rig_put(&rows, battery, 0, "1.3.6.1.2.1.33.1.4.1", rig_int(5));
+    rig_put(&rows, battery, 0, "1.3.6.1.2.1.33.1.2.1", rig_int(3));
+    assert_string_equal(rig_mean(&memory, battery, &rows, NONE, true),
+                        "major ups.on-battery : the output comes from battery; "
+                        "major battery.failed battery: the battery is low; ");
+    rig_put(&rows, battery, 0, "1.3.6.1.2.1.33.1.2.1", rig_int(4));
+    assert_string_equal(rig_mean(&memory, battery, &rows, NONE, true),
+                        "critical battery.failed battery: the battery is depleted; ");
+    poll_rows_begin(&rows, alarms->columns_count);
+    rig_put(&rows, alarms, 1, "1.3.6.1.2.1.33.1.6.2.1.2",
+            (struct poll_value){.type = POLL_OID, .octets = TEXT("1.3.6.1.2.1.33.1.6.3.2")});
+    assert_string_equal(rig_mean(&memory, alarms, &rows, NONE, true),
+                        "major ups.alarm alarm/1.3.6.1.2.1.33.1.6.3.2: the UPS has the alarm "
+                        "1.3.6.1.2.1.33.1.6.3.2; ");
+    poll_rows_begin(&rows, alarms->columns_count);
+    assert_string_equal(rig_mean(&memory, alarms, &rows, NONE, true),
+                        "clear ups.alarm alarm/1.3.6.1.2.1.33.1.6.3.2: the UPS has the alarm ; ");
+}
+
+static void test_storage(void **state)
+{
+    const struct poll_table *table = rig_table("host", "hrStorageTable");
+    poll_rows_begin(&rows, table->columns_count);
+    rig_put(&rows, table, 31, "1.3.6.1.2.1.25.2.3.1.3", rig_text("/"));
+    rig_put(&rows, table, 31, "1.3.6.1.2.1.25.2.3.1.4", rig_int(4096));
+    rig_put(&rows, table, 31, "1.3.6.1.2.1.25.2.3.1.5", rig_int(-1));
+    assert_string_equal(rig_mean(&memory, table, &rows, NULL, true),
+                        "snmp_storage_size_bytes,/=17592186040320 "); /* 2^32 - 1 units. */
+}
+
+static void test_globs(void **state)
+{
+    char glob[16];
+    poll_template_glob("if/${index}", glob, sizeof glob);
+    assert_string_equal(glob, "if/*");
+    poll_template_glob("", glob, sizeof glob);
+    assert_string_equal(glob, "");
+    poll_template_glob("a${b", glob, sizeof glob);
+    assert_string_equal(glob, "a${b");
+    poll_template_glob("0123456789012345678", glob, sizeof glob);
+    assert_string_equal(glob, "012345678901234");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_states, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_at_first_and_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wide_before_narrow, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sensors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ups, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_storage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_globs, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
