@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 
+#define SIGNAL_SOURCE "signal/" /* How signals begin the source of their events. */
+
 #define PARTS_MAX 400000   /* Of all hosts: 200 bytes each, never forgotten. */
 #define HOST_PARTS_MAX 256 /* Of one: a source that makes up resources is not believed. */
 
@@ -282,6 +284,45 @@ bool eval_active(const struct policy *policy, const struct host_state *host,
                                      : domain_active(domain, pattern);
     }
     return host != NULL && (host_itself(host, pattern) || host_domains(host, pattern));
+}
+
+/* What signals make of samples has their name as its qualifier. */
+static bool is_signal(const struct alarm *alarm, struct text name)
+{
+    return strncmp(alarm->source, SIGNAL_SOURCE, sizeof SIGNAL_SOURCE - 1) == 0 &&
+           text_glob(name, alarm->qualifier);
+}
+
+static bool host_signal(const struct host_state *host, struct text name, const char *part)
+{
+    for (const struct alarm *alarm = host->alarms; alarm != NULL; alarm = alarm->host_next) {
+        if (is_signal(alarm, name) &&
+            (part == NULL || text_equal(alarm->resource, text_of(part)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool eval_signal(const struct host_state *host, const struct domain_state *domain, struct text name)
+{
+    if (domain == NULL) {
+        return host != NULL && host_signal(host, name, NULL);
+    }
+    if (domain->owner != NULL) {
+        return host_signal(domain->owner, name, domain->name);
+    }
+    for (const struct alarm *alarm = domain->alarms; alarm != NULL; alarm = alarm->host_next) {
+        if (is_signal(alarm, name)) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < domain->members_count; i++) {
+        if (host_signal(domain->members[i], name, NULL)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool policy_listens(const struct policy *policy, struct text type)

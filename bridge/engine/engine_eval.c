@@ -262,6 +262,12 @@ static int call(void *arg, size_t index, const struct cel_value *args, size_t ar
         *ret_value = (struct cel_value){.kind = CEL_BOOL, .boolean = active};
         return 0;
     }
+    if (index == FN_SIGNAL && args_count == 1 && args[0].kind == CEL_STRING) {
+        struct text name = {args[0].text, args[0].count};
+        *ret_value = (struct cel_value){.kind = CEL_BOOL,
+                                        .boolean = eval_signal(scope->host, scope->domain, name)};
+        return 0;
+    }
     if (index == FN_IN_CALENDAR && args_count == 1 && args[0].kind == CEL_STRING) {
         const struct policy_set *set =
             scope->run != NULL && scope->run->set != NULL ? scope->run->set : scope->engine->set;

@@ -314,6 +314,9 @@ int eval_arguments(struct scope *scope, const struct policy_step *step, struct a
 void scope_run(struct engine *engine, struct run *run, struct event *ret_event,
                struct scope *ret_scope);
 /* policy: of a part, whose events are its own. */
+/* A signal of that name is raised on the host; of a domain on one of its hosts, or on itself. */
+bool eval_signal(const struct host_state *host, const struct domain_state *domain,
+                 struct text name);
 bool eval_active(const struct policy *policy, const struct host_state *host,
                  const struct domain_state *domain, struct text pattern);
 

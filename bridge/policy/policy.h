@@ -455,6 +455,8 @@ enum policy_function {                 /* env->functions */
                                           domain it is in; globs allowed; the argument is a literal */
                        FN_IN_CALENDAR, /* in_calendar(string name) -> bool: that calendar of the
                                           site is open now; a literal too */
+                       FN_SIGNAL,      /* signal(string name) -> bool: that signal (`signals` of
+                                          nightshift.conf) is raised on the subject; globs allowed */
                        /* Of samples of the subject: (metric[, window[, ahead]]) -> double, all
                           literals; unknown with too few samples. */
                        FN_METRIC,

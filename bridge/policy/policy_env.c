@@ -131,6 +131,14 @@ static const struct cel_function functions[POLICY_FUNCTIONS_COUNT] = {
             .result = OF_BOOL,
             .literal_args = true,
         },
+    [FN_SIGNAL] =
+        {
+            .name = "signal",
+            .params = {OF_TEXT},
+            .params_count = 1,
+            .result = OF_BOOL,
+            .literal_args = true,
+        },
     [FN_METRIC] = SAMPLES("metric", 1),
     [FN_AVG_OVER] = SAMPLES("avg_over", 2),
     [FN_MIN_OVER] = SAMPLES("min_over", 2),
