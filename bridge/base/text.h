@@ -12,6 +12,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* For counts in sentences: "%zu error%s", count, PLURAL(count). */
+#define PLURAL(count) ((count) == 1 ? "" : "s")
+
 struct text {
     const char *at;
     uint32_t count;

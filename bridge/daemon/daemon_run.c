@@ -97,8 +97,8 @@ static int diags_fail(struct diags *diags, struct nsh_error *err)
     if (out.at != NULL && write(STDERR_FILENO, out.at, out.count) < 0) {
         errno = 0;
     }
-    return nsh_fail(err, NSH_INVALID, "%zu errors in configuration, inventory, traps or policies",
-                    diags->errors_count);
+    return nsh_fail(err, NSH_INVALID, "%zu error%s in configuration, inventory, traps or policies",
+                    diags->errors_count, PLURAL(diags->errors_count));
 }
 
 static int read_all(struct daemon *daemon, const char *file, struct diags *diags,

@@ -326,7 +326,8 @@ size_t generation_check(const char *file, bool color, struct textbuf *out)
     }
     diags_print(&diags, NULL, color, out);
     size_t errors = diags.errors_count;
-    textbuf_addf(out, "%zu errors, %zu warnings\n", errors, diags.warnings_count);
+    textbuf_addf(out, "%zu error%s, %zu warning%s\n", errors, PLURAL(errors), diags.warnings_count,
+                 PLURAL(diags.warnings_count));
     diags_done(&diags);
     if (drivers != NULL) {
         drivers_free(drivers);

@@ -110,8 +110,9 @@ static void tell_mistakes(struct apply *apply, const struct diags *diags)
             textbuf_add_chars(&apply->mistakes, apply->mistakes.count > 0 ? "," : "");
             textbuf_add_json(&apply->mistakes, text_of(words.at));
         } else if (diag->level == DIAG_ERROR && apply->err.code == 0) {
-            nsh_fail(&apply->err, NSH_INVALID, "%zu errors, nothing was changed: %s",
-                     diags->errors_count, words.at == NULL ? "" : words.at);
+            nsh_fail(&apply->err, NSH_INVALID, "%zu error%s, nothing was changed: %s",
+                     diags->errors_count, PLURAL(diags->errors_count),
+                     words.at == NULL ? "" : words.at);
         }
     }
 }
@@ -132,7 +133,8 @@ static int check_staged(struct apply *apply)
     apply->policies = set == NULL ? 0 : set->policies_count;
     apply->warnings = diags.warnings_count;
     if (set == NULL && apply->err.code == 0) {
-        nsh_fail(&apply->err, NSH_INVALID, "%zu errors, nothing was changed", diags.errors_count);
+        nsh_fail(&apply->err, NSH_INVALID, "%zu error%s, nothing was changed", diags.errors_count,
+                 PLURAL(diags.errors_count));
     }
     diags_done(&diags);
     policy_set_free(set);

@@ -40,7 +40,8 @@ static void reload_work(uv_work_t *work)
 static void reload_words(const struct reload *reload, char *text, size_t room)
 {
     CLEANUP(textbuf_donep) struct textbuf words = {0};
-    textbuf_addf(&words, "%zu errors; what was loaded before stays", reload->diags.errors_count);
+    textbuf_addf(&words, "%zu error%s; what was loaded before stays", reload->diags.errors_count,
+                 PLURAL(reload->diags.errors_count));
     for (size_t i = 0; i < reload->diags.count; i++) {
         const struct diag *diag = &reload->diags.items[i];
         if (diag->level != DIAG_ERROR) {

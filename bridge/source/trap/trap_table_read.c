@@ -443,8 +443,8 @@ static int read_all(struct reading *reading, struct conf **roots, size_t roots_c
                         "trap tables: no memory, or more than %d rows or objects", TRAP_ROWS_MAX);
     }
     if (reading->diags->errors_count > 0) {
-        return nsh_fail(reading->err, NSH_INVALID, "trap tables: %zu errors",
-                        reading->diags->errors_count);
+        return nsh_fail(reading->err, NSH_INVALID, "trap tables: %zu error%s",
+                        reading->diags->errors_count, PLURAL(reading->diags->errors_count));
     }
     return 0;
 }

@@ -89,9 +89,11 @@ static int setup(struct receiver_loop *loop, struct pipe_config *config, struct 
     if (r < 0) {
         struct textbuf out = {0};
         diags_print(&diags, NULL, false, &out);
-        r = diags.errors_count > 0 ? nsh_fail(err, NSH_INVALID, "%zu errors in trap tables: %.600s",
-                                              diags.errors_count, out.at == NULL ? "" : out.at)
-                                   : r;
+        r = diags.errors_count > 0
+                ? nsh_fail(err, NSH_INVALID, "%zu error%s in trap tables: %.600s",
+                           diags.errors_count, PLURAL(diags.errors_count),
+                           out.at == NULL ? "" : out.at)
+                : r;
         return r;
     }
     diags_done(&diags);
