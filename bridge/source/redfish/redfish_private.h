@@ -206,7 +206,7 @@ bool redfish_stream_open(const struct redfish_watch *watch);
 /* Why it is not open, for longer than grace_ms; NULL: it is, or there is none. */
 const char *redfish_stream_broken(const struct redfish_watch *watch, int64_t grace_ms);
 
-/* ---- redfish_walk.c: on the loop thread ---- */
+/* ---- redfish_registry_walk.c: on the loop thread ---- */
 
 void redfish_walk_tick(struct redfish_events *source); /* Read registries that are due. */
 void redfish_walk_forget(struct redfish_watch *watch);

@@ -87,7 +87,7 @@ static void test_peers_event(void **state)
     /* Of 9000 9010 9020 9030 9040 9000 9010 9020 and 9000 (its window before): median 9010, and a
      * median deviation of 10; computed when the window's first value came. */
     const char *said = "fan: rpm is 6000; the median of 9 peers is 9010, 301 "
-                                          "median deviations away";
+                       "median deviations away";
     assert_true(text_is(event.message, said));
     series_told(rig.table, &turns, true);
     CLEANUP(textbuf_donep) struct textbuf out = {0};
