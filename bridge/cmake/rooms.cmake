@@ -33,6 +33,22 @@ function(room path)
     endforeach()
 endfunction()
 
+# embed_texts(NAME PATTERN INSTALLED): every file of PATTERN below bridge/ becomes a row {name, text} of generated/NAME.inc,
+# made anew when one changes, and is installed in share/nightshift/INSTALLED.
+function(embed_texts name pattern installed)
+    file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bridge/${pattern})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
+    set(made "")
+    foreach(file ${files})
+        get_filename_component(row ${file} NAME_WE)
+        file(READ ${file} bytes HEX)
+        string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+        string(APPEND made "{\"${row}\", (const unsigned char[]){${bytes}0}},\n")
+    endforeach()
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/${name}.inc CONTENT "${made}" @ONLY)
+    install(FILES ${files} DESTINATION ${CMAKE_INSTALL_FULL_DATADIR}/nightshift/${installed})
+endfunction()
+
 # room_each(FOLDER USES ...): every folder below bridge/FOLDER is a room that uses the same; each may name further
 # libraries, rooms (ROOM_ROOMS), folders of made headers and types of sources (ROOM_TYPES) in its own room.cmake. Adding one touches no list.
 function(room_each folder)

@@ -1,16 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every tables/NAME.poll becomes a text in the program, made anew when one changes.
-file(GLOB tables CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bridge/source/snmp/tables/*.poll)
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${tables})
-set(made "")
-foreach(table ${tables})
-    get_filename_component(name ${table} NAME_WE)
-    file(READ ${table} bytes HEX)
-    string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
-    string(APPEND made "{\"${name}\", (const unsigned char[]){${bytes}0}},\n")
-endforeach()
-file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/poll_tables.inc CONTENT "${made}" @ONLY)
-install(FILES ${tables} DESTINATION ${CMAKE_INSTALL_FULL_DATADIR}/nightshift/tables)
+embed_texts(poll_tables source/snmp/tables/*.poll tables)
 set(ROOM_INCLUDES ${CMAKE_BINARY_DIR}/generated)
 set(ROOM_LIBRARIES netsnmp)
 set(ROOM_ROOMS abi_snmp)
