@@ -109,17 +109,17 @@ int shell_sources_new(struct shell *shell, struct nsh_error *err)
 {
     const struct sources_options options = {
         .loop = shell->loop,
-        .intake = shell->intake,
-        .secret = shell_secret,
-        .log = sources_log,
-        .inventory = inventory_now,
-        .samples = samples_put,
-        .standing = standing_read,
-        .traps = traps_now,
-        .call = shell_source_call,
-        .call_cancel = shell_source_call_cancel,
-        .mark = shell_mark,
-        .arg = shell,
+        .shared = {.intake = shell->intake,
+                   .secret = shell_secret,
+                   .log = sources_log,
+                   .inventory = inventory_now,
+                   .samples = samples_put,
+                   .standing = standing_read,
+                   .traps = traps_now,
+                   .call = shell_source_call,
+                   .call_cancel = shell_source_call_cancel,
+                   .mark = shell_mark,
+                   .arg = shell},
     };
     return sources_new(&options, &shell->sources, err);
 }

@@ -143,7 +143,7 @@ static struct source_entry *entry_new(struct sources *sources, struct generation
         .name = config->name,
         .row = source_book_row(sources->book, config->name, config->type->name),
         .allowed_ms = config->silence_ms,
-        .since_ms = intake_now_ms(sources->options.intake),
+        .since_ms = intake_now_ms(sources->options.shared.intake),
     };
     pthread_mutex_init(&entry->map_lock, NULL);
     return entry;
@@ -152,31 +152,18 @@ static struct source_entry *entry_new(struct sources *sources, struct generation
 static void entry_open(struct sources *sources, struct source_entry *entry)
 {
     struct nsh_error err = {0};
-    const struct source_services services = {
-        .loop = loop_uv(sources->options.loop),
-        .services = loop_services(sources->options.loop),
-        .intake = sources->options.intake,
-        .row = entry->watch.row,
-        .map_lock = &entry->map_lock,
-        .secret = sources->options.secret,
-        .log = sources->options.log,
-        .inventory = sources->options.inventory,
-        .samples = sources->options.samples,
-        .standing = sources->options.standing,
-        .traps = sources->options.traps,
-        .call = sources->options.call,
-        .call_cancel = sources->options.call_cancel,
-        .mark = sources->options.mark,
-        .arg = sources->options.arg,
-    };
-    entry->services = services;
+    entry->services = sources->options.shared;
+    entry->services.loop = loop_uv(sources->options.loop);
+    entry->services.services = loop_services(sources->options.loop);
+    entry->services.row = entry->watch.row;
+    entry->services.map_lock = &entry->map_lock;
     if (entry->config->type->open != NULL &&
         entry->config->type->open(&entry->services, entry->config, &entry->source, &err) < 0) {
         snprintf(entry->failed, sizeof entry->failed, "%s", err.text);
         source_complain(entry->watch.row, entry->watch.since_ms, err.text);
         CLEANUP(textbuf_donep) struct textbuf text = {0};
         textbuf_addf(&text, "source %s did not start: %s", entry->config->name, err.text);
-        sources->options.log(sources->options.arg, true, text.at);
+        sources->options.shared.log(sources->options.shared.arg, true, text.at);
     }
     pthread_mutex_lock(&sources->lock);
     struct source_entry **at = &sources->entries;
@@ -222,7 +209,7 @@ void sources_apply(struct sources *sources, struct generation *generation)
             fresh->watch.silent = entry->watch.silent;
             fresh->watch.told = entry->watch.told;
         } else {
-            watch_end(sources, &entry->watch, intake_now_ms(sources->options.intake));
+            watch_end(sources, &entry->watch, intake_now_ms(sources->options.shared.intake));
         }
         entry_end(sources, entry);
         if (fresh != NULL) {

@@ -30,24 +30,8 @@ extern const struct source_type *const source_types[]; /* NULL-terminated; made 
 
 struct sources_options {
     struct loop *loop;
-    struct intake *intake;
-    /* As in struct source_services. */
-    int (*secret)(void *arg, const char *reference, struct arena *arena, const char **ret_secret,
-                  struct nsh_error *err);
-    void (*log)(void *arg, bool error, const char *text);
-    const struct inventory *(*inventory)(void *arg);
-    int (*samples)(void *arg,
-                   int (*decode)(void *arg, const struct sample_sink *sink, struct nsh_error *err),
-                   void *decode_arg, struct nsh_error *err);
-    int (*standing)(void *arg, const char *source,
-                    void (*each)(void *arg, const struct source_standing *alarm), void *each_arg,
-                    struct nsh_error *err);
-    const char *(*traps)(void *arg);
-    int (*call)(void *arg, const struct source_call *call, uint64_t *ret_number,
-                struct nsh_error *err);
-    void (*call_cancel)(void *arg, uint64_t number);
-    const char *(*mark)(void *arg, const char *id);
-    void *arg;
+    /* What every source may use: all but the loop, its requests, its row and its map's lock. */
+    struct source_services shared;
 };
 
 #define SOURCE_RECEIVERS_MAX 4

@@ -171,7 +171,8 @@ static void check_secrets(struct sources *sources, const struct source_entry *en
         if (type->options[i].type != NSH_SECRET || reference == NULL) {
             continue;
         }
-        if (sources->options.secret(sources->options.arg, reference, &arena, &secret, &err) < 0) {
+        if (sources->options.shared.secret(sources->options.shared.arg, reference, &arena, &secret,
+                                           &err) < 0) {
             nsh_check_add(checks, name, NSH_CHECK_FAILED, "make the file readable for the daemon",
                           "%.180s", err.text);
         } else {

@@ -59,7 +59,7 @@ static bool silence_tell(struct sources *sources, const struct source_watch *wat
     }
     batch.bytes = bytes;
     batch.bytes_count = bytes_count;
-    return intake_push(sources->options.intake, &batch, NULL) == 0;
+    return intake_push(sources->options.shared.intake, &batch, NULL) == 0;
 }
 
 /* Once a second. It is told also once at the start: an alarm may be left of another life. */
@@ -108,7 +108,7 @@ struct source_row *sources_receiver(struct sources *sources, const struct source
     if (at == sources->receivers_count) {
         entry->watch.name = is->name;
         entry->watch.row = source_book_row(sources->book, is->name, is->type);
-        entry->watch.since_ms = intake_now_ms(sources->options.intake);
+        entry->watch.since_ms = intake_now_ms(sources->options.shared.intake);
         sources->receivers_count++;
     }
     entry->is = *is;
