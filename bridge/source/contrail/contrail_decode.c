@@ -6,8 +6,7 @@
 
 #include "abi/json_value.h"
 #include "base/json.h"
-#include "base/pack.h"
-#include "source/map/source_map.h"
+#include "source/map/source_push.h"
 
 #define SYSTEM_PREFIX "default-global-system-config:"
 #define DEFINED_PREFIX "system-defined-"
@@ -158,15 +157,10 @@ static struct nsh_value matches_of(const struct nsh_value *alarm, struct arena *
 
 static bool data_pack(const struct nsh_value *data, struct arena *arena, struct contrail_item *item)
 {
-    struct pack_writer writer = {.at = arena_alloc(arena, CONTRAIL_DATA_BYTES_MAX),
-                                 .room = CONTRAIL_DATA_BYTES_MAX};
-    if (writer.at == NULL) {
-        return false;
-    }
-    pack_value(&writer, data);
-    item->data = writer.at;
-    item->data_bytes = writer.failed ? 0 : (uint32_t)writer.count;
-    return !writer.failed;
+    struct text packed = source_pack_data(data, CONTRAIL_DATA_BYTES_MAX, arena);
+    item->data = (const uint8_t *)packed.at;
+    item->data_bytes = packed.count;
+    return packed.count > 0;
 }
 
 /* With the conditions, or, when they are too long, without. */

@@ -3,10 +3,9 @@
 
 #include "nodewatch.h"
 
-#include "source/map/source_map.h"
+#include "source/map/source_push.h"
 
 #include "abi/json_value.h"
-#include "base/pack.h"
 
 #include <stdio.h>
 
@@ -66,14 +65,9 @@ struct text nodewatch_data(struct nodewatch_out *out, const struct nsh_member *m
                            size_t count)
 {
     const struct nsh_value data = nsh_map(members, count);
-    struct pack_writer writer = {.at = arena_alloc(out->arena, DATA_BYTES_MAX),
-                                 .room = DATA_BYTES_MAX};
-    if (writer.at == NULL) {
-        out->failed = true;
-        return TEXT("");
-    }
-    pack_value(&writer, &data);
-    return (struct text){(const char *)writer.at, writer.failed ? 0 : (uint32_t)writer.count};
+    struct text packed = source_pack_data(&data, DATA_BYTES_MAX, out->arena);
+    out->failed = out->failed || packed.at == NULL;
+    return packed;
 }
 
 /* ---- Events of nodes ---- */

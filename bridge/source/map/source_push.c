@@ -4,6 +4,7 @@
 #include "source/map/source_push.h"
 
 #include "base/json.h"
+#include "base/pack.h"
 
 static void count_refused(struct source_row *row, int64_t now_ms, int code,
                           const struct nsh_error *err)
@@ -101,4 +102,14 @@ int source_decode(const struct source_map *map, const char *bytes, size_t bytes_
         }
     }
     return result;
+}
+
+struct text source_pack_data(const struct nsh_value *data, size_t bytes_max, struct arena *arena)
+{
+    struct pack_writer writer = {.at = arena_alloc(arena, bytes_max), .room = bytes_max};
+    if (writer.at == NULL) {
+        return (struct text){NULL, 0};
+    }
+    pack_value(&writer, data);
+    return (struct text){(const char *)writer.at, writer.failed ? 0 : (uint32_t)writer.count};
 }

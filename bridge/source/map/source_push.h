@@ -36,6 +36,10 @@ int source_push(struct intake *intake, const struct source_events *events,
 int source_push_packed(struct intake *intake, const uint8_t *bytes, size_t bytes_count,
                        struct source_delivery *delivery, struct nsh_error *err);
 
+/* What policies see as event.data, packed; in arena. at NULL: no memory; count 0: larger than
+ * bytes_max. */
+struct text source_pack_data(const struct nsh_value *data, size_t bytes_max, struct arena *arena);
+
 /*
  * JSON bytes through a map: what a source whose messages are JSON texts calls. source and headers
  * as in struct source_message. Counts malformed ones and complains.

@@ -95,19 +95,6 @@ static void select_check(const struct source_config *config, struct diags *diags
     }
 }
 
-static void login_check(const struct source_config *config, struct diags *diags)
-{
-    const struct nsh_value *settings = &config->settings;
-    bool three = strcmp(nsh_get_text(settings, "version", "2c"), "3") == 0;
-    if (three && nsh_get_text(settings, "user", "")[0] == '\0') {
-        diag_add(diags, DIAG_ERROR, config->at, "user = \"nightshift\";", "v3 needs a user");
-    }
-    if (!three && nsh_get(settings, "community") == NULL) {
-        diag_add(diags, DIAG_ERROR, config->at, "community = \"file:snmp.community\";",
-                 "v2c needs a community");
-    }
-}
-
 /* "DIR" of "DIR/nightshift.conf". */
 static const char *folder_of(const struct source_config *config, struct arena *arena)
 {
@@ -159,7 +146,7 @@ static void poll_check(const struct source_config *config, struct diags *diags)
     struct poll_source *source = NULL;
     devices_check(config, diags);
     select_check(config, diags);
-    login_check(config, diags);
+    probe_login_check(config, diags);
     if (nsh_get(settings, "devices") == NULL && nsh_get(settings, "hosts") == NULL &&
         nsh_get(settings, "select") == NULL) {
         diag_add(diags, DIAG_ERROR, config->at, "select = { role = \"switch\"; };",

@@ -4,7 +4,6 @@
 #include "poll_private.h"
 
 #include "base/assert.h"
-#include "base/pack.h"
 #include "fleet/fleet.h"
 
 #include <stdio.h>
@@ -67,17 +66,6 @@ bool poll_owner(const struct poll_device *device, char *room, size_t room_bytes)
     return host != NULL;
 }
 
-static struct text pack_members(const struct nsh_member *members, size_t count, struct arena *arena)
-{
-    const struct nsh_value data = nsh_map(members, count);
-    struct pack_writer writer = {.at = arena_alloc(arena, DATA_BYTES_MAX), .room = DATA_BYTES_MAX};
-    if (writer.at != NULL) {
-        pack_value(&writer, &data);
-    }
-    bool packed = writer.at != NULL && !writer.failed;
-    return (struct text){(const char *)writer.at, packed ? (uint32_t)writer.count : 0};
-}
-
 bool poll_event_of(const struct poll_table *table, const struct poll_turn *turn, const char *name,
                    const char *address, struct arena *arena, struct event *ret_event)
 {
@@ -92,6 +80,7 @@ bool poll_event_of(const struct poll_table *table, const struct poll_turn *turn,
     for (uint32_t i = 0; i < table->labels_count; i++) {
         members[count++] = (struct nsh_member){table->labels[i].name, nsh_text(turn->labels[i])};
     }
+    const struct nsh_value data = nsh_map(members, count);
     const char *resource = arena_copy(arena, turn->resource, strlen(turn->resource));
     const char *message = arena_copy(arena, turn->message, strlen(turn->message));
     *ret_event = (struct event){
@@ -101,7 +90,7 @@ bool poll_event_of(const struct poll_table *table, const struct poll_turn *turn,
         .resource = text_of(resource),
         .name = text_of(table->name),
         .message = text_of(message),
-        .data = pack_members(members, count, arena),
+        .data = source_pack_data(&data, DATA_BYTES_MAX, arena),
     };
     return resource != NULL && message != NULL && ret_event->data.count > 0;
 }
@@ -314,12 +303,13 @@ static void tell_device(struct poll_source *source, struct poll_device *device,
         {"attempts", nsh_int((int64_t)(raise ? target->failures : target->answers))},
         {"why", nsh_text(raise ? target->why : "")},
     };
+    const struct nsh_value data = nsh_map(members, sizeof members / sizeof members[0]);
     struct event event = {
         .type = TEXT(POLL_UNREACHABLE),
         .severity = raise ? SEVERITY_MAJOR : SEVERITY_INFO,
         .state = raise ? EVENT_RAISE : EVENT_CLEAR,
         .name = TEXT("snmp"),
-        .data = pack_members(members, sizeof members / sizeof members[0], &arena),
+        .data = source_pack_data(&data, DATA_BYTES_MAX, &arena),
         .message = text_of(raise ? arena_printf(&arena, "%s does not answer SNMP, %u times: %s",
                                                 device->address, target->failures, target->why)
                                  : arena_printf(&arena, "%s answers SNMP", device->address)),

@@ -67,4 +67,10 @@ enum probe_say probe_wants_expiry(const struct probe_target *target, int64_t now
 enum probe_say probe_wants_isolation(const struct probe_group *group);
 void probe_told(enum probe_told *told, bool *telling, enum probe_say said, bool durable);
 
+struct diags;
+struct source_config;
+
+/* The keys of SNMP's login (version, community, user), which sources that poll have too. */
+void probe_login_check(const struct source_config *config, struct diags *diags);
+
 #endif

@@ -121,7 +121,7 @@ static void tls_check(const struct source_config *config, struct diags *diags)
     }
 }
 
-static void login_check(const struct source_config *config, struct diags *diags)
+void probe_login_check(const struct source_config *config, struct diags *diags)
 {
     const struct nsh_value *settings = &config->settings;
     bool three = strcmp(nsh_get_text(settings, "version", "2c"), "3") == 0;
@@ -130,9 +130,14 @@ static void login_check(const struct source_config *config, struct diags *diags)
     }
     if (!three && nsh_get(settings, "community") == NULL) {
         diag_add(diags, DIAG_ERROR, config->at, "community = \"file:snmp.community\";",
-                 "a probe of switch ports by v2c needs a community");
+                 "v2c needs a community");
     }
-    const struct nsh_value *list = nsh_get(settings, "switches");
+}
+
+static void port_check(const struct source_config *config, struct diags *diags)
+{
+    const struct nsh_value *list = nsh_get(&config->settings, "switches");
+    probe_login_check(config, diags);
     for (uint32_t i = 0; list != NULL && i < list->count; i++) {
         struct nsh_address address;
         const char *name = nsh_get_text(&list->items[i], "name", "");
@@ -166,7 +171,7 @@ static void probe_check(const struct source_config *config, struct diags *diags)
     if (kind == PROBE_HTTPS) {
         tls_check(config, diags);
     } else if (kind == PROBE_PORT) {
-        login_check(config, diags);
+        port_check(config, diags);
     }
 }
 

@@ -3,8 +3,6 @@
 
 #include "probe_private.h"
 
-#include "base/pack.h"
-
 #include <stdlib.h>
 
 #define DATA_BYTES_MAX 1024 /* Of event.data. */
@@ -79,12 +77,7 @@ static bool push(struct probe_source *source, struct event *event, enum probe_sa
 static struct text data_pack(const struct nsh_member *members, size_t count, struct arena *arena)
 {
     const struct nsh_value data = nsh_map(members, count);
-    struct pack_writer writer = {.at = arena_alloc(arena, DATA_BYTES_MAX), .room = DATA_BYTES_MAX};
-    if (writer.at != NULL) {
-        pack_value(&writer, &data);
-    }
-    bool packed = writer.at != NULL && !writer.failed;
-    return (struct text){(const char *)writer.at, packed ? (uint32_t)writer.count : 0};
+    return source_pack_data(&data, DATA_BYTES_MAX, arena);
 }
 
 /* What policies see as event.data. */

@@ -3,7 +3,7 @@
 
 #include "sel_record.h"
 
-#include "base/pack.h"
+#include "source/map/source_push.h"
 
 #include <stdio.h>
 
@@ -288,12 +288,11 @@ static bool event_identity(const struct sel_record *record, const struct sel_rea
 static bool pack(struct members *members, struct arena *arena, struct text *ret_data)
 {
     const struct nsh_value map = nsh_map(members->items, members->count);
-    struct pack_writer writer = {.at = arena_alloc(arena, DATA_BYTES_MAX), .room = DATA_BYTES_MAX};
-    if (writer.at == NULL) {
+    struct text data = source_pack_data(&map, DATA_BYTES_MAX, arena);
+    if (data.at == NULL) {
         return false;
     }
-    pack_value(&writer, &map);
-    *ret_data = (struct text){(const char *)writer.at, writer.failed ? 0 : (uint32_t)writer.count};
+    *ret_data = data;
     return true;
 }
 
