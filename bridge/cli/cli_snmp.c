@@ -110,7 +110,7 @@ static int decode_packet(void *arg, const struct trap_packet *packet)
     /* Nobody is asked to answer here: any engine will do. */
     static const struct trap_engine engine = {.id = {0x80, 0, 0, 0, 1}, .id_bytes = 5, .boots = 1};
     struct trap_decoder *decoder = NULL;
-    CLEANUP(freep) struct trap *trap = malloc(sizeof *trap);
+    struct trap *trap = malloc(sizeof *trap);
     int result = trap == NULL ? nsh_fail(&err, NSH_NOMEM, "out of memory")
                               : trap_decoder_new(packet->user, packet->user == NULL ? 0 : 1,
                                                  &engine, &decoder, &err);
@@ -125,6 +125,7 @@ static int decode_packet(void *arg, const struct trap_packet *packet)
         seen->refused(seen->arg, packet->number, nsh_code_word(-result), err.text);
     }
     trap_decoder_free(decoder);
+    free(trap);
     return 0;
 }
 

@@ -152,6 +152,9 @@ static void mark_free(struct shell_mark *mark)
 
 static int mark_set(struct shell *shell, struct text id, struct text text)
 {
+    if (id.at == NULL || text.at == NULL) {
+        return 0; /* Nothing was kept. */
+    }
     struct shell_mark *mark = map_get(&shell->marks, id);
     char *copy = strndup(text.at, text.count);
     if (mark != NULL && copy != NULL) {

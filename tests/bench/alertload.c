@@ -4,7 +4,7 @@
  * alertload: POSTs alerts to a server and receives the POSTs that the server makes of them, in one
  * thread, so that little of the machine goes to anything but the server.
  *
- *   alertload FORMAT PORT PATH RECEIVER_PORT COUNT RATE SECONDS
+ *   alertload FORMAT PORT PATH RECEIVER_PORT CONNECTIONS COUNT RATE SECONDS
  *
  * FORMAT is `v2` (a list of alerts, as Prometheus sends them to Alertmanager) or `v4` (what
  * Alertmanager sends to a webhook). First COUNT alerts over CONNECTIONS connections as fast as they
@@ -30,7 +30,7 @@
 
 #define RULES 1000
 #define HOSTS 400
-#define CONNECTIONS 64
+#define CONNECTIONS_MAX 1024
 #define PEERS_MAX 4096 /* Descriptors: ours and the server's. */
 #define BUFFER_BYTES 65536
 #define REQUEST_BYTES 2048
@@ -44,7 +44,7 @@ struct peer {
 };
 
 static struct peer peers[PEERS_MAX];
-static int poller, listener, idle[CONNECTIONS], idle_count;
+static int poller, listener, idle[CONNECTIONS_MAX], idle_count;
 static const char *format, *path;
 static char alert_time[32];
 
@@ -90,10 +90,10 @@ static void watch(int fd, bool sends)
     peers[fd] = (struct peer){.open = true, .sends = sends, .bytes = bytes};
 }
 
-static void connect_all(const char *port)
+static void connect_all(const char *port, int connections)
 {
     struct sockaddr_in address = at_port(port);
-    for (int i = 0; i < CONNECTIONS; i++) {
+    for (int i = 0; i < connections; i++) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
             die("alertload: connect");
@@ -290,21 +290,25 @@ static void phase_run(long first, long count, double due_each)
 
 int main(int argc, char **argv)
 {
-    if (argc != 8 || (strcmp(argv[1], "v2") != 0 && strcmp(argv[1], "v4") != 0)) {
-        fprintf(stderr, "usage: alertload v2|v4 PORT PATH RECEIVER_PORT COUNT RATE SECONDS\n");
+    if (argc != 9 || (strcmp(argv[1], "v2") != 0 && strcmp(argv[1], "v4") != 0)) {
+        fprintf(stderr, "usage: alertload v2|v4 PORT PATH RECEIVER_PORT CONNECTIONS COUNT "
+                        "RATE SECONDS\n");
         return 2;
     }
     format = argv[1];
     path = argv[3];
     poller = epoll_create1(EPOLL_CLOEXEC);
     listen_at(argv[4]);
-    connect_all(argv[2]);
-    long count = atol(argv[5]);
-    double rate = atof(argv[6]), seconds = atof(argv[7]);
-    if (count < 1 || rate < 1 || seconds <= 0) {
-        fprintf(stderr, "alertload: COUNT and RATE are at least 1, SECONDS is positive\n");
+    long connections = atol(argv[5]), count = atol(argv[6]);
+    double rate = atof(argv[7]), seconds = atof(argv[8]);
+    if (connections < 1 || connections > CONNECTIONS_MAX || count < 1 || rate < 1 || seconds <= 0) {
+        fprintf(stderr,
+                "alertload: 1 to %d connections; COUNT and RATE are at least 1, SECONDS is "
+                "positive\n",
+                CONNECTIONS_MAX);
         return 2;
     }
+    connect_all(argv[2], (int)connections);
     phase_run(0, count, 0);
     char line[16];
     if (read(STDIN_FILENO, line, sizeof line) > 0) {
