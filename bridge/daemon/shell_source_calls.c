@@ -150,13 +150,19 @@ static void mark_free(struct shell_mark *mark)
     free(mark);
 }
 
+/* Of an empty text, too: it may be no bytes at all. */
+static char *text_keep(struct text text)
+{
+    return text.count == 0 ? strdup("") : strndup(text.at, text.count);
+}
+
 static int mark_set(struct shell *shell, struct text id, struct text text)
 {
     if (id.at == NULL || text.at == NULL) {
         return 0; /* Nothing was kept. */
     }
     struct shell_mark *mark = map_get(&shell->marks, id);
-    char *copy = strndup(text.at, text.count);
+    char *copy = text_keep(text);
     if (mark != NULL && copy != NULL) {
         free(mark->text);
         mark->text = copy;
@@ -168,7 +174,7 @@ static int mark_set(struct shell *shell, struct text id, struct text text)
         return -NSH_NOMEM;
     }
     mark->text = copy;
-    mark->id = strndup(id.at, id.count);
+    mark->id = text_keep(id);
     if (mark->id == NULL || map_set(&shell->marks, text_of(mark->id), mark) < 0) {
         mark_free(mark);
         return -NSH_NOMEM;
