@@ -319,6 +319,7 @@ static void rule_ends(struct series *series, struct series_entry *entry)
     }
     if (!rule_keep(entry)) { /* No memory: a person has to clear it. */
         entry->rule = &gone;
+        entry->kept = false;
         entry->told = entry->raised = false;
     }
     if (!was_dying) {

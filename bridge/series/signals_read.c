@@ -243,7 +243,8 @@ static bool read_level(struct reader *reader, struct conf *raise, struct conf *c
     struct conf *back =
         level->compare == SIGNAL_EQUAL ? NULL : conf_get(clear, below ? "above" : "below");
     level->clear = read_number(reader, back, level->raise);
-    if (below ? level->clear < level->raise : level->clear > level->raise) {
+    bool beyond = below ? level->clear < level->raise : level->clear > level->raise;
+    if (back != NULL && beyond) {
         complain(reader, back->value_at, NULL,
                  "the level that clears must not lie beyond the one that raises");
     } else if (back == NULL && level->compare != SIGNAL_EQUAL) {
@@ -413,7 +414,8 @@ static void read_kind(struct reader *reader, struct conf *item, struct signals_r
     } else if (stuck != NULL) {
         rule->kind = SIGNALS_STUCK;
         rule->stuck_ms = conf_duration_ms(stuck, HOUR_MS, S_MS, 30 * DAY_MS, reader->diags);
-        if (conf_get(raise, "for") != NULL || conf_get(raise, "of") != NULL) {
+        if (raise != NULL &&
+            (conf_get(raise, "for") != NULL || conf_get(raise, "of") != NULL)) {
             complain(reader, raise->value_at, NULL, "'stuck' is the time by itself");
         }
     } else if (absent != NULL) {

@@ -126,7 +126,7 @@ void signal_rarity_put(struct signal_rarity *rarity, float distance)
 double signal_rarity_radius(const struct signal_rarity *rarity, double one_in)
 {
     double wanted = (double)rarity->total / one_in, above = 0;
-    for (int i = rarity->top; i > 0; i--) {
+    for (int i = (int)rarity->top; i > 0; i--) {
         above += rarity->counts[i];
         if (above > wanted) {
             uint32_t bits = (uint32_t)(rarity->base + i + 1) << SLOT_BITS; /* Its upper end. */

@@ -25,11 +25,13 @@ static struct poll_row *row_add(struct poll_rows *rows, struct text index)
 {
     if (rows->count == rows->room) {
         uint32_t room = rows->room == 0 ? ROOM_MIN : rows->room * 2;
-        struct poll_row **items = arena_array(&rows->arena, room, sizeof(struct poll_row *));
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): the items are pointers. */
+        struct poll_row **items = arena_array(&rows->arena, room, sizeof *items);
         if (items == NULL) {
             return NULL;
         }
         if (rows->count > 0) {
+            /* NOLINTNEXTLINE(bugprone-sizeof-expression): the items are pointers. */
             memcpy(items, rows->items, rows->count * sizeof *items);
         }
         rows->items = items;
