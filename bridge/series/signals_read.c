@@ -414,8 +414,7 @@ static void read_kind(struct reader *reader, struct conf *item, struct signals_r
     } else if (stuck != NULL) {
         rule->kind = SIGNALS_STUCK;
         rule->stuck_ms = conf_duration_ms(stuck, HOUR_MS, S_MS, 30 * DAY_MS, reader->diags);
-        if (raise != NULL &&
-            (conf_get(raise, "for") != NULL || conf_get(raise, "of") != NULL)) {
+        if (raise != NULL && (conf_get(raise, "for") != NULL || conf_get(raise, "of") != NULL)) {
             complain(reader, raise->value_at, NULL, "'stuck' is the time by itself");
         }
     } else if (absent != NULL) {
