@@ -66,7 +66,7 @@ port_rows 6 e6 1 2 0 0 >>"$dir/sw1/objects" # Down already.
 ups_is 3 0
 switch_start
 agent_start ups1 "$a.2" "$(serves ups1 .1.3.6.1.2.1.33)"
-agent_start linux1 "$a.3" 'disk / 99%' 'load 900'
+agent_start linux1 "$a.3" 'disk / 99%' 'load 900 900 0.001' # No disk where / is no mount of its own.
 agent_start v3only "$a.4"
 
 cat >"$dir/policies/link.policy" <<EOT
@@ -227,7 +227,7 @@ ok "what ended while we were away is over, of a host and of a device"
 
 # ---- without the daemon: what a walk says --------------------------------------------------------------------------------------------
 snmpbulkwalk -Onet -v2c -c public "$a.3:$port" .1.3.6.1.4.1.2021 >"$dir/walk"
-has "source test shows what a walk becomes" "$("$bin/nightshift" source test hosts "$dir/walk" --config "$dir/nightshift.conf" 2>&1)" 'filesystem.full'
+has "source test shows what a walk becomes" "$("$bin/nightshift" source test hosts "$dir/walk" --config "$dir/nightshift.conf" 2>&1)" 'filesystem.full|performance.load'
 sed 's/"interfaces", "ups"/"interfaces", "upps"/; s/community = "file:public"; every = "500ms"/every = "500ms"/' "$dir/nightshift.conf" >"$dir/wrong.conf"
 if out=$("$bin/nightshiftd" --check --config "$dir/wrong.conf" 2>&1); then fail "a wrong configuration is taken"; fi
 has "a set that is none" "$out" "wrong.conf:[0-9]+:[0-9]+: error: no set of tables 'upps'"
