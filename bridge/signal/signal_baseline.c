@@ -175,7 +175,7 @@ bool signal_baseline_usual(const struct signal_baseline *baseline, int64_t at_ms
         return false;
     }
     size_t season = season_of(at_ms);
-    bool seasonal = baseline->season_values[season] >= SEASON_VALUES_MIN;
+    bool seasonal = season_seen(baseline, season) >= SEASON_VALUES_MIN;
     double middle = seasonal ? (double)baseline->season[season] : baseline->slow;
     const struct signal_rarity *rarity = &baseline->rarity[seasonal ? SIGNAL_SEASON : SIGNAL_SPIKE];
     double radius = signal_rarity_radius(rarity, USUAL_ONE_IN);

@@ -185,6 +185,29 @@ static void test_what_is_usual(void **state)
     assert_true(low > 170 && high < 240); /* Monday 01:00 */
 }
 
+/* Values of two hours of the day alone: what is usual at one of them is that hour's, at weekends as
+ * well. */
+static void test_usual_of_hours(void **state)
+{
+    struct signal_baseline baseline = {0};
+    struct signal_score score;
+    double low, high;
+    for (int64_t day = 0; day < 60; day++) {
+        double little = (double)(day % 3);
+        assert_true(signal_baseline_put(&baseline, START + day * INT64_C(86400000) + 3600000,
+                                        100 + little, &score));
+        assert_true(signal_baseline_put(&baseline, START + day * INT64_C(86400000) + 46800000,
+                                        500 + little, &score));
+    }
+    for (int64_t day = 60; day < 67; day++) {
+        int64_t at = START + day * INT64_C(86400000);
+        assert_true(signal_baseline_usual(&baseline, at + 3600000, &low, &high));
+        assert_true((low + high) / 2 > 90 && (low + high) / 2 < 110);
+        assert_true(signal_baseline_usual(&baseline, at + 46800000, &low, &high));
+        assert_true((low + high) / 2 > 490 && (low + high) / 2 < 510);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_damaged_bytes_are_refused_and_change_nothing),
         cmocka_unit_test(test_hostile_values),
         cmocka_unit_test(test_what_is_usual),
+        cmocka_unit_test(test_usual_of_hours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
