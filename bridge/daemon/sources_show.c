@@ -105,15 +105,19 @@ void sources_list_json(struct sources *sources, int64_t now_ms, struct textbuf *
 
 #define FRESHNESS "silence = \"15m\" with a heartbeat over there (Alertmanager: a Watchdog alert)"
 
+/* pasted: there is a sender to configure; else it asks by itself. */
 static void check_heard(const struct shown *shown, const struct source_figures *figures,
-                        int64_t now_ms, struct nsh_checks *checks)
+                        bool pasted, int64_t now_ms, struct nsh_checks *checks)
 {
     CLEANUP(textbuf_donep) struct textbuf ago = {0};
     int64_t silent_ms = watch_silent_ms(shown->watch, now_ms);
-    const char *freshness = shown->receiver == NULL ? FRESHNESS : shown->receiver->is.freshness;
+    const char *freshness = shown->receiver != NULL ? shown->receiver->is.freshness
+                            : pasted                ? FRESHNESS
+                                                    : "silence = \"15m\"";
     if (figures->heard_ms == 0) {
         nsh_check_add(checks, "heard", silent_ms > 0 ? NSH_CHECK_FAILED : NSH_CHECK_WARNING,
-                      "configure the sender as `paste` says, then send a test from there",
+                      pasted ? "configure the sender as said below, then send a test from there"
+                             : "what is wrong stands above; without, nothing happened yet",
                       "nothing was heard since the daemon started");
         return;
     }
@@ -149,8 +153,9 @@ static void check_counts(const struct source_figures *figures, struct nsh_checks
                   known ? NULL
                         : "`nightshift event list --unmatched` shows them; add a rule to "
                           "its map",
-                  "%llu events, %llu known already, %llu no rule knew",
+                  "%llu event%s, %llu known already, %llu no rule knew",
                   (unsigned long long)counts[SOURCE_COUNT_events],
+                  PLURAL(counts[SOURCE_COUNT_events]),
                   (unsigned long long)counts[SOURCE_COUNT_duplicates],
                   (unsigned long long)counts[SOURCE_COUNT_unmatched]);
     if (figures->why[0] != '\0') {
@@ -233,10 +238,10 @@ int sources_doctor_json(struct sources *sources, const char *name, int64_t now_m
     if (shown.entry != NULL) {
         check_secrets(sources, shown.entry, &checks);
     }
-    check_heard(&shown, &figures, now_ms, &checks);
-    check_counts(&figures, &checks);
     CLEANUP(textbuf_donep) struct textbuf paste = {0};
     add_paste(&shown, &paste);
+    check_heard(&shown, &figures, paste.count > 0, now_ms, &checks);
+    check_counts(&figures, &checks);
     textbuf_add_chars(out, DOCUMENT("SourceDoctor") ",\"source\":");
     add_row(sources, &figures, now_ms, out);
     textbuf_add_chars(out, ",\"checks\":[");
