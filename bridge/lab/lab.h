@@ -126,6 +126,7 @@ struct lab_bmc {
     uv_poll_t poll; /* The UDP socket, or the listener. */
     int fd;
     uint64_t requests;
+    uint32_t logins; /* IPMI sessions that were opened. */
     uint16_t pet_sequence;
     uint16_t sel_count, sel_next_id, sel_room; /* sel_room 0: LAB_SEL_MAX */
     uint8_t (*sel)[16];

@@ -392,9 +392,11 @@ static void each_state(void *arg, struct lab_host *host)
                  lab_power_word(lab_physics_shown(host)), host->os_up ? "true" : "false");
     state_words(run->out, host);
     textbuf_addf(run->out,
-                 ",\"late_ms\":%u,\"offs\":%u,\"resets\":%u,\"identify\":%s,\"requests\":%llu}\n",
+                 ",\"late_ms\":%u,\"offs\":%u,\"resets\":%u,\"identify\":%s,\"requests\":%llu,"
+                 "\"logins\":%u}\n",
                  bmc->late_ms, host->offs_count, host->resets_count,
-                 lab_physics_lit(host) ? "true" : "false", (unsigned long long)bmc->requests);
+                 lab_physics_lit(host) ? "true" : "false", (unsigned long long)bmc->requests,
+                 bmc->logins);
     run->wrote = true;
 }
 

@@ -233,6 +233,7 @@ static size_t ipmi_rakp3(struct lab_bmc *bmc, const struct ipmi_packet *packet, 
     if (!slot->active) { /* Else the client repeats itself: our answer was lost. */
         slot->session = session;
         slot->active = true;
+        bmc->logins++;
         slot->privilege = IPMI_USER;
     }
     return ipmi_bmc_rakp3_reply(slot->handshake, out);

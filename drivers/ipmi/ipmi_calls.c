@@ -83,7 +83,7 @@ static void call_end(struct ipmi_call *call, const struct nsh_outcome *outcome)
     if (call->timer != NULL) {
         services->timer_cancel(services, call->timer);
     }
-    op->driver_data = NULL;
+    ipmi_op_over(call->device, op);
     free(call->entries);
     free(call);
     services->complete(services, op, outcome);
@@ -524,7 +524,7 @@ static const struct {
     {IPMI_SENSORS, ipmi_sensors_start, ipmi_sensors_cancel},
 };
 
-int ipmi_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *err)
+static int op_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *err)
 {
     uint32_t timeout_ms = op->timeout_ms == 0 ? op->verb->timeout_ms_default : op->timeout_ms;
 
@@ -557,6 +557,22 @@ int ipmi_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *e
         power_begin(call);
     }
     return 0;
+}
+
+int ipmi_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *err)
+{
+    device->ops_count++; /* It may be over before start returns. */
+    int result = op_start(device, op, err);
+    if (result < 0) {
+        device->ops_count--;
+    }
+    return result;
+}
+
+void ipmi_op_over(struct nsh_device *device, struct nsh_op *op)
+{
+    op->driver_data = NULL;
+    device->ops_count--;
 }
 
 void ipmi_cancel(struct nsh_device *device, struct nsh_op *op)

@@ -14,9 +14,12 @@ struct nsh_device {
     uint32_t
         guid_session; /* The session (opened_count) in which the GUID was found right; 0: none. */
     uint32_t poll_ms, off_time_ms;
+    unsigned ops_count; /* Verbs that run: the session is theirs, also between their requests. */
 };
 
 int ipmi_start(struct nsh_device *device, struct nsh_op *op, struct nsh_error *err);
 void ipmi_cancel(struct nsh_device *device, struct nsh_op *op);
+/* A verb is over, for whoever completes op next. */
+void ipmi_op_over(struct nsh_device *device, struct nsh_op *op);
 
 #endif

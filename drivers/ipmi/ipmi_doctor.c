@@ -63,7 +63,7 @@ static struct nsh_op *doctor_leave(struct doctor *doctor)
     if (doctor->flow != NULL) {
         services->flow_close(services, doctor->flow);
     }
-    op->driver_data = NULL;
+    ipmi_op_over(doctor->device, op);
     return op;
 }
 

@@ -97,9 +97,11 @@ static void state_write(const struct sel_walk *walk, char *text, size_t room)
 
 /* ---- endings ---- */
 
-void ipmi_session_leave(struct ipmi_link *link)
+void ipmi_session_leave(struct nsh_device *device)
 {
-    if (link->state == LINK_READY && link->queue == NULL && link->settings.keep_alive_ms == 0) {
+    struct ipmi_link *link = &device->link;
+
+    if (link->state == LINK_READY && device->ops_count == 0 && link->settings.keep_alive_ms == 0) {
         ipmi_link_close(link);
     }
 }
@@ -110,10 +112,10 @@ static void walk_end(struct sel_walk *walk, const struct nsh_outcome *outcome)
     struct nsh_op *op = walk->op;
 
     ipmi_link_abort(&walk->device->link, &walk->request);
+    ipmi_op_over(walk->device, op);
     if (walk->opened && !walk->more) {
-        ipmi_session_leave(&walk->device->link);
+        ipmi_session_leave(walk->device);
     }
-    op->driver_data = NULL;
     free(walk);
     services->complete(services, op, outcome);
 }

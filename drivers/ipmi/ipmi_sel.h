@@ -30,7 +30,8 @@ int ipmi_hex_read(const char *text, uint8_t *bytes, size_t room);
 void ipmi_sensor_name(const uint8_t *bytes, size_t bytes_count,
                       char ret_name[2 * SENSOR_NAME_BYTES + 1]);
 
-/* Close the session that a reader opened, unless somebody else goes on with it. */
-void ipmi_session_leave(struct ipmi_link *link);
+/* Close the session that a reader opened, unless another verb goes on with it: one that waits
+ * between two requests (a power cycle while the host is off) does, though nothing is queued. */
+void ipmi_session_leave(struct nsh_device *device);
 
 #endif

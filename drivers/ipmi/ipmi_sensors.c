@@ -98,10 +98,10 @@ static void sensors_end(struct sensors *sensors, const struct nsh_outcome *outco
     struct nsh_op *op = sensors->op;
 
     ipmi_link_abort(&sensors->device->link, &sensors->request);
+    ipmi_op_over(sensors->device, op);
     if (sensors->opened) {
-        ipmi_session_leave(&sensors->device->link);
+        ipmi_session_leave(sensors->device);
     }
-    op->driver_data = NULL;
     services->complete(services, op, outcome);
     free(sensors);
 }
