@@ -48,8 +48,9 @@ void sel_mark_write(const struct sel_mark *mark, struct textbuf *out)
 {
     char anchors[SEL_ANCHORS_MAX * 2 * SEL_RECORD_BYTES + 1];
     sel_anchors_write(mark, anchors);
-    textbuf_addf(out, "{\"after\":\"%s\",\"seen\":\"%s\",\"past\":%s,\"full\":%s}", anchors,
-                 mark->seen, mark->past ? "true" : "false", mark->full ? "true" : "false");
+    textbuf_addf(out, "{\"after\":\"%s\",\"seen\":\"%s\",\"past\":%s,\"full\":%s,\"at\":%lld}",
+                 anchors, mark->seen, mark->past ? "true" : "false", mark->full ? "true" : "false",
+                 (long long)mark->at_ms);
 }
 
 bool sel_mark_read(const char *text, struct sel_mark *ret_mark)
@@ -75,6 +76,7 @@ bool sel_mark_read(const char *text, struct sel_mark *ret_mark)
     snprintf(mark.seen, sizeof mark.seen, "%s", nsh_get_text(&value, "seen", ""));
     mark.past = nsh_get_bool(&value, "past", false);
     mark.full = nsh_get_bool(&value, "full", false);
+    mark.at_ms = nsh_get_int(&value, "at", 0);
     *ret_mark = mark;
     return true;
 }

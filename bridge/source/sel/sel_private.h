@@ -19,8 +19,9 @@
 
 #define SEL_VISITS_MAX 512
 #define SEL_ANCHORS_MAX 8
-#define SEL_READ_MAX 256 /* Records of one reading. */
-#define SEL_NAMES_MAX 64 /* Of one BMC. */
+#define SEL_READ_MAX 256    /* Records of one reading. */
+#define SEL_READINGS_MAX 64 /* Of one visit; what is left is for the next one. */
+#define SEL_NAMES_MAX 64    /* Of one BMC. */
 #define SEL_NAME_BYTES 36
 #define SEL_WHY_BYTES 160
 #define SEL_SEEN_BYTES 64
@@ -43,6 +44,7 @@ struct sel_mark {
     char seen[SEL_SEEN_BYTES]; /* The log's own state then; "": look into it. */
     bool past;                 /* What was there before us is still being passed over. */
     bool full;                 /* Its alarm stands. */
+    int64_t at_ms;             /* When it was read to its end; 0: it never was. */
 };
 
 struct sel_bmc {

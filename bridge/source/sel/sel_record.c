@@ -98,6 +98,14 @@ int64_t sel_record_age_s(const struct sel_record *record, uint32_t clock_s)
     return record->time_s > clock_s ? 0 : (int64_t)clock_s - record->time_s;
 }
 
+/* The same, unless it cannot be. */
+static int64_t age_of(const struct sel_record *record, const struct sel_reading *reading)
+{
+    int64_t age_s = sel_record_age_s(record, reading->clock_s);
+    int64_t most_s = (reading->now_ms - reading->since_ms) / 1000 + AHEAD_S;
+    return reading->since_ms > 0 && age_s > most_s ? -1 : age_s;
+}
+
 /* ---- what the specification says of event data 2 and 3 ---- */
 
 struct members {
@@ -256,7 +264,7 @@ static struct text message_of(const struct sel_record *record, const char *name,
 static void add_common(const struct sel_record *record, const struct sel_reading *reading,
                        const char *raw, struct members *members)
 {
-    int64_t age_s = sel_record_age_s(record, reading->clock_s);
+    int64_t age_s = age_of(record, reading);
     add(members, "record", nsh_int(record->id));
     add(members, "record_type", nsh_int(record->type));
     add(members, "raw", nsh_text(raw));
@@ -272,7 +280,7 @@ static void add_common(const struct sel_record *record, const struct sel_reading
 static bool event_identity(const struct sel_record *record, const struct sel_reading *reading,
                            const char *raw, struct arena *arena, struct event *event)
 {
-    int64_t age_s = sel_record_age_s(record, reading->clock_s);
+    int64_t age_s = age_of(record, reading);
     bool of_host = reading->host[0] != '\0';
     const char *id = arena_printf(arena, "%s/%s", reading->address, raw);
     const char *hint = of_host ? arena_printf(arena, "host=%s", reading->host) : "";

@@ -12,7 +12,9 @@
  *
  * Times: a BMC's clock is often wrong. A record's own time is kept as event.data.bmc_time; when the
  * BMC told its clock at the same visit, its age by that clock is taken off our time, else the event
- * has the time at which it was read.
+ * has the time at which it was read. So has one that would be older than the reading before, which
+ * did not find it: the clock was set in between, and an age of years would make the event count as
+ * overtaken long ago.
  */
 
 #include "source/map/source_map.h"
@@ -51,6 +53,7 @@ struct sel_reading {
     const char *host, *address; /* "" when it is from a file. */
     int64_t now_ms;             /* Engine time. */
     uint32_t clock_s;           /* The BMC's, at now_ms; 0: it did not tell. */
+    int64_t since_ms;           /* Its records came after this; 0: nobody knows. */
 };
 
 /*

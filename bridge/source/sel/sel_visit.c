@@ -23,6 +23,7 @@ struct sel_visit {
     bool pushing;
     uint8_t records[SEL_READ_MAX][SEL_RECORD_BYTES];
     size_t records_count;
+    unsigned readings;
     bool more, full;
     struct sel_reading reading;
     struct sel_mark next;
@@ -123,7 +124,8 @@ static void on_durable(void *arg, bool durable, uint32_t duplicates)
         bmc->mark = visit->next;
         bmc->known = true;
     }
-    if (durable && visit->more && !visit->source->closing && !bmc->gone) {
+    bool goes_on = visit->more && ++visit->readings < SEL_READINGS_MAX;
+    if (durable && goes_on && !visit->source->closing && !bmc->gone) {
         ask_log(visit);
     } else {
         visit_end(visit, durable ? NSH_OK : NSH_CANCELLED);
@@ -318,6 +320,8 @@ static void on_log(void *arg, const struct nsh_outcome *outcome)
     bmc->unchanged = unchanged ? bmc->unchanged + 1 : 0;
     sel_mark_next(&bmc->mark, restarted, visit->records, visit->records_count, &visit->next);
     visit->next.full = visit->full;
+    visit->next.at_ms = visit->more ? bmc->mark.at_ms : visit->reading.now_ms;
+    visit->reading.since_ms = restarted ? 0 : bmc->mark.at_ms;
     if (!unchanged) {
         visit->next.past = bmc->mark.past && visit->more;
         snprintf(visit->next.seen, sizeof visit->next.seen, "%s",

@@ -27,8 +27,8 @@ static struct {
     uint32_t added, erased, clock_s;
     int64_t free_bytes;
     bool overflow;
-    int fails; /* The code of every answer; 0: none. */
-    bool hangs;
+    int fails;                /* The code of every answer; 0: none. */
+    bool hangs, endless;      /* endless: there is always more. */
     unsigned readings, names; /* Calls. */
     char seen[SEL_SEEN_BYTES];
 } bmc;
@@ -53,6 +53,7 @@ static struct {
     char told[LOG_MAX][2 * SEL_RECORD_BYTES + 40]; /* Ids of events that are durable. */
     size_t told_count, batches;
     char last[1024];
+    int64_t last_ms;
 } world;
 
 /* ---- the BMC ---- */
@@ -117,6 +118,13 @@ static void answer_log(const struct source_call *call)
     snprintf(bmc.seen, sizeof bmc.seen, "%s", nsh_get_text(call->args, "seen", ""));
     bool unchanged = strcmp(state, bmc.seen) == 0;
     size_t from = log_from(call->args, &restarted), count = 0;
+    if (bmc.endless) { /* Another 256, whatever is asked for. */
+        restarted = false;
+        from = bmc.count = 0;
+        while (bmc.count < SEL_READ_MAX + 1) {
+            log_add(bmc.added & 0xffff, bmc.added & 0xffff);
+        }
+    }
     while (!unchanged && from + count < bmc.count && count < SEL_READ_MAX) {
         sel_record_write(bmc.records[from + count], texts[count]);
         items[count] = nsh_text(texts[count]);
@@ -211,6 +219,7 @@ static void events_keep(const struct intake_item *item)
                  event.id.at);
         snprintf(world.last, sizeof world.last, "%s %.*s: %.*s", event_state_word(event.state),
                  (int)event.type.count, event.type.at, (int)event.message.count, event.message.at);
+        world.last_ms = event.time_ms;
     }
 }
 
@@ -474,6 +483,43 @@ static void test_a_long_log_is_read_in_parts(void **state)
     assert_non_null(strstr(world.mark, "\"past\":false"));
 }
 
+/* It goes on at the next visit, and not for ever at this one. */
+static void test_a_log_without_an_end(void **state)
+{
+    world.settings[0] = (struct nsh_member){"every", nsh_int(3600000)};
+    bmc.endless = true;
+    source_start();
+    visits(2); /* The first part and the name. */
+    for (unsigned i = 1; i < SEL_READINGS_MAX; i++) {
+        world.told_count = 0;
+        visits(1);
+    }
+    assert_int_equal(world.told_count, SEL_READ_MAX); /* All of them were taken. */
+    uv_run(&world.loop, UV_RUN_ONCE);                 /* Two ticks. */
+    uv_run(&world.loop, UV_RUN_ONCE);
+    assert_false(world.calling);
+}
+
+/* A BMC starts with a clock of years ago, logs, and is told the time: the record is of now. */
+static void test_a_clock_that_was_set(void **state)
+{
+    const int64_t now_ms = (int64_t)CLOCK_S * 1000; /* When the test began, which takes less. */
+    log_add(1, 1);
+    source_start();
+    visits(2);
+    assert_in_range(world.last_ms, now_ms - 10000, now_ms + 20000); /* By its clock. */
+    for (unsigned pass = 0; pass < 2; pass++) {                     /* And after a new start. */
+        bmc.clock_s = CLOCK_S - 8 * 365 * 86400u;
+        log_add(2 + pass, 2);
+        bmc.clock_s = CLOCK_S;
+        visits(1 + pass); /* A new start asks for the name too. */
+        assert_int_equal(world.told_count, 2 + pass);
+        assert_in_range(world.last_ms, now_ms, now_ms + 30000);
+        source_stop();
+        source_start();
+    }
+}
+
 static void test_full(void **state)
 {
     log_add(1, 1);
@@ -531,6 +577,8 @@ int main(void)
         TEST(test_cleared),
         TEST(test_one_record_is_deleted),
         TEST(test_a_long_log_is_read_in_parts),
+        TEST(test_a_log_without_an_end),
+        TEST(test_a_clock_that_was_set),
         TEST(test_full),
         TEST(test_failures),
         TEST(test_it_stops_while_a_bmc_hangs),
