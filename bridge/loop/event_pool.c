@@ -14,11 +14,11 @@ int pool_init(struct pool *pool, struct nsh_error *err)
         .bytes = malloc(POOL_BYTES),
         .entries = calloc(POOL_ENTRIES, sizeof *pool->entries),
         .identities = calloc(POOL_TABLE_SLOTS, sizeof *pool->identities),
-        .keys = calloc(POOL_TABLE_SLOTS, sizeof *pool->keys),
+        .alarms = calloc(POOL_TABLE_SLOTS, sizeof *pool->alarms),
         .waiting = calloc(POOL_TABLE_SLOTS, sizeof *pool->waiting),
     };
     return pool->bytes == NULL || pool->entries == NULL || pool->identities == NULL ||
-                   pool->keys == NULL || pool->waiting == NULL
+                   pool->alarms == NULL || pool->waiting == NULL
                ? nsh_fail(err, NSH_NOMEM, "no memory for waiting events")
                : 0;
 }
@@ -28,7 +28,7 @@ void pool_done(struct pool *pool)
     free(pool->bytes);
     free(pool->entries);
     free(pool->identities);
-    free(pool->keys);
+    free(pool->alarms);
     free(pool->waiting);
     *pool = (struct pool){0};
 }
@@ -57,7 +57,7 @@ static struct pool_entry *entry_known(const struct pool *pool, const uint64_t *t
         return NULL;
     }
     struct pool_entry *entry = entry_at(pool, known - 1);
-    return entry->dead || (table == pool->identities ? entry->identity : entry->key) != hash
+    return entry->dead || (table == pool->identities ? entry->identity : entry->alarm) != hash
                ? NULL
                : entry;
 }
@@ -85,7 +85,7 @@ static void pool_compact(struct pool *pool)
         used += entry.length;
         *entry_at(pool, to) = entry;
         pool->identities[entry.identity & (POOL_TABLE_SLOTS - 1)] = to + 1;
-        pool->keys[entry.key & (POOL_TABLE_SLOTS - 1)] = to + 1;
+        pool->alarms[entry.alarm & (POOL_TABLE_SLOTS - 1)] = to + 1;
         to++;
     }
     pool->tail = to;
@@ -140,6 +140,14 @@ static uint64_t key_of(const struct event *event)
     return key ^ key >> 32;
 }
 
+static uint64_t alarm_of(uint64_t key, const struct event *event)
+{
+    uint64_t alarm = hash_text(key, event->host);
+    alarm = hash_text(alarm, event->subject);
+    alarm = hash_text(alarm, event->hint);
+    return alarm ^ alarm >> 32;
+}
+
 /* Earlier events of its alarm go along with one that goes first. */
 static void pool_hurry(struct pool *pool, const struct pool_entry *urgent)
 {
@@ -177,7 +185,7 @@ static bool pool_fold(struct pool *pool, struct pool_entry *entry, pool_join *jo
     }
     struct pool_entry *earlier =
         pool->alive_bytes > POOL_BYTES / 2 || pool->alive_count > POOL_ENTRIES / 2
-            ? entry_known(pool, pool->keys, entry->key)
+            ? entry_known(pool, pool->alarms, entry->alarm)
             : NULL;
     if (earlier != NULL && may_replace(pool, earlier, entry)) {
         entry->waiter = join(earlier->waiter, entry->waiter);
@@ -198,15 +206,17 @@ static void pool_append(struct pool *pool, struct pool_entry *entry, const struc
     pool->by_rank[entry->rank]++;
     pool->waiting[entry->key & (POOL_TABLE_SLOTS - 1)]++;
     pool->identities[entry->identity & (POOL_TABLE_SLOTS - 1)] = pool->tail + 1;
-    pool->keys[entry->key & (POOL_TABLE_SLOTS - 1)] = pool->tail + 1;
+    pool->alarms[entry->alarm & (POOL_TABLE_SLOTS - 1)] = pool->tail + 1;
     *entry_at(pool, pool->tail++) = *entry;
 }
 
 bool pool_put(struct pool *pool, const struct pool_add *add, pool_join *join)
 {
     const struct event *event = add->event;
+    uint64_t key = key_of(event);
     struct pool_entry entry = {.identity = add->identity,
-                               .key = key_of(event),
+                               .key = key,
+                               .alarm = alarm_of(key, event),
                                .waiter = add->waiter,
                                .severity = (uint8_t)event->severity,
                                .rank = (uint8_t)event_rank(event->severity)};

@@ -8,7 +8,8 @@
  * dropped, then earlier events of the same alarm, then the lowest severity. All counted.
  *
  * What is urgent goes first (event_rank()), in the order it came. An event never overtakes an
- * earlier one of the same alarm: that one goes along.
+ * earlier one that may be of the same alarm: that one goes along. Only what surely is of the same
+ * alarm replaces an earlier one: a relay sends the alarms of many hosts.
  *
  * Repetitions are found by direct-mapped tables: a collision lets one through, no event is ever
  * lost to one.
@@ -22,7 +23,9 @@
 
 struct pool_entry {
     uint32_t offset, length;
-    uint64_t identity, key;
+    uint64_t identity;
+    uint64_t key;    /* Of source and alarm: wide, what goes in order. */
+    uint64_t alarm;  /* With whatever tells its host: narrow, what may be replaced. */
     uint32_t waiter; /* The first of those who wait for it (informs), the owner's; 0: none. */
     uint8_t severity, rank;
     bool dead;
@@ -34,10 +37,10 @@ struct pool_counts {
 };
 
 struct pool {
-    uint8_t *bytes;              /* POOL_BYTES + the largest event */
-    struct pool_entry *entries;  /* Ring by sequence. */
-    uint64_t *identities, *keys; /* sequence + 1 by hash */
-    uint16_t *waiting;           /* Living entries by the hash of their key. */
+    uint8_t *bytes;                /* POOL_BYTES + the largest event */
+    struct pool_entry *entries;    /* Ring by sequence. */
+    uint64_t *identities, *alarms; /* sequence + 1 by hash */
+    uint16_t *waiting;             /* Living entries by the hash of their key. */
     uint64_t head, tail;
     size_t used; /* Bytes, with the dead. */
     size_t alive_bytes, alive_count;

@@ -138,6 +138,26 @@ static void critical_ones_are_not_folded(void **state)
     assert_int_equal(pool.counts.coalesced, 99);
 }
 
+/* Fifty hosts behind one relay say the same: each is an alarm of its own, and all of them stay. */
+static void hosts_behind_a_relay_are_not_folded(void **state)
+{
+    char text[32];
+    for (unsigned i = 0; i < POOL_ENTRIES * 3 / 4; i++) {
+        snprintf(text, sizeof text, "r/%u", i);
+        put("x", SEVERITY_INFO, text, true);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(text, sizeof text, "host=h%u,addr=10.0.0.1", i % 50);
+        const struct event event = {.severity = SEVERITY_MAJOR,
+                                    .source = TEXT("syslog/10.0.0.1"),
+                                    .type = TEXT("power.lost"),
+                                    .hint = text_of(text)};
+        pool_put(&pool, &(struct pool_add){.event = &event, .lagging = true}, join);
+    }
+    assert_int_equal(pool.by_severity[SEVERITY_MAJOR], 50);
+    assert_int_equal(pool.counts.coalesced, 50);
+}
+
 static void nothing_less_severe_nothing_evicted(void **state)
 {
     char resource[32];
@@ -159,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_does_not_fit_stays, fresh, gone),
         cmocka_unit_test_setup_teardown(the_lowest_are_dropped_and_all_are_counted, fresh, gone),
         cmocka_unit_test_setup_teardown(critical_ones_are_not_folded, fresh, gone),
+        cmocka_unit_test_setup_teardown(hosts_behind_a_relay_are_not_folded, fresh, gone),
         cmocka_unit_test_setup_teardown(nothing_less_severe_nothing_evicted, fresh, gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
