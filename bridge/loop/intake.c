@@ -4,7 +4,9 @@
  * copied outside of it. Bound: the bytes that wait, INTAKE_BYTES_MAX or less.
  *
  * A flow has a line by the hash of its number; concurrent flows have a second one for what is
- * urgent. Two flows that meet in one line share it: that costs fairness, never order.
+ * urgent, and what is in the first never overtakes what came before it into the second: a clear
+ * would be told before its raise. Two flows that meet in one line share it: that costs fairness,
+ * never order.
  */
 
 #include "base/assert.h"
@@ -35,6 +37,7 @@ struct intake {
     unsigned turn, turn_for_all; /* The line whose turn it is. */
     size_t turn_bytes;           /* What it had of it. */
     unsigned taken;
+    uint64_t numbers; /* Of items, as they come. */
     enum intake_gate gate;
     struct intake_figures figures;
     size_t bytes_max;
@@ -190,6 +193,7 @@ static void item_append(struct intake *intake, struct intake_item *item)
     struct line *line = &intake->lines[item->line];
     *(line->first == NULL ? &line->first : &line->last->next) = item;
     line->last = item;
+    item->number = ++intake->numbers;
     line->bytes += item->bytes_count;
     line->ranks[item->rank]++;
     intake->ranks[item->rank]++;
@@ -240,16 +244,16 @@ static bool line_has(const struct line *line, unsigned rank)
 }
 
 /* The next line with something of that rank or above; there is one. */
-static struct line *line_after(struct intake *intake, unsigned *turn, unsigned rank)
+static unsigned line_after(struct intake *intake, unsigned *turn, unsigned rank)
 {
     do {
         *turn = (*turn + 1) % LINES;
     } while (!line_has(&intake->lines[*turn], rank));
-    return &intake->lines[*turn];
+    return *turn;
 }
 
 /* Under the lock, when something waits: the line whose turn it is. */
-static struct line *line_next(struct intake *intake)
+static unsigned line_choose(struct intake *intake)
 {
     unsigned rank = EVENT_RANKS - 1;
     while (rank > 0 && intake->ranks[rank] == 0) {
@@ -262,7 +266,16 @@ static struct line *line_next(struct intake *intake)
         intake->turn_bytes = 0;
         return line_after(intake, &intake->turn, rank);
     }
-    return &intake->lines[intake->turn];
+    return intake->turn;
+}
+
+/* Under the lock, when something waits. */
+static struct line *line_next(struct intake *intake)
+{
+    unsigned chosen = line_choose(intake);
+    struct line *line = &intake->lines[chosen], *urgent = &intake->lines[chosen | 1];
+    bool behind = urgent->first != NULL && urgent->first->number < line->first->number;
+    return behind ? urgent : line;
 }
 
 struct intake_item *intake_take(struct intake *intake)

@@ -17,7 +17,8 @@
 struct intake_item {
     struct intake_item *next;
     uint8_t rank;  /* Of the most urgent event in it. */
-    uint16_t line; /* The intake's. */
+    uint16_t line; /* The intake's, as the next. */
+    uint64_t number;
     uint32_t events_count, duplicates;
     uint64_t batch; /* The owner's: the commit that holds it. */
     int64_t received_ms;

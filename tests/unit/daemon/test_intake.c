@@ -203,7 +203,7 @@ static void flows_take_turns(void **state)
         found = item->bytes_count < sizeof zeros;
         intake_item_end(item, true);
     }
-    assert_true(before <= 4); /* A turn is 64 KiB. */
+    assert_true(before <= 4); /* A turn is TURN_BYTES. */
     intake_free(intake);
 }
 
@@ -221,6 +221,24 @@ static void urgent_ones_do_not_starve_the_rest(void **state)
     }
     assert_true(turns > 1); /* But not before the urgent. */
     intake_free(intake);
+}
+
+/* The turn that is given regardless must not tell a clear before its raise: that would stand for
+ * ever. */
+static void no_turn_overtakes_what_was_urgent(void **state)
+{
+    for (uintptr_t flow = 1; flow <= 64; flow++) {
+        struct intake *intake = fresh();
+        for (unsigned i = 0; i < 20; i++) {
+            push_event(intake, 1000, false, SEVERITY_FATAL, "f");
+        }
+        push_event(intake, flow, true, SEVERITY_MAJOR, "raise");
+        push_event(intake, flow, true, SEVERITY_INFO, "clear");
+        const char *got = order(intake);
+        assert_non_null(strstr(got, "raise"));
+        assert_true(strstr(got, "clear") > strstr(got, "raise"));
+        intake_free(intake);
+    }
 }
 
 static void *pusher(void *arg)
@@ -277,6 +295,7 @@ int main(void)
         cmocka_unit_test(one_loud_flow_starves_nobody),
         cmocka_unit_test(flows_take_turns),
         cmocka_unit_test(urgent_ones_do_not_starve_the_rest),
+        cmocka_unit_test(no_turn_overtakes_what_was_urgent),
         cmocka_unit_test(threads),
         cmocka_unit_test(time_never_goes_back),
     };
