@@ -105,9 +105,9 @@ static void timer_aim(struct shell *shell)
         uv_timer_stop(&shell->timer);
         return;
     }
-    int64_t delay_ms = due_ms - shell_now(shell);
+    int64_t now_ms = shell_now(shell);
     uv_update_time(loop_uv(shell->loop));
-    uv_timer_start(&shell->timer, on_timer, delay_ms > 0 ? (uint64_t)delay_ms : 0, 0);
+    uv_timer_start(&shell->timer, on_timer, due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 0, 0);
 }
 
 static bool all_durable(struct shell *shell)

@@ -386,9 +386,37 @@ const struct nsh_value *shell_device_settings(void *arg, const char *device)
 
 /* ---- what devices tell unasked ---- */
 
+static void observed_lost(struct shell *shell, const struct event *event, const char *why)
+{
+    shell->figures.observed_lost++;
+    if (shell_complain(shell, LOG_OBSERVED_LOST)) {
+        char host[64], type[64];
+        snprintf(host, sizeof host, "%.*s", (int)event->host.count, event->host.at);
+        snprintf(type, sizeof type, "%.*s", (int)event->type.count, event->type.at);
+        LOG(OBSERVED_LOST, {"host", nsh_text(host)}, {"type", nsh_text(type)},
+            {"text", nsh_text(why)});
+    }
+}
+
+static int observed_push(struct shell *shell, const struct event *event, struct nsh_error *err)
+{
+    size_t bytes_count = event_packed_bytes(event);
+    CLEANUP(freep) uint8_t *bytes = malloc(bytes_count);
+    if (bytes == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    event_pack(event, bytes, bytes_count);
+    const struct intake_batch batch = {.bytes = bytes,
+                                       .bytes_count = bytes_count,
+                                       .events_count = 1,
+                                       .received_ms = event->received_ms};
+    return intake_push(shell->intake, &batch, err);
+}
+
 void shell_observed(void *arg, const char *host, const char *type, const struct nsh_value *data)
 {
     struct shell *shell = arg;
+    struct nsh_error err = {0};
     uint8_t packed[4096];
     struct pack_writer writer = {.at = packed, .room = sizeof packed};
     if (data != NULL) {
@@ -402,21 +430,12 @@ void shell_observed(void *arg, const char *host, const char *type, const struct 
         .type = text_of(type),
         .host = text_of(host),
         .subject = text_of(host),
+        .message = writer.failed ? TEXT("what it told was too large, and is left out") : TEXT(""),
         .data = {(const char *)packed, writer.failed ? 0 : (uint32_t)writer.count},
     };
     if (event.type.count > EVENT_TEXT_BYTES_MAX || event.host.count > EVENT_TEXT_BYTES_MAX) {
-        return;
+        observed_lost(shell, &event, "a name of more than 1 KiB");
+    } else if (observed_push(shell, &event, &err) < 0) {
+        observed_lost(shell, &event, err.text);
     }
-    size_t bytes = event_packed_bytes(&event);
-    uint8_t *at = malloc(bytes);
-    if (at != NULL) {
-        event_pack(&event, at, bytes);
-        intake_push(shell->intake,
-                    &(struct intake_batch){.bytes = at,
-                                           .bytes_count = bytes,
-                                           .events_count = 1,
-                                           .received_ms = event.received_ms},
-                    NULL);
-    }
-    free(at);
 }

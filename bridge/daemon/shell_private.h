@@ -94,7 +94,7 @@ struct shedding {
 struct shell_figures {
     uint64_t commits, commit_us, commit_us_max, records, damaged, conflicts, calls_started,
         calls_refused, results, requests, requests_refused, reloads, reloads_refused, events_lost,
-        durable_us, durable_batches, events_told, events_told_refused;
+        durable_us, durable_batches, events_told, events_told_refused, observed_lost;
 };
 
 struct shell {

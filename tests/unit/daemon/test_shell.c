@@ -4,6 +4,7 @@
 
 #include "shell_rig.h"
 
+#include "loop/intake_owner.h"
 #include "shell_private.h"
 
 #include <signal.h>
@@ -103,6 +104,36 @@ static void acknowledged_means_on_disk(void **state)
     assert_int_equal(seen.seq, 1);
     assert_string_equal(seen.host, "h1"); /* Resolved by its address, and kept so. */
     assert_int_equal(look(rig, RECORD_ALARM, "h1").count, 1);
+}
+
+static bool has_observed(struct shell_rig *rig, void *arg)
+{
+    return look(rig, -1, "h1").count == *(const unsigned *)arg;
+}
+
+/* Whoever sees something unasked cannot try again: what has no room is counted, not forgotten. */
+static void what_drivers_see_is_kept_or_counted(void **state)
+{
+    struct shell_rig *rig = *state;
+    char long_name[EVENT_TEXT_BYTES_MAX + 2], long_text[8192];
+    unsigned kept = 2;
+    memset(long_name, 'x', sizeof long_name);
+    long_name[sizeof long_name - 1] = '\0';
+    memset(long_text, 'x', sizeof long_text);
+    long_text[sizeof long_text - 1] = '\0';
+    struct nsh_member member = {"text", nsh_text(long_text)};
+    struct nsh_value large = nsh_map(&member, 1);
+    intake_gate_set(rig->shell->intake, INTAKE_ILL);
+    shell_observed(rig->shell, "h1", "fan.seen", NULL);
+    assert_int_equal(rig->shell->figures.observed_lost, 1);
+    intake_gate_set(rig->shell->intake, INTAKE_OPEN);
+    shell_observed(rig->shell, "h1", long_name, NULL);
+    shell_observed(rig->shell, long_name, "fan.seen", NULL);
+    assert_int_equal(rig->shell->figures.observed_lost, 3);
+    shell_observed(rig->shell, "h1", "fan.seen", NULL);
+    shell_observed(rig->shell, "h1", "fan.seen", &large); /* Without what it told. */
+    assert_true(rig_until(rig, has_observed, &kept));
+    assert_int_equal(rig->shell->figures.observed_lost, 3);
 }
 
 static void strangers_are_kept_without_a_host(void **state)
@@ -496,6 +527,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(acknowledged_means_on_disk),
+        TEST(what_drivers_see_is_kept_or_counted),
         TEST(strangers_are_kept_without_a_host),
         TEST(repeats_are_answered_and_kept_once),
         TEST(a_repeat_waits_for_the_first),
