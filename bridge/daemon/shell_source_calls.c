@@ -156,6 +156,7 @@ static char *text_keep(struct text text)
     return text.count == 0 ? strdup("") : strndup(text.at, text.count);
 }
 
+/* -NSH_LIMIT: it is one too many. */
 static int mark_set(struct shell *shell, struct text id, struct text text)
 {
     if (id.at == NULL || text.at == NULL) {
@@ -168,7 +169,11 @@ static int mark_set(struct shell *shell, struct text id, struct text text)
         mark->text = copy;
         return 0;
     }
-    mark = copy == NULL || shell->marks.count >= MARKS_MAX ? NULL : calloc(1, sizeof *mark);
+    if (mark == NULL && shell->marks.count >= MARKS_MAX) {
+        free(copy);
+        return -NSH_LIMIT;
+    }
+    mark = copy == NULL ? NULL : calloc(1, sizeof *mark);
     if (mark == NULL) {
         free(copy);
         return -NSH_NOMEM;
@@ -184,13 +189,23 @@ static int mark_set(struct shell *shell, struct text id, struct text text)
 
 int shell_mark_load(struct shell *shell, const struct record *record, struct nsh_error *err)
 {
-    return mark_set(shell, record->id, record->body) < 0
+    return mark_set(shell, record->id, record->body) == -NSH_NOMEM
                ? nsh_fail(err, NSH_NOMEM, "no memory for the mark of a source")
                : 0;
 }
 
 void shell_mark_keep(struct shell *shell, const char *id, const char *mark)
 {
+    /* Without memory the older one stays until the next start: what is read again then has the ids
+     * it had. One too many is not written either: a start would not know it, and reading all again
+     * is better than no start. */
+    if (mark_set(shell, text_of(id), text_of(mark)) == -NSH_LIMIT) {
+        if (shell_complain(shell, LOG_SOURCE_NEWS)) {
+            LOG(SOURCE_NEWS, {"text", nsh_text("too many marks: a source begins anew at the next "
+                                               "start")});
+        }
+        return;
+    }
     shell_store_record(shell, &(struct record){
                                   .kind = RECORD_MARK,
                                   .live = true,
@@ -198,9 +213,6 @@ void shell_mark_keep(struct shell *shell, const char *id, const char *mark)
                                   .id = text_of(id),
                                   .body = text_of(mark),
                               });
-    /* Without memory the older one stays until the next start: what is read again then has the ids
-     * it had. */
-    (void)mark_set(shell, text_of(id), text_of(mark));
 }
 
 const char *shell_mark(void *arg, const char *id)

@@ -147,12 +147,37 @@ static void test_marks_stay(void **state)
     assert_null(shell_mark(rig->shell, "sel/c"));
 }
 
+/* Of more marks than are kept the rest is not known: that is no reason not to start. */
+static void test_too_many_marks(void **state)
+{
+    struct shell_rig *rig = *state;
+    struct rig_pushed unkept, pushed;
+    char id[32];
+    for (unsigned i = 0; i <= 200000; i++) {
+        snprintf(id, sizeof id, "sel/%u", i);
+        const struct record record = {
+            .kind = RECORD_MARK, .id = text_of(id), .body = TEXT("{\"n\":1}")};
+        assert_int_equal(shell_mark_load(rig->shell, &record, NULL), 0);
+    }
+    assert_non_null(shell_mark(rig->shell, "sel/199999"));
+    assert_null(shell_mark(rig->shell, "sel/200000"));
+    assert_int_equal(push(rig, "sel/more", "{}", false, &unkept), 0);
+    assert_int_equal(push(rig, "sel/1", "{\"n\":2}", true, &pushed), 0);
+    assert_true(rig_until(rig, rig_is_pushed, &pushed));
+    assert_string_equal(shell_mark(rig->shell, "sel/1"), "{\"n\":2}");
+    rig_stop(rig);
+    rig_start(rig);
+    assert_string_equal(shell_mark(rig->shell, "sel/1"), "{\"n\":2}");
+    assert_null(shell_mark(rig->shell, "sel/more"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_only_what_reads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_call_that_is_given_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_marks_stay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_too_many_marks, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
