@@ -94,6 +94,8 @@ class Peer(http.server.BaseHTTPRequestHandler):
             good = self.headers.get("Authorization") == "Basic " + base64.b64encode(b"admin:contrail123").decode()
         else:
             good = self.headers.get("X-Auth-Token") in tokens
+            if self.headers.get("Authorization"):
+                wrong("a password, where a token is asked for")
         if not good:
             self.answer(401, "Authentication required")
         return good

@@ -88,20 +88,10 @@ static void ack_send(struct contrail_source *source, struct link_ack *ack)
     link_headers(source, headers);
     textbuf_addf(&url, "%s" ACK_PATH, source->base);
     body_make(ack->alarm, &body);
-    const struct nsh_http_request request = {
-        .method = "POST",
-        .url = url.at,
-        .headers = headers,
-        .body = body.at,
-        .body_bytes = body.count,
-        .timeout_ms = ACK_TIMEOUT_MS,
-        .user = source->user,
-        .password = source->password,
-        .ca_file = source->ca_file,
-        .client_cert = source->client_cert,
-        .client_key = source->client_key,
-        .insecure = source->insecure,
-    };
+    struct nsh_http_request request = link_request(source, "POST", url.at, headers);
+    request.body = body.at;
+    request.body_bytes = body.count;
+    request.timeout_ms = ACK_TIMEOUT_MS;
     bool made = url.at != NULL && body.at != NULL && !url.failed && !body.failed;
     if (!made || services->http(services, &request, on_reply, ack, &ack->http, &err) < 0) {
         ack_end(ack, ACK_WAITS, made ? err.text : "out of memory");

@@ -133,6 +133,23 @@ void link_start(struct contrail_source *source)
     }
 }
 
+struct nsh_http_request link_request(const struct contrail_source *source, const char *method,
+                                     const char *url, const char *const *headers)
+{
+    bool basic = source->login == LOGIN_BASIC;
+    return (struct nsh_http_request){
+        .method = method,
+        .url = url,
+        .headers = headers,
+        .user = basic ? source->user : NULL,
+        .password = basic ? source->password : NULL,
+        .ca_file = source->ca_file,
+        .client_cert = source->client_cert,
+        .client_key = source->client_key,
+        .insecure = source->insecure,
+    };
+}
+
 int link_open(struct contrail_source *source, struct nsh_error *err)
 {
     CLEANUP(textbuf_donep) struct textbuf url = {0};
@@ -140,15 +157,16 @@ int link_open(struct contrail_source *source, struct nsh_error *err)
     if (url.at == NULL || url.failed) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
+    const struct nsh_http_request request = link_request(source, "GET", url.at, NULL);
     const struct sse_options options = {
         .services = source->services->services,
-        .url = url.at,
-        .user = source->login == LOGIN_BASIC ? source->user : NULL,
-        .password = source->login == LOGIN_BASIC ? source->password : NULL,
-        .ca_file = source->ca_file,
-        .client_cert = source->client_cert,
-        .client_key = source->client_key,
-        .insecure = source->insecure,
+        .url = request.url,
+        .user = request.user,
+        .password = request.password,
+        .ca_file = request.ca_file,
+        .client_cert = request.client_cert,
+        .client_key = request.client_key,
+        .insecure = request.insecure,
         .again_ms_max = AGAIN_MS_MAX,
         .event_bytes_max = LINK_EVENT_BYTES_MAX,
         /* It has no heartbeat: TCP notices a peer that is gone, the list what was missed. */

@@ -160,19 +160,9 @@ void link_list_begin(struct contrail_source *source)
     contrail_list_begin(&source->state);
     link_headers(source, headers);
     textbuf_addf(&url, "%s" LIST_PATH "%s", source->base, source->query);
-    const struct nsh_http_request request = {
-        .method = "GET",
-        .url = url.at,
-        .headers = headers,
-        .reply_bytes_max = LINK_LIST_BYTES_MAX,
-        .timeout_ms = LIST_TIMEOUT_MS,
-        .user = source->user,
-        .password = source->password,
-        .ca_file = source->ca_file,
-        .client_cert = source->client_cert,
-        .client_key = source->client_key,
-        .insecure = source->insecure,
-    };
+    struct nsh_http_request request = link_request(source, "GET", url.at, headers);
+    request.reply_bytes_max = LINK_LIST_BYTES_MAX;
+    request.timeout_ms = LIST_TIMEOUT_MS;
     bool made = url.at != NULL && !url.failed;
     if (!made ||
         services->http(services, &request, on_reply, source, &source->list_http, &err) < 0) {

@@ -167,18 +167,10 @@ static void keystone_ask(struct contrail_source *source)
     count -= count > 0 && base[count - 1] == '/';
     textbuf_addf(&url, "%.*s/auth/tokens", (int)count, base);
     body_make(source, &body);
-    const struct nsh_http_request request = {
-        .method = "POST",
-        .url = url.at,
-        .headers = headers,
-        .body = body.at,
-        .body_bytes = body.count,
-        .reply_bytes_max = LOGIN_BYTES_MAX,
-        .ca_file = source->ca_file,
-        .client_cert = source->client_cert,
-        .client_key = source->client_key,
-        .insecure = source->insecure,
-    };
+    struct nsh_http_request request = link_request(source, "POST", url.at, headers);
+    request.body = body.at;
+    request.body_bytes = body.count;
+    request.reply_bytes_max = LOGIN_BYTES_MAX;
     bool made = url.at != NULL && body.at != NULL && !url.failed && !body.failed;
     if (!made ||
         services->http(services, &request, on_keystone, source, &source->login_http, &err) < 0) {

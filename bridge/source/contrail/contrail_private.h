@@ -99,12 +99,16 @@ int64_t link_pause_ms(const struct contrail_source *source, unsigned failures);
 void link_login_begin(struct contrail_source *source);
 /* The server does not take the token. */
 void link_unauthorized(struct contrail_source *source);
-/* Headers of a request of ours; at most 4 and the end. */
+/* Headers of a request of ours to the analytics API; at most 4 and the end. */
 void link_headers(const struct contrail_source *source, const char *ret_headers[5]);
 
 /* ---- contrail_link.c ---- */
 
 int link_open(struct contrail_source *source, struct nsh_error *err);
+/* A request with our TLS and these headers. The password goes into it only for basic
+ * authentication: that of Keystone is Keystone's alone. */
+struct nsh_http_request link_request(const struct contrail_source *source, const char *method,
+                                     const char *url, const char *const *headers);
 void link_start(struct contrail_source *source); /* Logged in. */
 void link_tick(struct contrail_source *source);
 void link_close(struct contrail_source *source);

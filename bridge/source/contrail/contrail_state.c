@@ -571,7 +571,7 @@ void contrail_told(struct contrail *contrail, struct contrail_alarm *alarm, bool
     alarm->told_us = raised ? alarm->time_us : 0;
     if (!raised) {
         alarm->durable = false;
-        alarm->ack = ACK_NONE;
+        alarm->ack = alarm->ack == ACK_SENT ? ACK_SENT : ACK_NONE; /* Its end is still to come. */
     }
 }
 

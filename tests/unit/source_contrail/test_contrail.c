@@ -571,6 +571,28 @@ static void test_refused_and_later(void **state)
 }
 
 /* A crash after the commit and before the acknowledgement. */
+/* Cleared, and raised anew, while the first one's answer is awaited: one request at a time. */
+static void test_raised_anew_before_the_answer(void **state)
+{
+    struct rig *rig = *state;
+    struct contrail_alarm *alarm, *other;
+    rig->contrail.acknowledges = true;
+    list(rig, VROUTERS(PLACE("c1", ALARM(NODE, 0, 7, false))));
+    tell(rig);
+    assert_true(asks(rig, &alarm));
+    list(rig, "{}");
+    rig->now_ms += 5000;
+    assert_string_equal(tell(rig), "-vrouter/c1 contrail.node-status;");
+    list(rig, VROUTERS(PLACE("c1", ALARM(NODE, 0, 8, false))));
+    assert_string_equal(tell(rig), "+vrouter/c1 contrail.node-status critical;");
+    assert_false(asks(rig, &other)); /* Not while one is on its way. */
+    contrail_ack_end(&rig->contrail, alarm, ACK_DONE, 7, rig->now_ms);
+    assert_true(asks(rig, &other)); /* What was done was done to the one before. */
+    assert_ptr_equal(other, alarm);
+    contrail_ack_end(&rig->contrail, other, ACK_DONE, 8, rig->now_ms);
+    assert_false(asks(rig, &other));
+}
+
 static void test_acknowledged_after_a_restart(void **state)
 {
     struct rig *rig = *state;
@@ -644,6 +666,7 @@ int main(void)
         TEST(test_who_does_not_want_it),
         TEST(test_unsure),
         TEST(test_refused_and_later),
+        TEST(test_raised_anew_before_the_answer),
         TEST(test_acknowledged_after_a_restart),
         TEST(test_settings_outlive_what_is_known),
         TEST(test_bounds),
