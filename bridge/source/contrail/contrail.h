@@ -52,7 +52,7 @@ struct contrail_alarm {
     int64_t time_us; /* Raised, as the server says; 0: unknown. */
     int64_t gone_ms; /* When it was missed first. */
     int64_t ack_due_ms;
-    int64_t told_us; /* time_us as told; 0: of before a restart. */
+    int64_t told_us; /* time_us as told; 0: of before a restart; below: the telling was lost. */
     enum severity told_severity;
     enum contrail_ack ack;
     unsigned ack_tries;
@@ -124,7 +124,8 @@ struct contrail_alarm *contrail_next(struct contrail *contrail);
 void contrail_back(struct contrail *contrail, struct contrail_alarm *alarm);
 /* It was handed over, as contrail_event() said; it stays until contrail_landed(). */
 void contrail_told(struct contrail *contrail, struct contrail_alarm *alarm, bool raised);
-/* Its event is durable (or never will be). The alarm may be freed. */
+/* Its event is durable; or never will be, and what holds is to be told again. The alarm may be
+ * freed. */
 void contrail_landed(struct contrail *contrail, struct contrail_alarm *alarm, bool raised,
                      bool durable);
 

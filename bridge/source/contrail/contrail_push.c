@@ -36,8 +36,10 @@ static void on_answer(void *arg, bool durable, uint32_t duplicates)
         link_maybe_done(source);
         return;
     }
-    link_push(source);
-    link_acks(source);
+    if (durable) { /* Else the next tick tells it again: not while whoever refused it looks on. */
+        link_push(source);
+        link_acks(source);
+    }
 }
 
 /* As many as fit; false: memory ran out, what was taken is in the batch. */

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define TOLD_UNSURE (-1) /* told_us: no time of a server. */
+
 /* ---- queues ---- */
 
 static void queue_add(struct contrail *contrail, struct contrail_alarm *alarm)
@@ -235,6 +237,12 @@ static bool texts_set(struct contrail_alarm *alarm, const struct contrail_item *
     return text_set(&alarm->token, item->token);
 }
 
+/* The store has it as it is now: what was told of it last is durable. */
+static bool is_kept(const struct contrail_alarm *alarm)
+{
+    return alarm->durable && alarm->told && alarm->told_us == alarm->time_us;
+}
+
 /* What it says of acknowledging; listed: it is newer than any try that is over. */
 static void ack_look(struct contrail *contrail, struct contrail_alarm *alarm, bool listed)
 {
@@ -245,7 +253,7 @@ static void ack_look(struct contrail *contrail, struct contrail_alarm *alarm, bo
     if (alarm->ack == ACK_UNSURE && listed && contrail->round > alarm->ack_round) {
         alarm->ack = ACK_NONE;
     }
-    if (contrail->acknowledges && alarm->ack == ACK_NONE && alarm->durable && alarm->told &&
+    if (contrail->acknowledges && alarm->ack == ACK_NONE && is_kept(alarm) &&
         alarm->token[0] != '\0') {
         alarm->ack = ACK_WAITS;
         ack_add(contrail, alarm);
@@ -279,7 +287,6 @@ static bool alarm_take(struct contrail *contrail, struct contrail_object *object
     }
     if (!alarm->told || alarm->told_severity != alarm->severity ||
         alarm->told_us != alarm->time_us) {
-        alarm->durable = false;
         contrail->found += !alarm->queued;
         queue_add(contrail, alarm);
     }
@@ -567,11 +574,11 @@ void contrail_told(struct contrail *contrail, struct contrail_alarm *alarm, bool
     (void)contrail;
     alarm->flying++;
     alarm->told = raised;
+    alarm->durable = false;
     alarm->told_severity = alarm->severity;
     alarm->told_us = raised ? alarm->time_us : 0;
-    if (!raised) {
-        alarm->durable = false;
-        alarm->ack = alarm->ack == ACK_SENT ? ACK_SENT : ACK_NONE; /* Its end is still to come. */
+    if (!raised && alarm->ack != ACK_SENT) { /* Else its end is still to come. */
+        alarm->ack = ACK_NONE;
     }
 }
 
@@ -580,7 +587,11 @@ void contrail_landed(struct contrail *contrail, struct contrail_alarm *alarm, bo
 {
     NSH_ASSERT(alarm->flying > 0);
     alarm->flying--;
-    if (raised && durable && alarm->told && alarm->told_us == alarm->time_us) {
+    if (!durable) { /* What the store knows of it is unknown: what holds then is told again. */
+        alarm->told = true;
+        alarm->told_us = TOLD_UNSURE;
+        queue_add(contrail, alarm);
+    } else if (raised && alarm->told && alarm->told_us == alarm->time_us) {
         alarm->durable = true;
         ack_look(contrail, alarm, false);
     }
@@ -599,7 +610,7 @@ struct contrail_alarm *contrail_ack_next(struct contrail *contrail, int64_t now_
         queue->last = queue->first == NULL ? NULL : queue->last;
         queue->count--;
         alarm->ack_queued = false;
-        if (alarm->ack != ACK_WAITS || !alarm->present || !alarm->durable) {
+        if (alarm->ack != ACK_WAITS || !alarm->present || !is_kept(alarm)) {
             alarm->ack = alarm->ack == ACK_WAITS ? ACK_NONE : alarm->ack;
             alarm_maybe_free(contrail, alarm);
         } else if (alarm->ack_due_ms > now_ms) {

@@ -508,6 +508,56 @@ static void test_what_never_became_durable_is_not_acknowledged(void **state)
     assert_false(asks(rig, &alarm));
 }
 
+/* No memory over there, or a store that is full: what was not kept comes again. */
+static void test_what_never_became_durable_is_told_again(void **state)
+{
+    struct rig *rig = *state;
+    rig->hold = true;
+    update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 0, 7, false)));
+    tell(rig);
+    land(rig, false);
+    assert_string_equal(tell(rig), "+vrouter/c1 contrail.node-status critical;");
+    land(rig, true);
+    assert_string_equal(tell(rig), "");
+    list(rig, "{}");
+    rig->now_ms += 5000;
+    assert_string_equal(tell(rig), "-vrouter/c1 contrail.node-status;");
+    land(rig, false);
+    assert_string_equal(tell(rig), "-vrouter/c1 contrail.node-status;");
+    land(rig, true);
+    assert_int_equal(rig->contrail.alarms, 0);
+    /* It went before the loss was known: a clear ends whatever the store has. */
+    update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 0, 8, false)));
+    tell(rig);
+    list(rig, "{}");
+    land(rig, false);
+    rig->now_ms += 5000;
+    rig->hold = false;
+    assert_string_equal(tell(rig), "-vrouter/c1 contrail.node-status;");
+    assert_int_equal(rig->contrail.alarms, 0);
+}
+
+/* A severity that changed and came back before it could be told takes nothing from what is kept. */
+static void test_a_flap_that_nobody_heard_of(void **state)
+{
+    struct rig *rig = *state;
+    struct contrail_alarm *alarm;
+    rig->contrail.acknowledges = rig->hold = true;
+    update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 0, 7, false)));
+    tell(rig);
+    update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 1, 7, false)));
+    land(rig, true);
+    update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 0, 7, false)));
+    assert_string_equal(tell(rig), "");
+    assert_true(asks(rig, &alarm));
+    contrail_ack_end(&rig->contrail, alarm, ACK_WAITS, 7, rig->now_ms);
+    update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 1, 7, false)));
+    update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 0, 7, false)));
+    assert_string_equal(tell(rig), "");
+    assert_true(asks(rig, &alarm));
+    contrail_ack_end(&rig->contrail, alarm, ACK_DONE, 7, rig->now_ms);
+}
+
 static void test_who_does_not_want_it(void **state)
 {
     struct rig *rig = *state;
@@ -663,6 +713,8 @@ int main(void)
         TEST(test_types_and_hosts),
         TEST(test_acknowledged_once_after_the_commit),
         TEST(test_what_never_became_durable_is_not_acknowledged),
+        TEST(test_what_never_became_durable_is_told_again),
+        TEST(test_a_flap_that_nobody_heard_of),
         TEST(test_who_does_not_want_it),
         TEST(test_unsure),
         TEST(test_refused_and_later),
