@@ -25,6 +25,7 @@
 #define NODEWATCH_WORD_BYTES_MAX 96    /* A condition's type; longer ones are left out. */
 #define NODEWATCH_VERSION_BYTES_MAX 64 /* A resourceVersion. */
 #define NODEWATCH_RECENT_MAX 2048      /* Events of nodes that are known again. */
+#define NODEWATCH_STOOD_MAX 20000      /* Alarms of before the start: one of each node. */
 
 enum nodewatch_kind { NODEWATCH_NODES, NODEWATCH_EVENTS, NODEWATCH_LEASES, NODEWATCH_KINDS_COUNT };
 
@@ -42,6 +43,8 @@ struct nodewatch {
     struct map leases;
     uint32_t leases_round;
     int64_t leases_heard_ms, leases_from_ms;
+    struct nodewatch_standing *standing; /* Until the first list of nodes was read to its end. */
+    uint32_t standing_count;
 };
 
 /* Where events go. failed: memory ran out, and something is missing. */
@@ -79,8 +82,14 @@ void nodewatch_leases_heard(struct nodewatch *watch, int64_t now_ms, bool anew);
 /* Who has not renewed for lease_ms. */
 void nodewatch_leases_look(struct nodewatch *watch, struct nodewatch_out *out);
 
-/* Nothing is known any more: all is told again, as after a start. Also its end. */
+/* An alarm that stood before the start, of this source, by the texts of its events: it ends when
+ * the first list of nodes does not have its node. False: no memory. */
+bool nodewatch_stood(struct nodewatch *watch, const char *node, const char *type);
+
+/* Nothing is known any more: all is told again, as after a start. What stood before it stays. */
 void nodewatch_forget(struct nodewatch *watch);
+/* Its end. */
+void nodewatch_done(struct nodewatch *watch);
 
 /* How many nodes, and conditions that are raised. */
 void nodewatch_count(const struct nodewatch *watch, uint32_t *ret_nodes, uint32_t *ret_raised);
@@ -101,6 +110,8 @@ void nodewatch_lease_seen(struct nodewatch *watch, const struct nsh_value *objec
 void nodewatch_lease_gone(struct nodewatch *watch, const char *name, struct nodewatch_out *out);
 void nodewatch_leases_end(struct nodewatch *watch, struct nodewatch_out *out);
 void nodewatch_leases_forget(struct nodewatch *watch);
+/* nodewatch_stood.c: all nodes are known. */
+void nodewatch_stood_end(struct nodewatch *watch, struct nodewatch_out *out);
 /* A core/v1 Event: nodewatch_tell.c. */
 void nodewatch_event(struct nodewatch *watch, const struct nsh_value *object,
                      struct nodewatch_out *out);

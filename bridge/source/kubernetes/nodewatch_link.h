@@ -64,7 +64,7 @@ struct nodewatch_source {
     const struct source_config *config;
     struct nsh_pool login; /* Texts below. */
     const char *base, *token, *bearer_file, *ca_file, *client_cert, *client_key, *proxy;
-    bool insecure;
+    bool insecure, stood_lost; /* stood_lost: no memory for what stood before. */
     pthread_t thread;
     bool running;
     uv_async_t news;

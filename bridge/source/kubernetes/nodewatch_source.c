@@ -9,6 +9,7 @@
 #include "abi/json_value.h"
 #include "abi/kube_login.h"
 #include "base/json.h"
+#include "model/host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -168,7 +169,7 @@ static void nodewatch_free(struct nodewatch_source *source)
         free(source->streams[i].next);
     }
     curl_multi_cleanup(source->multi);
-    nodewatch_forget(&source->watch);
+    nodewatch_done(&source->watch);
     pthread_cond_destroy(&source->answered);
     pthread_mutex_destroy(&source->mutex);
     arena_done(&source->arena);
@@ -226,6 +227,47 @@ static int streams_make(struct nodewatch_source *source, struct nsh_error *err)
     return made ? 0 : nsh_fail(err, NSH_NOMEM, "out of memory");
 }
 
+/* The node of an alarm: an alarm of a host has no other subject. NULL: nothing says it. */
+static const char *node_of(const struct source_services *services,
+                           const struct source_standing *alarm)
+{
+    if (alarm->host[0] == '\0' || services->inventory == NULL) {
+        return alarm->subject;
+    }
+    const struct inventory *inventory = services->inventory(services->arg);
+    const struct host *host =
+        inventory == NULL ? NULL : inventory_host(inventory, text_of(alarm->host));
+    const struct binding *binding = host == NULL ? NULL : host_binding(host, BINDING_NODE);
+    return binding == NULL ? NULL : nsh_get_text(&binding->settings, "node", host->name);
+}
+
+static void stand_each(void *arg, const struct source_standing *alarm)
+{
+    struct nodewatch_source *source = arg;
+    const char *node = node_of(source->services, alarm);
+    if (node != NULL && !nodewatch_stood(&source->watch, node, alarm->type)) {
+        source->stood_lost = true;
+    }
+}
+
+/* Without it an alarm may stay; the source works. */
+static void stand_read(struct nodewatch_source *source)
+{
+    const struct source_services *services = source->services;
+    CLEANUP(textbuf_donep) struct textbuf text = {0};
+    struct nsh_error err = {.text = "out of memory"};
+    if (services->standing == NULL ||
+        (services->standing(services->arg, source->config->name, stand_each, source, &err) == 0 &&
+         !source->stood_lost)) {
+        return;
+    }
+    textbuf_addf(&text, "source %s: alarms of nodes that are gone may stay: %s",
+                 source->config->name, err.text);
+    if (services->log != NULL && text.at != NULL) {
+        services->log(services->arg, true, text.at);
+    }
+}
+
 static int nodewatch_open(const struct source_services *services,
                           const struct source_config *config, void **ret_source,
                           struct nsh_error *err)
@@ -248,6 +290,7 @@ static int nodewatch_open(const struct source_services *services,
         nodewatch_free(source);
         return result;
     }
+    stand_read(source);
     uv_async_init(services->loop, &source->news, on_news);
     source->news.data = source;
     int failed = pthread_create(&source->thread, NULL, nodewatch_thread, source);
@@ -391,7 +434,7 @@ static int nodewatch_decode(const struct source_config *config, const char *byte
         bytes += count + (end != NULL);
         bytes_count -= count + (end != NULL);
     }
-    nodewatch_forget(watch);
+    nodewatch_done(watch);
     free(watch);
     if (result == 0 && out.failed) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");

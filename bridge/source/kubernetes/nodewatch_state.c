@@ -449,6 +449,7 @@ void nodewatch_list_end(struct nodewatch *watch, enum nodewatch_kind kind,
         map_remove(&watch->nodes, text_of(node->name));
         node_free(node);
     }
+    nodewatch_stood_end(watch, out);
     watch->listed = true;
 }
 

@@ -29,7 +29,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    nodewatch_forget(watch);
+    nodewatch_done(watch);
     free(watch);
     arena_done(&arena);
     return 0;
@@ -227,6 +227,26 @@ static void test_window(void **state)
     assert_int_equal(nodes, 0);
 }
 
+/* Alarms of before the start: who is in the first list speaks for itself, who is not is gone. */
+static void test_stood_before(void **state)
+{
+    char name[32];
+    assert_true(nodewatch_stood(watch, "n1", "kubernetes.node.not-ready"));
+    assert_true(nodewatch_stood(watch, "n2", "kubernetes.node.not-ready"));
+    assert_true(nodewatch_stood(watch, "n2", "kubernetes.node.lease-stale"));
+    assert_string_equal(list(NODEWATCH_EVENTS, ""), ""); /* Says nothing of nodes. */
+    assert_string_equal(list(NODEWATCH_NODES, N1(IS("Ready", "False", "01"))),
+                        "raise " READY "; clear kubernetes.node.not-ready node=n2; "
+                        "clear kubernetes.node.lease-stale node=n2");
+    assert_string_equal(list(NODEWATCH_NODES, N1(IS("Ready", "False", "01"))), ""); /* Once. */
+    for (size_t i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "gone%zu", i);
+        assert_true(nodewatch_stood(watch, name, "kubernetes.node.not-ready"));
+    }
+    list(NODEWATCH_NODES, N1(IS("Ready", "False", "01")));
+    assert_int_equal(out.count, 40);
+}
+
 static void test_lines(void **state)
 {
     static const struct {
@@ -339,9 +359,9 @@ static void test_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_conditions), CASE(test_ids),    CASE(test_watched),
-        CASE(test_pulses),     CASE(test_window), CASE(test_lines),
-        CASE(test_events),     CASE(test_kebab),  CASE(test_bounds),
+        CASE(test_conditions), CASE(test_ids),    CASE(test_watched),      CASE(test_pulses),
+        CASE(test_window),     CASE(test_lines),  CASE(test_stood_before), CASE(test_events),
+        CASE(test_kebab),      CASE(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

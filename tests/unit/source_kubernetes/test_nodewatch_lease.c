@@ -29,7 +29,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    nodewatch_forget(watch);
+    nodewatch_done(watch);
     free(watch);
     arena_done(&arena);
     return 0;
