@@ -430,6 +430,7 @@ static void login_tell(struct nsh_rest_call *call, const struct nsh_outcome *fai
 void rest_login_spoil(struct nsh_rest *rest, uint32_t generation)
 {
     if (rest->generation == generation) {
+        rest->spoiled = true;
         rest->logged_in = false;
     }
 }
@@ -463,6 +464,11 @@ void rest_login_failed(struct nsh_rest *rest, const struct nsh_outcome *outcome)
     waiting_go(rest, outcome);
 }
 
+bool nsh_rest_spoiled(const struct nsh_rest *rest)
+{
+    return rest->spoiled;
+}
+
 void nsh_rest_logged_in(struct nsh_rest_call *login, const char *header, int64_t lifetime_ms)
 {
     struct nsh_rest *rest = login->rest;
@@ -475,6 +481,7 @@ void nsh_rest_logged_in(struct nsh_rest_call *login, const char *header, int64_t
     int64_t early_ms = lifetime_ms / 2 < NSH_REST_EARLY_MS ? lifetime_ms / 2 : NSH_REST_EARLY_MS;
     credential_set(rest, copy);
     rest->logged_in = true;
+    rest->spoiled = false;
     rest->orphan = false;
     rest->generation++;
     rest->expires_ms =

@@ -225,6 +225,8 @@ void nsh_rest_done_checks(struct nsh_rest_call *call, const struct nsh_checks *c
 /* End a login: header is the credential ("X-Auth-Token: 0123"; NULL: sign() uses the session), good
  * for lifetime_ms; 0: until it is refused. */
 void nsh_rest_logged_in(struct nsh_rest_call *login, const char *header, int64_t lifetime_ms);
+/* In a login: the peer refused the credential that was there, before its time was over. */
+bool nsh_rest_spoiled(const struct nsh_rest *rest);
 
 /* Say that what comes next may have had an effect, or surely had none: the kit knows by method and
  * status, a driver that sees a job fail, or an object unchanged, knows better. */

@@ -28,6 +28,7 @@ struct nsh_rest {
     void *session;
     char *credential;    /* One header line; NULL: none yet. */
     bool logged_in;      /* The credential (or session) is good. */
+    bool spoiled;        /* A 401 ended the last one. */
     int64_t expires_ms;  /* Monotonic; 0: never by itself. */
     uint32_t generation; /* Of logins: a 401 spoils only the one its request was sent with. */
     struct nsh_rest_call *login;

@@ -13,6 +13,7 @@
 
 #define PATH_BYTES_MAX 1024
 #define TOKEN_BYTES_MAX 4096
+#define REVOKED_SECOND_MS 1000
 
 static const struct {
     const char *word;
@@ -132,7 +133,7 @@ static void login_answered(struct nsh_rest_call *login, const struct nsh_rest_re
     explicit_bzero(header, sizeof header);
 }
 
-void openstack_login(struct nsh_rest_call *login)
+static void token_ask(struct nsh_rest_call *login)
 {
     struct nsh_value body;
     if (!openstack_login_body(&login->pool, nsh_rest_settings(login->rest), &body)) {
@@ -142,6 +143,20 @@ void openstack_login(struct nsh_rest_call *login)
     nsh_rest_send(
         login, &(struct nsh_rest_request){.method = "POST", .path = "/auth/tokens", .body = &body},
         login_answered);
+}
+
+/*
+ * Keystone writes into a token when it was issued in whole seconds, and revokes by that: a token of
+ * the second in which all of its user's were revoked is revoked, too. So after a refusal the second
+ * passes first.
+ */
+void openstack_login(struct nsh_rest_call *login)
+{
+    if (nsh_rest_spoiled(login->rest)) {
+        nsh_rest_sleep(login, REVOKED_SECOND_MS, token_ask);
+    } else {
+        token_ask(login);
+    }
 }
 
 /* ---- services --------------------------------------------------------------------------- */

@@ -90,6 +90,7 @@ struct world {
     bool effect_sent;    /* Something that changes a host left ... */
     bool effect_unclear; /* ... and no clear refusal of it came. */
     bool ambiguous;      /* The twist leaves open which. */
+    bool effect_untold;  /* It never left, and the driver was not told so yet: it cannot know. */
     bool inside;         /* A service call is being made: no callback may come. */
     struct textbuf requests, trace;
     void (*completed)(void *arg, struct nsh_op *op, const struct nsh_outcome *outcome);

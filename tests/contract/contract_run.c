@@ -96,7 +96,7 @@ static void effect_verdict(struct run *run, const struct operation *operation)
     if (verb->effect == NSH_READS && operation->effect_possible) {
         world_complain(world, "%s only reads, but says an effect is possible (%s)", verb->name,
                        word);
-    } else if (!world->effect_sent && operation->effect_possible) {
+    } else if (!world->effect_sent && operation->effect_possible && !world->effect_untold) {
         world_complain(world, "%s says an effect is possible (%s), but nothing that has one left",
                        verb->name, word);
     } else if (world->effect_unclear && !operation->effect_possible) {

@@ -149,6 +149,7 @@ bool world_step(struct world *world)
         break;
     case EVENT_HTTP:
         world->http_count--;
+        world->effect_untold = false;
         event->replied(event->arg, &event->reply);
         break;
     case EVENT_PROGRAM:
@@ -395,6 +396,7 @@ static int fake_http_now(struct world *world, const struct nsh_http_request *req
     struct twist twist = world_exchange(world, CHANNEL_HTTP);
     rules_answer(world, text.at, twist.kind != TWIST_UNREACHABLE, &rule);
     world_exchange_note(world, strlen(rule.output), rule.effect, rule.refused, &twist);
+    world->effect_untold = rule.effect && twist.kind == TWIST_UNREACHABLE;
     textbuf_done(&text);
     struct event *event = event_add(world, EVENT_HTTP, 5);
     event->replied = done;
