@@ -130,6 +130,37 @@ static void test_few_hosts_say_nothing_about_the_network(void **state)
     assert_int_equal(probe_wants_isolation(&group), PROBE_SAY_NOTHING);
 }
 
+static void test_certificates(void **state)
+{
+    enum { DAY = 24 * 3600 * 1000 };
+    static const struct {
+        int64_t expires_ms, soon_ms;
+        enum probe_told told;
+        bool telling;
+        enum probe_say say;
+        const char *why;
+    } rows[] = {
+        {0, DAY, PROBE_UNTOLD, false, PROBE_SAY_NOTHING, "none was seen"},
+        {5 * DAY, 0, PROBE_UNTOLD, false, PROBE_SAY_NOTHING, "nobody wants to know"},
+        {5 * DAY, DAY, PROBE_UNTOLD, false, PROBE_SAY_CLEAR, "an alarm of before the start ends"},
+        {5 * DAY, DAY, PROBE_TOLD_WELL, false, PROBE_SAY_NOTHING, "still far, and told"},
+        {2 * DAY - 1, DAY, PROBE_TOLD_WELL, false, PROBE_SAY_RAISE, "a moment less than a day"},
+        {2 * DAY, DAY, PROBE_TOLD_WELL, false, PROBE_SAY_NOTHING, "a day is not less than a day"},
+        {DAY / 2, DAY, PROBE_UNTOLD, false, PROBE_SAY_RAISE, "it has ended"},
+        {DAY / 2, DAY, PROBE_TOLD_SILENT, false, PROBE_SAY_NOTHING, "told once"},
+        {DAY / 2, DAY, PROBE_UNTOLD, true, PROBE_SAY_NOTHING, "on its way"},
+        {9 * DAY, DAY, PROBE_TOLD_SILENT, false, PROBE_SAY_CLEAR, "it was renewed"},
+    };
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        const struct probe_target target = {.expires_ms = rows[i].expires_ms,
+                                            .expiry_told = rows[i].told,
+                                            .expiry_telling = rows[i].telling};
+        if (probe_wants_expiry(&target, DAY, rows[i].soon_ms) != rows[i].say) {
+            fail_msg("%s", rows[i].why);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_told_once_and_again),
         cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_refusals_are_no_silence),
+        cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_few_hosts_say_nothing_about_the_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,6 +131,7 @@ static void test_counters(void **state)
         {"e1", 9, false, "8589934601", "the same is no round"},
         {"e1", 3, true, "3", "after a restart it begins anew, and falls for those who watch"},
         {"e1", 5, false, "5", "and counts from there"},
+        {"e1", 1, false, "4294967297", "a restart is one: then 32 bits go round again"},
         {"e2", 1, false, "1", "another interface has its index"},
     };
     for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
@@ -144,6 +145,118 @@ static void test_counters(void **state)
         const char *told = ports_mean(&port, 1, "in_errors");
         if (strcmp(told, wanted) != 0) {
             fail_msg("%s: '%s', wanted '%s'", reads[i].why, told, wanted);
+        }
+    }
+}
+
+/* The agent says that the counters of a row began anew, without a restart: that is no round. */
+static void test_discontinuity(void **state)
+{
+    static const struct {
+        uint64_t raw, stamp;
+        const char *value, *why;
+    } reads[] = {
+        {100, 0, "100", "as it is"},
+        {20, 500, "20", "lower, and with another stamp: it began anew"},
+        {10, 500, "4294967306", "lower, with the same stamp: it went round"},
+    };
+    for (size_t i = 0; i < ROWS(reads); i++) {
+        char wanted[128];
+        const struct port port = {1, "e1", 1, 1, reads[i].raw, 0};
+        const struct poll_table *table = ports_put(&port, 1);
+        rig_put(&rows, table, 1, IFX "19", rig_int((int64_t)reads[i].stamp));
+        snprintf(wanted, sizeof wanted, "snmp_interface_in_errors_total,e1=%s ", reads[i].value);
+        const char *told = rig_mean(&memory, table, &rows, "in_errors", true);
+        if (strcmp(told, wanted) != 0) {
+            fail_msg("%s: '%s', wanted '%s'", reads[i].why, told, wanted);
+        }
+    }
+}
+
+/*
+ * What is told by reads that follow each other, of one interface: oper 0 is not said by the agent,
+ * silent ones are told by nobody yet.
+ */
+static void test_reads_in_a_row(void **state)
+{
+    static const struct {
+        int oper;
+        int64_t changed;
+        const char *told, *why;
+    } reads[] = {
+        {1, 50, "", "that its state changed before the first read is no news"},
+        {0, 90, "", "an agent that does not say says neither up nor down"},
+        {2, 90, "major network.link.down if/1: interface e1 (1) is down; ", "down"},
+        {0, 90, "", "and does not end what was bad"},
+        {1, 99, "clear network.link.down if/1: interface e1 (1) is up; ", "up"},
+    };
+    for (size_t i = 0; i < ROWS(reads); i++) {
+        const struct poll_table *table = rig_table("interfaces", "ifTable");
+        poll_rows_begin(&rows, table->columns_count);
+        rig_put(&rows, table, 1, IFX "1", rig_text("e1"));
+        rig_put(&rows, table, 1, IF "9", rig_int(reads[i].changed));
+        if (reads[i].oper != 0) {
+            rig_put(&rows, table, 1, IF "8", rig_int(reads[i].oper));
+        }
+        const char *told = rig_mean(&memory, table, &rows, NONE, true);
+        if (strcmp(told, reads[i].told) != 0) {
+            fail_msg("%s: '%s', wanted '%s'", reads[i].why, told, reads[i].told);
+        }
+    }
+}
+
+static void count_turn(void *arg, const struct poll_turn *turn)
+{
+    struct poll_entry **entry = arg;
+    assert_null(*entry); /* Not while it is on its way. */
+    *entry = turn->entry;
+}
+
+static void test_told_once_while_on_its_way(void **state)
+{
+    const struct port down = {7, "e7", 2, 1, 0, 0};
+    const struct poll_table *table = ports_put(&down, 1);
+    const struct sample_sink sink = {rig_on_labels, rig_on_value, (void *)(uintptr_t)NONE};
+    struct poll_entry *entry = NULL;
+    struct poll_meaning meaning = {
+        .memory = &memory, .table = table, .rows = &rows, .arena = &rig_arena};
+    rig_clear();
+    for (size_t i = 0; i < 2; i++) {
+        poll_mean_samples(&meaning, &sink);
+        poll_mean_states(&meaning, count_turn, &entry);
+        assert_non_null(entry);
+    }
+    poll_rows_begin(&rows, table->columns_count); /* The row is gone, and nobody knows yet. */
+    poll_mean_samples(&meaning, &sink);
+    poll_mean_states(&meaning, count_turn, &entry);
+    poll_turn_told(&memory, table, entry, 0, true, true);
+    assert_string_equal(rig_mean(&memory, table, &rows, NONE, true),
+                        "clear network.link.down if/7: interface  (7) is gone; ");
+}
+
+/* A resource out of a label that is another by now: what was raised is cleared by its old name. */
+static void test_raised_name_is_cleared(void **state)
+{
+    const struct poll_table *table = rig_table("linux", "dskTable");
+    static const char error_flag[] = "1.3.6.1.4.1.2021.9.1.100", path[] = "1.3.6.1.4.1.2021.9.1.2";
+    static const struct {
+        const char *path;
+        int flag;
+        const char *told;
+    } reads[] = {
+        {"a", 1, "major filesystem.full disk/a"},
+        {"b", 1, ""},
+        {"b", 0, "clear filesystem.full disk/a"},
+        {"b", 1, "major filesystem.full disk/b"},
+    };
+    for (size_t i = 0; i < ROWS(reads); i++) {
+        poll_rows_begin(&rows, table->columns_count);
+        rig_put(&rows, table, 1, path, rig_text(reads[i].path));
+        rig_put(&rows, table, 1, error_flag, rig_int(reads[i].flag));
+        const char *told = rig_mean(&memory, table, &rows, NONE, true);
+        if (strncmp(told, reads[i].told, strlen(reads[i].told)) != 0 ||
+            (reads[i].told[0] == '\0' && told[0] != '\0')) {
+            fail_msg("read %zu: '%s', wanted '%s'", i, told, reads[i].told);
         }
     }
 }
@@ -250,6 +363,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_states, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_at_first_and_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_discontinuity, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reads_in_a_row, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_told_once_while_on_its_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_raised_name_is_cleared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wide_before_narrow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sensors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ups, setup, teardown),

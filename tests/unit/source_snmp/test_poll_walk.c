@@ -225,6 +225,25 @@ static void test_endless(void **state)
     assert_int_equal(rows.count, POLL_ROWS_MAX);
 }
 
+/* An agent that says one object at a time and always goes on: the walk ends by its requests. */
+static void test_too_many_requests(void **state)
+{
+    struct agent agent = {.bindings_max = 1, .endless = true};
+    struct nsh_error err = {0};
+    enum poll_step step = POLL_STEP_ON;
+    struct poll_ask ask;
+    poll_rows_begin(&rows, 3);
+    poll_walk_begin(&walk, table_of(three));
+    for (size_t i = 0; i <= POLL_WALK_ASKS_MAX && step == POLL_STEP_ON; i++) {
+        poll_walk_ask(&walk, 1300, &ask);
+        agent_answer(&agent, &ask);
+        step = poll_walk_take(&walk, &answer, &rows, &err);
+    }
+    assert_int_equal(step, POLL_STEP_FAILED);
+    assert_int_equal(err.code, NSH_LIMIT);
+    assert_int_equal(agent.asks, POLL_WALK_ASKS_MAX);
+}
+
 static void test_refusals(void **state)
 {
     static const struct object full[] = {{1, 1, 11}, {2, 1, 21}, {3, 1, 31}};
@@ -267,6 +286,13 @@ static void test_scalars(void **state)
     answer = (struct poll_answer){.count = 2};
     answer.items[0] = (struct poll_binding){.oid = oid_of(1, 0), .value = rig_int(5)};
     answer.items[1] = (struct poll_binding){.oid = oid_of(2, 0)}; /* noSuchObject */
+    assert_int_equal(poll_walk_take(&walk, &answer, &rows, &err), POLL_STEP_OVER);
+    assert_string_equal(text_of_rows(), "0: 5 -; ");
+    /* What was not asked for is no answer. */
+    poll_rows_begin(&rows, table->columns_count);
+    poll_walk_begin(&walk, table);
+    poll_walk_ask(&walk, 1300, &ask);
+    answer.items[1] = (struct poll_binding){.oid = oid_of(3, 0), .value = rig_int(6)};
     assert_int_equal(poll_walk_take(&walk, &answer, &rows, &err), POLL_STEP_OVER);
     assert_string_equal(text_of_rows(), "0: 5 -; ");
 }
@@ -361,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_walks, teardown),
         cmocka_unit_test_teardown(test_endless, teardown),
+        cmocka_unit_test_teardown(test_too_many_requests, teardown),
         cmocka_unit_test_teardown(test_refusals, teardown),
         cmocka_unit_test_teardown(test_scalars, teardown),
         cmocka_unit_test_teardown(test_built_in, teardown),
