@@ -399,9 +399,24 @@ void alarm_end(struct engine *engine, struct alarm *alarm, int64_t at)
     }
 }
 
+/* Of a host that has left the inventory since: by its name, and only by who raised it. */
+static struct alarm *alarm_of_gone(struct engine *engine, const struct event *event)
+{
+    struct event named = *event;
+    if (event->host.count > 0 || event->subject.count == 0) {
+        return NULL;
+    }
+    named.host = event->subject;
+    struct alarm *alarm = map_get(&engine->alarms, key_of(engine, &named));
+    bool ours =
+        alarm != NULL && alarm->source != NULL && text_equal(text_of(alarm->source), event->source);
+    return ours ? alarm : NULL;
+}
+
 static void alarm_clear(struct engine *engine, const struct event *event)
 {
     struct alarm *alarm = map_get(&engine->alarms, key_of(engine, event));
+    alarm = alarm == NULL ? alarm_of_gone(engine, event) : alarm;
     int64_t at = event_at(engine, event);
     if (alarm == NULL) {
         return; /* Nothing to end: a clear makes no alarm. */

@@ -106,6 +106,33 @@ new_host() { ns event list --type ping.lost --limit 1 -o json | jq -e '.items[0]
 await 20 new_host || fail "the new host is not looked at"
 is "nothing was told twice" "$(ns event list --type ping.lost --limit 1000 -o json | jq '.items | length')" $((before + 1))
 
+# ---- who is not looked at any more leaves no alarm ---------------------------------------------------------------------
+ends() { ns event list --type "$1" --limit 1000 -o json | jq --arg h "$2" '[.items[] | select(.subject == $h and .state == "clear")] | length'; }
+cp "$dir/inventory.conf" "$dir/inventory.full"
+before=$(ends ping.lost hgone)
+sed -i -z 's/,\n  { name = "hgone"[^\n]*/ );/' "$dir/inventory.conf"
+ns reload >/dev/null
+await 20 raised_is ping.lost "" || fail "hgone has left: $(raised ping.lost)"
+await 20 raised_is host.silent x1 || fail "of both probes: $(raised host.silent)"
+ok "a host that left the inventory leaves no alarm"
+is "told once" "$(ends ping.lost hgone)" $((before + 1))
+daemon_kill
+sed -i '/name = "cut"/s/probe = "ping";/probe = "ping"; hosts = "h*";/' "$dir/nightshift.conf"
+daemon_start
+await 20 raised_is host.silent "" || fail "it was taken out while we were away: $(raised host.silent)"
+ok "also when that was while the daemon was not there"
+is "told once as well" "$(ends host.silent x1)" 1
+sed -i '/name = "cut"/s/hosts = "h\*";//' "$dir/nightshift.conf"
+cp "$dir/inventory.full" "$dir/inventory.conf"
+for i in 2 3 4 5 6; do sed -i "/\"x1\"/a \  { name = \"x$i\"; addresses = [\"203.0.113.$i\"]; bmc = { address = \"bmcx$i\"; }; }," "$dir/inventory.conf"; done
+ns reload >/dev/null
+await 20 isolated raise || fail "cut off again: $(last probe.isolated .)"
+daemon_kill
+sed -i '/"x[2-6]"/d' "$dir/inventory.conf"
+daemon_start
+await 20 isolated clear || fail "cut off before the start, and not any more: $(last probe.isolated .)"
+ok "what was said of our own network before a start is taken back"
+
 # ---- what is wrong is told with its place ------------------------------------------------------------------------------
 sed 's/probe = "tcp"; hosts = "h?"; port = [0-9]*;/probe = "tcp";/; s/probe = "http"/probe = "htp"/' "$dir/nightshift.conf" >"$dir/wrong.conf"
 if out=$("$bin/nightshiftd" --check --config "$dir/wrong.conf" 2>&1); then fail "a wrong probe is taken"; fi

@@ -32,6 +32,7 @@ struct probe_target {
     enum probe_told told;       /* Durable. */
     bool silent, decided;
     bool suspect; /* Its last attempt met silence. */
+    bool seen;    /* It was looked at since the start. */
     bool telling; /* On its way. */
     char why[96]; /* Of the last failure. */
     /* Of https: when its certificate ends, Unix; 0: not known. */
@@ -44,13 +45,21 @@ struct probe_group {
     struct probe_target *targets;
     uint32_t count;
     uint32_t fails, recovers; /* Of the configuration. */
-    uint32_t suspects;
+    uint32_t suspects, seen;
     enum probe_told told; /* Of the isolation: silent means that it was said. */
     bool isolated, telling;
+    bool before; /* An isolation of before the start: it lasts until all were looked at once. */
 };
+
+#define PROBE_ISOLATED "probe.isolated"
 
 /* One attempt's result; why is NULL for an answer; reached: something there said no. */
 void probe_result(struct probe_group *group, uint32_t index, const char *why, bool reached);
+
+/* Other targets: who is suspect and seen of them, and whether we are cut off. */
+void probe_group_look(struct probe_group *group);
+/* The isolation was said before the start; lasts: until all were looked at once. */
+void probe_group_isolated_before(struct probe_group *group, bool lasts);
 
 /* The address of a host that is looked at: its first ("host"), or that of its binding "os", "bmc",
  * "outlet"; NULL: it has none. */

@@ -164,7 +164,7 @@ static void host_judge(struct probe_source *source, uint32_t target)
     /* The switch was reached: that a port is down is no silence of the network between. */
     probe_result(&source->group, target, up ? NULL : why, true);
     probe_tell(source, target);
-    probe_samples(source, target, up, 0);
+    probe_samples(source, target, up, -1); /* How long a switch takes says nothing of a host. */
 }
 
 static void switch_over(struct port_switch *sw, const char *why)

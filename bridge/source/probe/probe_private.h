@@ -9,6 +9,7 @@
 #include "probe.h"
 
 #include "model/host.h"
+#include "source/map/source_over.h"
 #include "source/map/source_push.h"
 #include "source/map/source_type.h"
 #include "source/snmp/poll_link.h"
@@ -69,8 +70,10 @@ struct probe_source {
     struct arena arena; /* Of the targets. */
     struct map by_host; /* Targets. */
     uint64_t revision;  /* Of the inventory that they are of. */
-    int64_t round_ms;   /* Begin of this round, by the loop's clock. */
-    uint32_t next;      /* Target of this round. */
+    struct source_over over;
+    bool sweep;       /* Alarms of what is not looked at any more may stand. */
+    int64_t round_ms; /* Begin of this round, by the loop's clock. */
+    uint32_t next;    /* Target of this round. */
     struct probe_attempt *attempts;
     uint32_t flying, telling;
     uv_timer_t tick;
@@ -144,9 +147,14 @@ void probe_port_doctor(const struct probe_source *source, struct nsh_checks *che
 
 /* ---- probe_tell.c ---- */
 
+#define PROBE_EXPIRING "certificate.expiring"
+
+/* Is what an alarm of ours says still looked at? */
+bool probe_is_watched(void *arg, const struct source_standing *alarm);
+void probe_tell_isolated(struct probe_source *source);
 /* Tell what is to be told of one target, and of the isolation. */
 void probe_tell(struct probe_source *source, uint32_t index);
-/* Samples of an attempt: up, seconds, and how long its certificate lasts. */
+/* Samples of an attempt: up, seconds (negative: none), and how long its certificate lasts. */
 void probe_samples(struct probe_source *source, uint32_t index, bool up, double seconds);
 
 #endif

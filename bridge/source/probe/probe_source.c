@@ -35,15 +35,30 @@ static const char *target_address(struct probe_source *source, const struct map 
     return port.at == NULL ? NULL : arena_text(&source->arena, port).at;
 }
 
+/* Something was told of one that is not looked at any more, or is on its way. */
+static bool left_untold(const struct probe_source *source, const struct map *old)
+{
+    MAP_EACH (old, at) {
+        const struct probe_target *target = at->value;
+        bool told = target->told == PROBE_TOLD_SILENT || target->telling ||
+                    target->expiry_told == PROBE_TOLD_SILENT || target->expiry_telling;
+        if (told && map_get(&source->by_host, at->key) == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void targets_build(struct probe_source *source, const struct inventory *inventory)
 {
     struct map first = {0};
     struct map old = source->by_host;
     struct arena old_arena = source->arena;
+    bool whole = true;
     source->by_host = (struct map){0};
     source->arena = (struct arena)ARENA_INIT;
     source->revision = inventory->revision;
-    source->group.count = source->group.suspects = 0;
+    source->group.count = 0;
     source->group.targets =
         arena_array(&source->arena, inventory->hosts_count + 1, sizeof *source->group.targets);
     if (source->kind == PROBE_PORT && !probe_port_hosts(inventory, &first)) {
@@ -60,20 +75,38 @@ static void targets_build(struct probe_source *source, const struct inventory *i
         target->address = arena_text(&source->arena, text_of(address)).at;
         if (target->host == NULL || target->address == NULL ||
             map_set(&source->by_host, text_of(target->host), target) < 0) {
+            whole = false;
             break;
         }
         carry_over(&old, target);
-        source->group.suspects += target->suspect;
         source->group.count++;
     }
     source->next = 0;
     source->round_ms = (int64_t)uv_now(source->services->loop);
+    /* Without memory nobody is called gone. */
+    whole = whole && source->group.targets != NULL;
+    source->sweep = whole && (source->sweep || left_untold(source, &old));
+    probe_group_look(&source->group);
     map_done(&first);
     map_done(&old);
     arena_done(&old_arena);
     if (source->kind == PROBE_PORT) {
         probe_port_build(source, inventory);
     }
+}
+
+static void sweep(struct probe_source *source)
+{
+    struct nsh_error err = {0};
+    source->sweep = false;
+    if (source_over_sweep(&source->over, probe_is_watched, source, &err) < 0) {
+        source->services->log(source->services->arg, true, err.text);
+    }
+}
+
+static void on_settled(void *arg)
+{
+    probe_maybe_done(arg);
 }
 
 /* ---- rounds ---- */
@@ -145,6 +178,14 @@ static void on_tick(uv_timer_t *timer)
     const struct inventory *inventory = source->services->inventory(source->services->arg);
     if (inventory != NULL && inventory->revision != source->revision && source->flying == 0) {
         targets_build(source, inventory);
+        probe_tell_isolated(source);
+    }
+    if (source->sweep && source->revision != 0) {
+        sweep(source);
+    }
+    source_over_tick(&source->over);
+    if (source->group.count == 0) {
+        probe_tell_isolated(source); /* No attempt would. */
     }
     if (source->kind == PROBE_PING) {
         probe_ping_deadlines(source);
@@ -197,6 +238,11 @@ int probe_open(const struct source_services *services, const struct source_confi
         .group = {.fails = (uint32_t)nsh_get_int(settings, "fails", 3),
                   .recovers = (uint32_t)nsh_get_int(settings, "recovers", 2)},
         .echo_fd = {-1, -1},
+        .over = {.services = services,
+                 .source = config->name,
+                 .settled = on_settled,
+                 .arg = source},
+        .sweep = true,
     };
     uv_timer_init(services->loop, &source->tick);
     source->tick.data = source;
@@ -217,11 +263,13 @@ int probe_open(const struct source_services *services, const struct source_confi
 
 void probe_maybe_done(struct probe_source *source)
 {
-    if (!source->closing || source->handles > 0 || source->flying > 0 || source->telling > 0) {
+    if (!source->closing || source->handles > 0 || source->flying > 0 || source->telling > 0 ||
+        source->over.telling) {
         return;
     }
     void (*done)(void *arg) = source->done;
     void *arg = source->arg;
+    source_over_done(&source->over);
     map_done(&source->by_host);
     arena_done(&source->arena);
     probe_tls_close(source);

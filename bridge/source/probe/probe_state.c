@@ -5,7 +5,28 @@
 
 static void look_at_all(struct probe_group *group)
 {
-    group->isolated = group->count >= PROBE_ISOLATED_MIN && 2 * group->suspects > group->count;
+    group->before = group->before && group->seen < group->count;
+    group->isolated =
+        group->before || (group->count >= PROBE_ISOLATED_MIN && 2 * group->suspects > group->count);
+}
+
+void probe_group_look(struct probe_group *group)
+{
+    group->suspects = group->seen = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        group->suspects += group->targets[i].suspect;
+        group->seen += group->targets[i].seen;
+    }
+    look_at_all(group);
+}
+
+void probe_group_isolated_before(struct probe_group *group, bool lasts)
+{
+    if (group->told == PROBE_UNTOLD && !group->telling) {
+        group->told = PROBE_TOLD_SILENT;
+        group->before = lasts;
+        look_at_all(group);
+    }
 }
 
 void probe_result(struct probe_group *group, uint32_t index, const char *why, bool reached)
@@ -14,6 +35,8 @@ void probe_result(struct probe_group *group, uint32_t index, const char *why, bo
     group->suspects -= target->suspect;
     target->suspect = why != NULL && !reached;
     group->suspects += target->suspect;
+    group->seen += !target->seen;
+    target->seen = true;
     if (why == NULL) {
         target->failures = 0;
         target->answers += target->answers < UINT32_MAX;

@@ -3,6 +3,7 @@
 
 #include "probe_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DATA_BYTES_MAX 1024 /* Of event.data. */
@@ -29,6 +30,8 @@ static void on_told(void *arg, bool durable, uint32_t duplicates)
         } else if (target != NULL) {
             probe_told(&target->told, &target->telling, telling->say, durable);
         }
+        /* Raised, and its host has left meanwhile. */
+        source->sweep = source->sweep || (target == NULL && durable);
     }
     free(telling);
     source->telling--;
@@ -40,8 +43,6 @@ static const char *kind_word(enum probe_kind kind)
     return probe_kinds[kind].word;
 }
 
-#define EXPIRING "certificate.expiring"
-
 static bool push(struct probe_source *source, struct event *event, enum probe_say say,
                  const char *host, struct arena *arena)
 {
@@ -51,7 +52,7 @@ static bool push(struct probe_source *source, struct event *event, enum probe_sa
     if (telling == NULL) {
         return false;
     }
-    bool expiry = text_is(event->type, EXPIRING);
+    bool expiry = text_is(event->type, PROBE_EXPIRING);
     *telling = (struct telling){.source = source, .say = say, .expiry = expiry};
     snprintf(telling->host, sizeof telling->host, "%s", host);
     telling->delivery = (struct source_delivery){
@@ -120,7 +121,7 @@ static void tell_isolation(struct probe_source *source, enum probe_say say)
     CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
     const struct probe_group *group = &source->group;
     struct event event = {
-        .type = TEXT("probe.isolated"),
+        .type = TEXT(PROBE_ISOLATED),
         .subject = text_of(source->config->name),
         .name = text_of(kind_word(source->kind)),
         .message = text_of(arena_printf(
@@ -148,7 +149,7 @@ static void tell_expiry(struct probe_source *source, struct probe_target *target
         {"days", nsh_int(left_ms / (INT64_C(24) * 3600 * 1000))},
     };
     struct event event = {
-        .type = TEXT(EXPIRING),
+        .type = TEXT(PROBE_EXPIRING),
         .host = text_of(target->host),
         .subject = text_of(target->host),
         .resource = text_of(arena_printf(&arena, "port/%u", source->port)),
@@ -180,7 +181,7 @@ static int samples_decode(void *arg, const struct sample_sink *sink, struct nsh_
         double value;
         bool known;
     } rows[] = {{"probe_up", sampling->up, true},
-                {"probe_seconds", sampling->seconds, sampling->up > 0},
+                {"probe_seconds", sampling->seconds, sampling->up > 0 && sampling->seconds >= 0},
                 {"probe_certificate_seconds", left_s, sampling->target->expires_ms > 0}};
     struct sample_label labels[] = {
         {TEXT(SAMPLE_METRIC), {0}},
@@ -207,13 +208,33 @@ void probe_samples(struct probe_source *source, uint32_t index, bool up, double 
     }
 }
 
-void probe_tell(struct probe_source *source, uint32_t index)
+void probe_tell_isolated(struct probe_source *source)
 {
     enum probe_say say = probe_wants_isolation(&source->group);
     if (say != PROBE_SAY_NOTHING) {
         tell_isolation(source, say);
     }
-    say = probe_wants(&source->group, index);
+}
+
+bool probe_is_watched(void *arg, const struct source_standing *alarm)
+{
+    struct probe_source *source = arg;
+    char resource[32];
+    snprintf(resource, sizeof resource, "port/%u", source->port);
+    if (strcmp(alarm->type, PROBE_ISOLATED) == 0) {
+        probe_group_isolated_before(&source->group, source->kind != PROBE_PORT);
+        return true; /* By its group, which says when it is over. */
+    }
+    bool lost = strcmp(alarm->type, source->event) == 0 && alarm->resource[0] == '\0';
+    bool expires = strcmp(alarm->type, PROBE_EXPIRING) == 0 && source->kind == PROBE_HTTPS &&
+                   source->expires_ms > 0 && strcmp(alarm->resource, resource) == 0;
+    return (lost || expires) && map_get(&source->by_host, text_of(alarm->host)) != NULL;
+}
+
+void probe_tell(struct probe_source *source, uint32_t index)
+{
+    probe_tell_isolated(source);
+    enum probe_say say = probe_wants(&source->group, index);
     if (say != PROBE_SAY_NOTHING) {
         tell_target(source, &source->group.targets[index], say);
     }

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Alarms of what is not looked at any more: which ones, once, again when they could not be handed
+ * over. The intake is the real one; the test commits. */
+
+#include "../unit.h"
+
+#include "loop/intake_owner.h"
+#include "source/map/source_over.h"
+
+#include <stdio.h>
+
+#define NOW 1000000
+
+static const struct source_standing *standing;
+static size_t standing_count;
+static struct intake *intake;
+static struct source_services services;
+static struct source_over over;
+static char told[4096];
+static unsigned settled;
+
+static int on_standing(void *arg, const char *source,
+                       void (*each)(void *arg, const struct source_standing *alarm), void *each_arg,
+                       struct nsh_error *err)
+{
+    for (size_t i = 0; i < standing_count; i++) {
+        if (strcmp(standing[i].source, source) == 0) {
+            each(each_arg, &standing[i]);
+        }
+    }
+    return 0;
+}
+
+static bool on_watched(void *arg, const struct source_standing *alarm)
+{
+    return strcmp(alarm->host, "here") == 0;
+}
+
+static void on_settled(void *arg)
+{
+    settled++;
+}
+
+static void on_wake(void *arg)
+{
+}
+
+static int setup(void **state)
+{
+    struct nsh_error err = {0};
+    assert_int_equal(intake_new(1u << 20, on_wake, NULL, &intake, &err), 0);
+    intake_clock_set(intake, NOW);
+    services = (struct source_services){.intake = intake, .standing = on_standing};
+    over = (struct source_over){.services = &services, .source = "ping", .settled = on_settled};
+    told[0] = '\0';
+    settled = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    source_over_done(&over);
+    intake_free(intake);
+    return 0;
+}
+
+static void commit(bool durable)
+{
+    struct intake_item *item;
+    while ((item = intake_take(intake)) != NULL) {
+        size_t at = 0, used = strlen(told);
+        for (uint32_t i = 0; i < item->events_count; i++) {
+            struct event event;
+            long bytes = event_unpack(item->bytes + at, item->bytes_count - at, &event, NULL);
+            assert_true(bytes > 0);
+            at += (size_t)bytes;
+            used += (size_t)snprintf(
+                told + used, sizeof told - used, "%s %.*s %.*s %.*s %.*s %.*s; ",
+                event_state_word(event.state), (int)event.source.count, event.source.at,
+                (int)event.subject.count, event.subject.at, (int)event.hint.count, event.hint.at,
+                (int)event.type.count, event.type.at, (int)event.resource.count, event.resource.at);
+            assert_true(used < sizeof told);
+        }
+        intake_item_end(item, durable);
+    }
+}
+
+static void sweep(void)
+{
+    struct nsh_error err = {0};
+    assert_int_equal(source_over_sweep(&over, on_watched, NULL, &err), 0);
+}
+
+static const struct source_standing alarms[] = {
+    {"here", "here", "ping.lost", "", "", SEVERITY_MAJOR, "ping"},
+    {"gone", "gone", "ping.lost", "", "", SEVERITY_MAJOR, "ping"},
+    {"gone", "gone", "certificate.expiring", "port/443", "", SEVERITY_WARNING, "ping"},
+    {"", "ping", "probe.isolated", "", "", SEVERITY_MAJOR, "ping"},
+    {"gone", "gone", "ssh.lost", "", "", SEVERITY_MAJOR, "ssh"},
+};
+#define ENDS                                                                                       \
+    "clear ping gone host=gone ping.lost ; "                                                       \
+    "clear ping gone host=gone certificate.expiring port/443; clear ping ping  probe.isolated ; "
+
+static void test_once(void **state)
+{
+    standing = alarms;
+    standing_count = ROWS(alarms);
+    sweep();
+    sweep(); /* Found again before it was told: still once. */
+    source_over_tick(&over);
+    source_over_tick(&over); /* On its way. */
+    assert_true(over.telling);
+    commit(true);
+    assert_string_equal(told, ENDS);
+    assert_int_equal(settled, 1);
+    intake_clock_set(intake, NOW + 10 * SOURCE_OVER_AGAIN_MS);
+    source_over_tick(&over);
+    commit(true);
+    assert_string_equal(told, ENDS); /* Nothing waits any more. */
+}
+
+static void test_again(void **state)
+{
+    standing = alarms;
+    standing_count = ROWS(alarms);
+    sweep();
+    intake_gate_set(intake, INTAKE_ILL);
+    source_over_tick(&over);
+    assert_false(over.telling);
+    intake_gate_set(intake, INTAKE_OPEN);
+    source_over_tick(&over);
+    assert_false(over.telling); /* Not at once. */
+    intake_clock_set(intake, NOW + SOURCE_OVER_AGAIN_MS);
+    source_over_tick(&over);
+    commit(true);
+    assert_string_equal(told, ENDS);
+}
+
+static void test_many(void **state)
+{
+    enum { MANY = SOURCE_OVER_BATCH_MAX + 10 };
+    static struct source_standing many[MANY];
+    static char names[MANY][8];
+    size_t events = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[0], "h%zu", i);
+        many[i] = (struct source_standing){names[i], names[i], "ping.lost", "", "", 0, "ping"};
+    }
+    standing = many;
+    standing_count = MANY;
+    sweep();
+    for (int64_t tick = 0; tick < 2; tick++) {
+        intake_clock_set(intake, NOW + tick * SOURCE_OVER_AGAIN_MS);
+        source_over_tick(&over);
+        struct intake_item *item = intake_take(intake);
+        assert_non_null(item);
+        assert_true(item->events_count <= SOURCE_OVER_BATCH_MAX);
+        events += item->events_count;
+        intake_item_end(item, true);
+    }
+    assert_int_equal(events, MANY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
