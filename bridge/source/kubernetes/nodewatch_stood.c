@@ -23,8 +23,11 @@ static bool stood_grow(struct nodewatch *watch)
     }
     size_t room = count < ROOM_MIN ? ROOM_MIN : (size_t)count * 2;
     struct nodewatch_standing *items = realloc(watch->standing, room * sizeof *items);
-    watch->standing = items == NULL ? watch->standing : items;
-    return items != NULL;
+    if (items == NULL) {
+        return false;
+    }
+    watch->standing = items;
+    return true;
 }
 
 bool nodewatch_stood(struct nodewatch *watch, const char *node, const char *type)
