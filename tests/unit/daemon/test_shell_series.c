@@ -4,6 +4,7 @@
 
 #include "shell_rig.h"
 
+#include "loop/intake_owner.h"
 #include "shell_series.h"
 
 struct hand_in {
@@ -134,6 +135,30 @@ static void who_waits_hears_that_it_stops(void **state)
     arena_done(&second.arena);
 }
 
+/* The engine refused it, or the daemon ended first: neither was taken, and both send again. */
+static void who_waits_hears_that_it_was_lost(void **state)
+{
+    struct shell_rig *rig = *state;
+    struct hand_in first = {.sensor = "a", .value = 40}, second = {.sensor = "a", .value = 41};
+    hand_in(rig, &first);
+    hand_in(rig, &second);
+    struct intake_item *item = intake_take(shell_intake(rig->shell));
+    assert_non_null(item);
+    intake_item_end(item, false);
+    assert_true(first.come && second.come);
+    assert_false(first.durable);
+    assert_false(second.durable);
+    struct hand_in again = {.sensor = "a", .value = 42};
+    hand_in(rig, &again);
+    assert_int_equal(again.result, 1); /* The turn was not forgotten. */
+    assert_true(rig_until(rig, is_taken, &again));
+    assert_true(again.durable);
+    assert_int_equal(events_stored(rig), 1);
+    arena_done(&first.arena);
+    arena_done(&second.arena);
+    arena_done(&again.arena);
+}
+
 static int setup(void **state)
 {
     struct shell_rig *rig = calloc(1, sizeof *rig);
@@ -166,6 +191,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_to_wait_for, setup, teardown),
         cmocka_unit_test_setup_teardown(a_body_of_many_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_hears_that_it_stops, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_waits_hears_that_it_was_lost, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
