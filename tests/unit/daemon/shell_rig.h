@@ -37,7 +37,7 @@ struct rig_answer {
     char *document;
 };
 
-static void rig_write(const struct shell_rig *rig, const char *name, const char *text)
+static inline void rig_write(const struct shell_rig *rig, const char *name, const char *text)
 {
     char path[160];
     snprintf(path, sizeof path, "%s/%s", rig->folder, name);
@@ -47,7 +47,7 @@ static void rig_write(const struct shell_rig *rig, const char *name, const char 
     fclose(file);
 }
 
-static char *rig_read(const struct shell_rig *rig, const char *name)
+static inline char *rig_read(const struct shell_rig *rig, const char *name)
 {
     char path[160];
     snprintf(path, sizeof path, "%s/%s", rig->folder, name);
@@ -70,7 +70,7 @@ static char *rig_read(const struct shell_rig *rig, const char *name)
     "  else = ( { step = \"page\"; action = \"page\"; with = { text = \"${host.name}: "            \
     "${failure}\"; }; } ); } );\n"
 
-static void rig_folder(struct shell_rig *rig)
+static inline void rig_folder(struct shell_rig *rig)
 {
     *rig = (struct shell_rig){0};
     snprintf(rig->folder, sizeof rig->folder, "/tmp/ns-shell-XXXXXX");
@@ -102,7 +102,7 @@ static void rig_folder(struct shell_rig *rig)
     rig_write(rig, "policies/heal.policy", RIG_POLICY);
 }
 
-static void rig_start(struct shell_rig *rig)
+static inline void rig_start(struct shell_rig *rig)
 {
     struct diags diags = {0};
     struct nsh_error err = {0};
@@ -128,12 +128,12 @@ static void rig_start(struct shell_rig *rig)
     rig->stopped = false;
 }
 
-static void rig_on_stop(void *arg)
+static inline void rig_on_stop(void *arg)
 {
     ((struct shell_rig *)arg)->stopped = true;
 }
 
-static void rig_stop(struct shell_rig *rig)
+static inline void rig_stop(struct shell_rig *rig)
 {
     shell_stop(rig->shell, rig_on_stop, rig);
     while (!rig->stopped) {
@@ -149,7 +149,7 @@ static void rig_stop(struct shell_rig *rig)
     rig->shell = NULL;
 }
 
-static void rig_done(struct shell_rig *rig)
+static inline void rig_done(struct shell_rig *rig)
 {
     if (rig->shell != NULL) {
         rig_stop(rig);
@@ -159,26 +159,63 @@ static void rig_done(struct shell_rig *rig)
     assert_int_equal(system(command), 0);
 }
 
-static int64_t rig_ms(void)
+static inline int64_t rig_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void rig_tick(uv_timer_t *timer)
+static inline void rig_tick(uv_timer_t *timer)
 {
     (void)timer; /* It only wakes the loop, so that the condition is looked at. */
 }
 
-static void rig_closed(uv_handle_t *handle)
+static inline void rig_closed(uv_handle_t *handle)
 {
     *(bool *)handle->data = true;
 }
 
+/* Setup and teardown of a test; more: what else its configuration says. */
+static inline int rig_set_up_with(void **state, const char *more)
+{
+    struct shell_rig *rig = calloc(1, sizeof *rig);
+    assert_non_null(rig);
+    rig_folder(rig);
+    CLEANUP(freep) char *config = rig_read(rig, "nightshift.conf");
+    CLEANUP(textbuf_donep) struct textbuf text = {0};
+    textbuf_addf(&text, "%s%s\n", config, more);
+    rig_write(rig, "nightshift.conf", text.at);
+    rig_start(rig);
+    *state = rig;
+    return 0;
+}
+
+static inline int rig_set_up(void **state)
+{
+    return rig_set_up_with(state, "");
+}
+
+static inline int rig_tear_down(void **state)
+{
+    rig_done(*state);
+    free(*state);
+    return 0;
+}
+
+/* The store as another process reads it; the caller closes it. */
+static inline struct store_reader *rig_reader(const struct shell_rig *rig)
+{
+    char path[160];
+    struct store_reader *reader = NULL;
+    snprintf(path, sizeof path, "%s/n.db", rig->folder);
+    assert_int_equal(store_reader_open(path, &reader, NULL), 0);
+    return reader;
+}
+
 /* Run the loop until is(arg) holds, at most RIG_WAIT_MS. */
-static bool rig_until(struct shell_rig *rig, bool (*is)(struct shell_rig *rig, void *arg),
-                      void *arg)
+static inline bool rig_until(struct shell_rig *rig, bool (*is)(struct shell_rig *rig, void *arg),
+                             void *arg)
 {
     int64_t end_ms = rig_ms() + RIG_WAIT_MS;
     uv_timer_t timer;
@@ -197,7 +234,7 @@ static bool rig_until(struct shell_rig *rig, bool (*is)(struct shell_rig *rig, v
     return good;
 }
 
-static void rig_answered(void *arg, const struct shell_answer *answer)
+static inline void rig_answered(void *arg, const struct shell_answer *answer)
 {
     struct rig_answer *to = arg;
     assert_false(to->come); /* Exactly once. */
@@ -208,14 +245,14 @@ static void rig_answered(void *arg, const struct shell_answer *answer)
         answer->document.count == 0 ? NULL : strndup(answer->document.at, answer->document.count);
 }
 
-static bool rig_has_come(struct shell_rig *rig, void *arg)
+static inline bool rig_has_come(struct shell_rig *rig, void *arg)
 {
     return ((struct rig_answer *)arg)->come;
 }
 
 /* Ask and wait; the caller frees answer->document. */
-static void rig_ask(struct shell_rig *rig, const char *name, const char *args_json,
-                    struct rig_answer *answer)
+static inline void rig_ask(struct shell_rig *rig, const char *name, const char *args_json,
+                           struct rig_answer *answer)
 {
     CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
     struct nsh_value args = {.type = NSH_MAP};
@@ -240,14 +277,15 @@ struct rig_pushed {
     uint32_t duplicates;
 };
 
-static void rig_pushed_done(void *arg, bool durable, uint32_t duplicates)
+static inline void rig_pushed_done(void *arg, bool durable, uint32_t duplicates)
 {
     struct rig_pushed *pushed = arg;
     assert_false(pushed->come);
     *pushed = (struct rig_pushed){true, durable, duplicates};
 }
 
-static int rig_push(struct shell_rig *rig, const struct rig_event *from, struct rig_pushed *pushed)
+static inline int rig_push(struct shell_rig *rig, const struct rig_event *from,
+                           struct rig_pushed *pushed)
 {
     char hint[80], id[32];
     static unsigned number;
@@ -277,13 +315,13 @@ static int rig_push(struct shell_rig *rig, const struct rig_event *from, struct 
                        NULL);
 }
 
-static bool rig_is_pushed(struct shell_rig *rig, void *arg)
+static inline bool rig_is_pushed(struct shell_rig *rig, void *arg)
 {
     return ((struct rig_pushed *)arg)->come;
 }
 
 /* Push and wait for the acknowledgement. */
-static void rig_send(struct shell_rig *rig, const struct rig_event *event)
+static inline void rig_send(struct shell_rig *rig, const struct rig_event *event)
 {
     struct rig_pushed pushed;
     assert_int_equal(rig_push(rig, event, &pushed), 0);
@@ -291,7 +329,7 @@ static void rig_send(struct shell_rig *rig, const struct rig_event *event)
     assert_true(pushed.durable);
 }
 
-static bool rig_calls_have(struct shell_rig *rig, void *arg)
+static inline bool rig_calls_have(struct shell_rig *rig, void *arg)
 {
     CLEANUP(freep) char *text = rig_read(rig, "calls");
     return strstr(text, arg) != NULL;

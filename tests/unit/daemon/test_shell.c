@@ -19,23 +19,6 @@ static const struct rig_event fan_h1 = {"e",     "fan.failed", "10.0.0.1",
 static const struct rig_event stranger = {"e",     "fan.failed", "192.0.2.9",
                                           "fan/1", EVENT_RAISE,  SEVERITY_MINOR};
 
-static int setup(void **state)
-{
-    struct shell_rig *rig = calloc(1, sizeof *rig);
-    assert_non_null(rig);
-    rig_folder(rig);
-    rig_start(rig);
-    *state = rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_done(*state);
-    free(*state);
-    return 0;
-}
-
 static void has(const char *document, const char *part)
 {
     assert_non_null(document);
@@ -74,12 +57,9 @@ static int see_record(void *arg, const struct record *record)
 
 static struct seen look(struct shell_rig *rig, int kind, const char *host)
 {
-    char path[160];
-    struct store_reader *reader = NULL;
+    struct store_reader *reader = rig_reader(rig);
     struct seen seen = {0};
     struct nsh_error err = {0};
-    snprintf(path, sizeof path, "%s/n.db", rig->folder);
-    assert_int_equal(store_reader_open(path, &reader, &err), 0);
     if (kind < 0) {
         assert_int_equal(store_events(reader,
                                       &(struct store_events){.host = text_of(host), .limit = 1000},
@@ -521,7 +501,7 @@ static void a_store_that_cannot_write_stops_everything_and_recovers(void **state
     assert_true(rig_until(rig, rig_calls_have, (void *)(uintptr_t) "power.cycle h1"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
 
 int main(void)
 {

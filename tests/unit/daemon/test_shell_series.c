@@ -68,14 +68,10 @@ static int count_event(void *arg, const struct event *event)
 
 static unsigned events_stored(struct shell_rig *rig)
 {
-    char path[160];
     unsigned count = 0;
-    struct store_reader *reader = NULL;
-    struct nsh_error err = {0};
-    snprintf(path, sizeof path, "%s/n.db", rig->folder);
-    assert_int_equal(store_reader_open(path, &reader, &err), 0);
+    struct store_reader *reader = rig_reader(rig);
     const struct store_events query = {.limit = 100000};
-    assert_int_equal(store_events(reader, &query, count_event, &count, &err), 0);
+    assert_int_equal(store_events(reader, &query, count_event, &count, NULL), 0);
     store_reader_close(reader);
     return count;
 }
@@ -161,37 +157,20 @@ static void who_waits_hears_that_it_was_lost(void **state)
 
 static int setup(void **state)
 {
-    struct shell_rig *rig = calloc(1, sizeof *rig);
-    rig_folder(rig);
-    CLEANUP(freep) char *config = rig_read(rig, "nightshift.conf");
-    char text[8192];
-    snprintf(text, sizeof text,
-             "%s\nsignals: ( { name = \"hot\"; metric = \"inlet\"; raise = { above = 35.0; }; "
-             "clear = { below = 30.0; }; severity = \"major\"; event = "
-             "\"environment.temperature\"; } );\n",
-             config);
-    rig_write(rig, "nightshift.conf", text);
-    rig_start(rig);
-    *state = rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_done(*state);
-    free(*state);
-    return 0;
+    return rig_set_up_with(
+        state, "signals: ( { name = \"hot\"; metric = \"inlet\"; raise = { above = 35.0; }; "
+               "clear = { below = 30.0; }; severity = \"major\"; event = "
+               "\"environment.temperature\"; } );");
 }
 
 int main(void)
 {
-    (void)rig_ask, (void)rig_send, (void)rig_calls_have; /* Of the rig, not needed here. */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(who_comes_second_waits_too, setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing_to_wait_for, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_body_of_many_turns, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_waits_hears_that_it_stops, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_waits_hears_that_it_was_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_comes_second_waits_too, setup, rig_tear_down),
+        cmocka_unit_test_setup_teardown(nothing_to_wait_for, setup, rig_tear_down),
+        cmocka_unit_test_setup_teardown(a_body_of_many_turns, setup, rig_tear_down),
+        cmocka_unit_test_setup_teardown(who_waits_hears_that_it_stops, setup, rig_tear_down),
+        cmocka_unit_test_setup_teardown(who_waits_hears_that_it_was_lost, setup, rig_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

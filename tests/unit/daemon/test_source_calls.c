@@ -14,21 +14,6 @@ struct heard {
     int code;
 };
 
-static int set_up(void **state)
-{
-    static struct shell_rig rig;
-    rig_folder(&rig);
-    rig_start(&rig);
-    *state = &rig;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    rig_done(*state);
-    return 0;
-}
-
 static void on_done(void *arg, const struct nsh_outcome *outcome)
 {
     struct heard *heard = arg;
@@ -174,10 +159,10 @@ static void test_too_many_marks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_only_what_reads, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_call_that_is_given_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_marks_stay, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_too_many_marks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_only_what_reads, rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_call_that_is_given_up, rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(test_marks_stay, rig_set_up, rig_tear_down),
+        cmocka_unit_test_setup_teardown(test_too_many_marks, rig_set_up, rig_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
