@@ -109,13 +109,20 @@ api = { socket = "$dir/${1:-api}.sock"; };
 pager = { driver = "probe"; log = "$dir/calls"; };
 HEAD
 }
-daemon_start() { # [NAME]: as $daemon, by $dir/NAME.conf (nightshift.conf), at $dir/NAME.sock (api.sock), into $dir/NAME.log (log)
-    local log=$dir/${1:+$1.}log
+daemon_begin() { # [NAME]: as $daemon, by $dir/NAME.conf (nightshift.conf), at $dir/NAME.sock (api.sock), into $dir/NAME.log (log)
     export NIGHTSHIFT_SERVER=unix:$dir/${1:-api}.sock NO_COLOR=1
-    "$bin/nightshiftd" --config "$dir/${1:-nightshift}.conf" >>"$log" 2>&1 &
+    "$bin/nightshiftd" --config "$dir/${1:-nightshift}.conf" >>"$dir/${1:+$1.}log" 2>&1 &
     daemon=$!
     pids+=("$daemon")
-    await 30 "$bin/nightshift" status || { cat "$log"; fail "the daemon does not answer"; verdict; }
+}
+daemon_start() { # [NAME]: begin, and wait until it answers
+    daemon_begin "$@"
+    await 30 "$bin/nightshift" status || { cat "$dir/${1:+$1.}log"; fail "the daemon does not answer"; verdict; }
+}
+daemon_end() { # SIGNAL: of one that may be gone already; it was begun last
+    kill "-$1" "$daemon" 2>/dev/null || true
+    wait "$daemon" 2>/dev/null || true
+    unset 'pids[-1]'
 }
 daemon_kill() {
     kill -9 "$daemon"

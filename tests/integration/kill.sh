@@ -66,19 +66,8 @@ guards = {
   brake = { hosts = 1000; percent = 100; };
 };
 EOT
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock
 "$bin/nightshiftd" --check --config "$dir/nightshift.conf" || { echo "the configuration is wrong"; exit 1; }
 
-daemon_start() {
-    "$bin/nightshiftd" --config "$dir/nightshift.conf" >>"$dir/nightshiftd.log" 2>&1 &
-    daemon=$!
-    pids+=("$daemon")
-}
-daemon_end() { # SIGNAL
-    kill "-$1" "$daemon" 2>/dev/null || true
-    wait "$daemon" 2>/dev/null || true
-    unset 'pids[-1]'
-}
 nap() { sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"; } # MILLISECONDS
 records() { "$tools/journal" records "$dir/nightshift.db" "$1"; } # KIND
 open_actions() { records action | jq -r 'select(.state | IN("intended", "sent", "unknown", "verifying")) | .id' | wc -l; }
@@ -97,7 +86,7 @@ break_one() { # Each host fails once: more than one order for it is one too many
 }
 in_doubt=0
 for n in $(seq 1 "$kills"); do
-    daemon_start
+    daemon_begin
     # One in four dies while it starts; the others at any instant of the next two seconds.
     if [ $((RANDOM % 4)) = 0 ]; then
         nap $((RANDOM % 150))
@@ -108,7 +97,7 @@ for n in $(seq 1 "$kills"); do
         [ $((RANDOM % 3)) != 0 ] || break_one
         nap $((RANDOM % 1600))
     fi
-    kill -0 "$daemon" 2>/dev/null || { tail -20 "$dir/nightshiftd.log"; fail "the daemon died by itself in round $n"; break; }
+    kill -0 "$daemon" 2>/dev/null || { tail -20 "$dir/log"; fail "the daemon died by itself in round $n"; break; }
     daemon_end KILL
     if [ -s "$dir/nightshift.db" ]; then
         now=$(open_actions)
@@ -118,7 +107,6 @@ done
 
 # ---- in peace ---------------------------------------------------------------------------------------------------------
 daemon_start
-await 30 "$bin/nightshift" status || fail "the daemon does not answer"
 kill -TERM "$load"
 wait "$load" || { cat "$dir/load.err"; fail "the load ended badly"; }
 await 30 eval '[ "$(lab stats | jq .traps.waiting)" = 0 ]' || fail "informs of the lab that nobody acknowledged: $(lab stats)"
@@ -190,5 +178,5 @@ echo "$(wc -l <"$dir/fell") hosts fell: $(comm -12 "$dir/fell" "$dir/done" | wc 
 [ "$kills" -lt 100 ] || [ "$in_doubt" -gt 0 ] || fail "no kill met an action under way: the test shows nothing"
 # Helpers end with the daemon that started them.
 is "processes left behind" "$(pgrep -f "$dir/nightshift.conf" | xargs)" ""
-[ "$failed" = 0 ] || { echo "seed $seed"; tail -5 "$dir/nightshiftd.log"; }
+[ "$failed" = 0 ] || { echo "seed $seed"; tail -5 "$dir/log"; }
 verdict

@@ -31,17 +31,6 @@ signals: ( { name = "hot"; metric = "inlet_celsius"; raise = { above = 35.0; }; 
              severity = "major"; event = "environment.temperature"; } );
 EOT
 "$bin/nightshiftd" --check --config "$dir/nightshift.conf" || { echo "the configuration is wrong"; exit 1; }
-export NIGHTSHIFT_SERVER=unix:$dir/api.sock
-daemon_start() {
-    "$bin/nightshiftd" --config "$dir/nightshift.conf" >>"$dir/log" 2>&1 &
-    daemon=$!
-    pids+=("$daemon")
-}
-daemon_end() { # SIGNAL
-    kill "-$1" "$daemon" 2>/dev/null || true
-    wait "$daemon" 2>/dev/null || true
-    unset 'pids[-1]'
-}
 acked() { wc -l <"$dir/acked"; }
 more() { [ "$(acked)" -ge "$wanted" ]; }
 : >"$dir/acked"
@@ -49,12 +38,12 @@ python3 "$NS_SOURCE/tests/peers/metrics_sender.py" "$dir/api.sock" "$dir/acked" 
 sender=$!
 pids+=("$sender")
 for n in $(seq 1 "$kills"); do
-    daemon_start
+    daemon_begin
     wanted=$(($(acked) + 20 + RANDOM % 200))
     await 60 more || { cat "$dir/sent.err"; tail -5 "$dir/log"; fail "nothing is acknowledged in round $n"; break; }
     daemon_end KILL
 done
-daemon_start
+daemon_begin
 wanted=$(($(acked) + 20))
 await 60 more || fail "nothing is acknowledged after the last kill"
 kill -TERM "$sender"
