@@ -44,7 +44,7 @@ static void entry_kill(struct pool *pool, struct pool_entry *entry)
     entry->dead = true;
     pool->alive_bytes -= entry->length;
     pool->alive_count--;
-    pool->by_severity[entry->severity]--;
+    pool->by_worth[entry->worth]--;
     pool->by_rank[entry->rank]--;
     pool->waiting[entry->key & (POOL_TABLE_SLOTS - 1)]--;
 }
@@ -97,20 +97,26 @@ static bool pool_has_room(const struct pool *pool, size_t length)
     return pool->used + length <= POOL_BYTES && pool->tail - pool->head < POOL_ENTRIES;
 }
 
-/* Make room by dropping, oldest first, what is less severe than severity; false: nothing is. */
-static bool pool_evict(struct pool *pool, enum severity severity, pool_join *join)
+static enum severity worth_of(const struct event *event)
+{
+    return event->state == EVENT_CLEAR && event->severity < SEVERITY_MAJOR ? SEVERITY_MAJOR
+                                                                           : event->severity;
+}
+
+/* Make room by dropping, oldest first, what is worth less; false: nothing is. */
+static bool pool_evict(struct pool *pool, enum severity worth, pool_join *join)
 {
     size_t freed = pool->used - pool->alive_bytes;
     size_t entries = pool->tail - pool->head - pool->alive_count;
-    for (unsigned lowest = 0; lowest < severity; lowest++) {
-        for (uint64_t i = pool->head; i < pool->tail && pool->by_severity[lowest] > 0 &&
+    for (unsigned lowest = 0; lowest < worth; lowest++) {
+        for (uint64_t i = pool->head; i < pool->tail && pool->by_worth[lowest] > 0 &&
                                       (freed < FREED_AT_ONCE || entries < SPARE_ENTRIES);
              i++) {
             struct pool_entry *entry = entry_at(pool, i);
-            if (!entry->dead && entry->severity == lowest) {
+            if (!entry->dead && entry->worth == lowest) {
                 entry_kill(pool, entry);
                 pool->orphans = join(pool->orphans, entry->waiter);
-                pool->counts.dropped[lowest]++;
+                pool->counts.dropped[entry->severity]++;
                 freed += entry->length;
                 entries++;
             }
@@ -202,7 +208,7 @@ static void pool_append(struct pool *pool, struct pool_entry *entry, const struc
     pool->used += entry->length;
     pool->alive_bytes += entry->length;
     pool->alive_count++;
-    pool->by_severity[entry->severity]++;
+    pool->by_worth[entry->worth]++;
     pool->by_rank[entry->rank]++;
     pool->waiting[entry->key & (POOL_TABLE_SLOTS - 1)]++;
     pool->identities[entry->identity & (POOL_TABLE_SLOTS - 1)] = pool->tail + 1;
@@ -219,6 +225,7 @@ bool pool_put(struct pool *pool, const struct pool_add *add, pool_join *join)
                                .alarm = alarm_of(key, event),
                                .waiter = add->waiter,
                                .severity = (uint8_t)event->severity,
+                               .worth = (uint8_t)worth_of(event),
                                .rank = (uint8_t)event_rank(event->severity)};
     pool->counts.urgent += entry.rank == EVENT_RANKS - 1;
     if (add->lagging && pool_fold(pool, &entry, join)) {
@@ -226,7 +233,7 @@ bool pool_put(struct pool *pool, const struct pool_add *add, pool_join *join)
     }
     size_t length = event_packed_bytes(event);
     if (!pool_has_room(pool, length) &&
-        (!pool_evict(pool, event->severity, join) || !pool_has_room(pool, length))) {
+        (!pool_evict(pool, worth_of(event), join) || !pool_has_room(pool, length))) {
         pool->counts.dropped[event->severity]++;
         pool->orphans = join(pool->orphans, entry.waiter);
         return false;

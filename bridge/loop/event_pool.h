@@ -5,7 +5,9 @@
 /*
  * The events of a source that nobody can ask to wait (traps, syslog), until they are handed over.
  * While the daemon keeps up it is a buffer; when it lags it degrades in order: repetitions are
- * dropped, then earlier events of the same alarm, then the lowest severity. All counted.
+ * dropped, then earlier events of the same alarm, then the lowest severity. All counted. A clear is
+ * dropped like a major event, whatever severity it has: nobody sends it again, and without it its
+ * alarm stands for ever.
  *
  * What is urgent goes first (event_rank()), in the order it came. An event never overtakes an
  * earlier one that may be of the same alarm: that one goes along. Only what surely is of the same
@@ -28,6 +30,7 @@ struct pool_entry {
     uint64_t alarm;  /* With whatever tells its host: narrow, what may be replaced. */
     uint32_t waiter; /* The first of those who wait for it (informs), the owner's; 0: none. */
     uint8_t severity, rank;
+    uint8_t worth; /* A severity: what is worth less is dropped for it. */
     bool dead;
 };
 
@@ -44,7 +47,7 @@ struct pool {
     uint64_t head, tail;
     size_t used; /* Bytes, with the dead. */
     size_t alive_bytes, alive_count;
-    size_t by_severity[SEVERITIES_COUNT], by_rank[EVENT_RANKS];
+    size_t by_worth[SEVERITIES_COUNT], by_rank[EVENT_RANKS];
     struct pool_counts counts;
     uint32_t orphans; /* Waiters whose events were dropped: the owner frees them and sets 0. */
 };

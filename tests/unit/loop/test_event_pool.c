@@ -115,10 +115,28 @@ static void the_lowest_are_dropped_and_all_are_counted(void **state)
     }
     assert_int_equal(pool.alive_count + sum(), 4 * POOL_ENTRIES);
     assert_int_equal(pool.counts.dropped[SEVERITY_CRITICAL], 0);
-    assert_int_equal(pool.by_severity[SEVERITY_CRITICAL], critical);
+    assert_int_equal(pool.by_worth[SEVERITY_CRITICAL], critical);
     assert_true(pool.counts.dropped[SEVERITY_INFO] > pool.counts.dropped[SEVERITY_MINOR]);
     assert_true(pool.counts.dropped[SEVERITY_MINOR] > 0);
     assert_true(pool.used <= POOL_BYTES);
+}
+
+/* Nobody sends a clear again: information goes first, and what is critical still finds room. */
+static void clears_are_no_noise(void **state)
+{
+    char resource[32];
+    for (unsigned i = 0; i < 4 * POOL_ENTRIES; i++) {
+        snprintf(resource, sizeof resource, "r/%u", i);
+        const struct event clear = {.state = i % 64 == 0 ? EVENT_CLEAR : EVENT_PULSE,
+                                    .severity = i % 64 == 0 ? SEVERITY_INFO : SEVERITY_WARNING,
+                                    .source = TEXT("trap/127.0.0.1"),
+                                    .type = TEXT("a.b"),
+                                    .resource = text_of(resource)};
+        pool_put(&pool, &(struct pool_add){.event = &clear, .lagging = true}, join);
+    }
+    assert_int_equal(pool.alive_count + sum(), 4 * POOL_ENTRIES);
+    assert_int_equal(pool.counts.dropped[SEVERITY_INFO], 0);
+    assert_true(pool.counts.dropped[SEVERITY_WARNING] > 0);
 }
 
 /* Repeated messages of one alarm are folded, but a critical one never replaces another. */
@@ -133,8 +151,8 @@ static void critical_ones_are_not_folded(void **state)
         put("c", SEVERITY_CRITICAL, "one", true);
         put("m", SEVERITY_MINOR, "flapping", true);
     }
-    assert_int_equal(pool.by_severity[SEVERITY_CRITICAL], 100);
-    assert_int_equal(pool.by_severity[SEVERITY_MINOR], 1);
+    assert_int_equal(pool.by_worth[SEVERITY_CRITICAL], 100);
+    assert_int_equal(pool.by_worth[SEVERITY_MINOR], 1);
     assert_int_equal(pool.counts.coalesced, 99);
 }
 
@@ -154,7 +172,7 @@ static void hosts_behind_a_relay_are_not_folded(void **state)
                                     .hint = text_of(text)};
         pool_put(&pool, &(struct pool_add){.event = &event, .lagging = true}, join);
     }
-    assert_int_equal(pool.by_severity[SEVERITY_MAJOR], 50);
+    assert_int_equal(pool.by_worth[SEVERITY_MAJOR], 50);
     assert_int_equal(pool.counts.coalesced, 50);
 }
 
@@ -178,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_alarm_stays_in_order, fresh, gone),
         cmocka_unit_test_setup_teardown(what_does_not_fit_stays, fresh, gone),
         cmocka_unit_test_setup_teardown(the_lowest_are_dropped_and_all_are_counted, fresh, gone),
+        cmocka_unit_test_setup_teardown(clears_are_no_noise, fresh, gone),
         cmocka_unit_test_setup_teardown(critical_ones_are_not_folded, fresh, gone),
         cmocka_unit_test_setup_teardown(hosts_behind_a_relay_are_not_folded, fresh, gone),
         cmocka_unit_test_setup_teardown(nothing_less_severe_nothing_evicted, fresh, gone),
