@@ -20,6 +20,21 @@ def policies():
         for i in range(RULES)) + "\n);\n"
 
 
+def daemon_for(args, daemon_class, receiver):
+    """Ours: a webhook, and a notification to the receiver."""
+    return daemon_class(args.build, policies=1, hosts=HOSTS, policy=policies(), extra='plain_secrets = true;\n'
+                        'sources = ( { name = "am"; type = "webhook"; format = "alertmanager"; tokens = ["plain:bench"]; } );\n'
+                        'notify = { driver = "page"; url = "http://127.0.0.1:%d/ours"; };' % receiver)
+
+
+def all_stop(daemon, peer, folder):
+    daemon.stop()
+    if peer is not None:
+        peer.send_signal(signal.SIGTERM)
+        peer.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def alertmanager_config(receiver):
     routes = "".join("    - { matchers: [ 'alertname=\"Rule%04d\"' ], receiver: r }\n" % i for i in range(RULES))
     return ("route:\n  receiver: r\n  group_by: [ '...' ]\n  group_wait: 0s\n  group_interval: 1m\n  repeat_interval: 1h\n  routes:\n" + routes +
@@ -63,9 +78,7 @@ def bench_over(args, daemon_class, row, free_port, cpu_s, say, count, connection
         raise RuntimeError("prometheus-alertmanager is not installed (etc/packages test)")
     for n in range(args.rounds):
         receiver, peer_port, folder = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM), tempfile.mkdtemp(prefix="am-bench.")
-        daemon = daemon_class(args.build, policies=1, hosts=HOSTS, policy=policies(), extra='plain_secrets = true;\n'
-                              'sources = ( { name = "am"; type = "webhook"; format = "alertmanager"; tokens = ["plain:bench"]; } );\n'
-                              'notify = { driver = "page"; url = "http://127.0.0.1:%d/ours"; };' % receiver)
+        daemon = daemon_for(args, daemon_class, receiver)
         peer = None
         try:
             daemon.start()
@@ -85,11 +98,7 @@ def bench_over(args, daemon_class, row, free_port, cpu_s, say, count, connection
             rates.append(rate), peer_rates.append(peer_rate), delays.append(p99), peer_delays.append(peer_p99)
             ratios.append(rate / peer_rate), delay_ratios.append(p99 / peer_p99)
         finally:
-            daemon.stop()
-            if peer is not None:
-                peer.send_signal(signal.SIGTERM)
-                peer.wait()
-            shutil.rmtree(folder, ignore_errors=True)
+            all_stop(daemon, peer, folder)
     return [row(name + "actions", rates, "actions/s, durable"), row(name + "peer.actions", peer_rates, "notifications/s, in memory"),
             row(name + "cpu", cpus, "us of processor an action"), row(name + "peer.cpu", peer_cpus, "us of processor a notification"),
             row(name + "ratio", ratios, "times the peer's rate", floor=2), row(name + "p99_at_500", delays, "ms"),

@@ -6,7 +6,7 @@ the same run, with the same sender, bodies and receiver (alertload.c). Used by t
 
 Node-RED is installed once, from npm, into the cache: NIGHTSHIFT_CACHE or ~/.cache/nightshift.
 """
-import json, os, shutil, signal, socket, subprocess, tempfile, time
+import json, os, shutil, socket, subprocess, tempfile, time
 import alertmanager
 
 PACKAGE = "node-red@4.1.0"
@@ -91,10 +91,7 @@ def bench(args, daemon_class, row, free_port, cpu_s, say, count=6400):
     ours, theirs, ratios, cpus, peer_cpus, delays, peer_delays = [], [], [], [], [], [], []
     for n in range(args.rounds):
         receiver, port, folder = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM), tempfile.mkdtemp(prefix="nodered-bench.")
-        daemon = daemon_class(args.build, policies=1, hosts=alertmanager.HOSTS, policy=alertmanager.policies(),
-                              extra='plain_secrets = true;\n'
-                              'sources = ( { name = "am"; type = "webhook"; format = "alertmanager"; tokens = ["plain:bench"]; } );\n'
-                              'notify = { driver = "page"; url = "http://127.0.0.1:%d/ours"; };' % receiver)
+        daemon = alertmanager.daemon_for(args, daemon_class, receiver)
         peer = None
         try:
             daemon.start()
@@ -107,11 +104,7 @@ def bench(args, daemon_class, row, free_port, cpu_s, say, count=6400):
             peer_rate, peer_p99, peer_cpu, _ = alertmanager.measure(args, "nodered", port, "/alerts", receiver, count, say,
                                                                     lambda: cpu_s(peer.pid))
         finally:
-            daemon.stop()
-            if peer is not None:
-                peer.send_signal(signal.SIGTERM)
-                peer.wait()
-            shutil.rmtree(folder, ignore_errors=True)
+            alertmanager.all_stop(daemon, peer, folder)
         ours.append(rate), theirs.append(peer_rate), ratios.append(rate / peer_rate)
         cpus.append(cpu), peer_cpus.append(peer_cpu), delays.append(p99), peer_delays.append(peer_p99)
     return [row("nodered.actions", ours, "actions/s, durable"), row("nodered.peer.actions", theirs, "POSTs/s, in memory"),
