@@ -108,6 +108,7 @@ static bool pool_evict(struct pool *pool, enum severity worth, pool_join *join)
 {
     size_t freed = pool->used - pool->alive_bytes;
     size_t entries = pool->tail - pool->head - pool->alive_count;
+    size_t alive = pool->alive_count;
     for (unsigned lowest = 0; lowest < worth; lowest++) {
         for (uint64_t i = pool->head; i < pool->tail && pool->by_worth[lowest] > 0 &&
                                       (freed < FREED_AT_ONCE || entries < SPARE_ENTRIES);
@@ -122,7 +123,8 @@ static bool pool_evict(struct pool *pool, enum severity worth, pool_join *join)
             }
         }
     }
-    if (freed < FREED_AT_ONCE && entries < SPARE_ENTRIES) {
+    /* Nothing is dropped for nothing: what was dropped now gives its room, however little. */
+    if (freed < FREED_AT_ONCE && entries < SPARE_ENTRIES && pool->alive_count == alive) {
         return false;
     }
     pool_compact(pool);

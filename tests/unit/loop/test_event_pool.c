@@ -121,22 +121,59 @@ static void the_lowest_are_dropped_and_all_are_counted(void **state)
     assert_true(pool.used <= POOL_BYTES);
 }
 
-/* Nobody sends a clear again: information goes first, and what is critical still finds room. */
+static bool put_clear(unsigned number)
+{
+    char resource[32];
+    snprintf(resource, sizeof resource, "c/%u", number);
+    const struct event clear = {.state = EVENT_CLEAR,
+                                .severity = SEVERITY_INFO,
+                                .source = TEXT("trap/127.0.0.1"),
+                                .type = TEXT("a.b"),
+                                .resource = text_of(resource)};
+    return pool_put(&pool, &(struct pool_add){.event = &clear, .lagging = true}, join);
+}
+
+/* Nobody sends a clear again: what has less to say goes first. */
 static void clears_are_no_noise(void **state)
 {
     char resource[32];
     for (unsigned i = 0; i < 4 * POOL_ENTRIES; i++) {
         snprintf(resource, sizeof resource, "r/%u", i);
-        const struct event clear = {.state = i % 64 == 0 ? EVENT_CLEAR : EVENT_PULSE,
-                                    .severity = i % 64 == 0 ? SEVERITY_INFO : SEVERITY_WARNING,
-                                    .source = TEXT("trap/127.0.0.1"),
-                                    .type = TEXT("a.b"),
-                                    .resource = text_of(resource)};
-        pool_put(&pool, &(struct pool_add){.event = &clear, .lagging = true}, join);
+        if (i % 64 == 0) {
+            put_clear(i);
+        } else {
+            put("x", SEVERITY_WARNING, resource, true);
+        }
     }
     assert_int_equal(pool.alive_count + sum(), 4 * POOL_ENTRIES);
     assert_int_equal(pool.counts.dropped[SEVERITY_INFO], 0);
     assert_true(pool.counts.dropped[SEVERITY_WARNING] > 0);
+}
+
+/* Clears alone fill the pool and no more, and what is critical still finds room. */
+static void a_storm_of_clears_is_bounded(void **state)
+{
+    for (unsigned i = 0; i < 2 * POOL_ENTRIES; i++) {
+        assert_int_equal(put_clear(i), i < POOL_ENTRIES);
+    }
+    assert_int_equal(pool.counts.dropped[SEVERITY_INFO], POOL_ENTRIES);
+    assert_true(put("x", SEVERITY_CRITICAL, "one", true));
+    assert_true(pool.counts.dropped[SEVERITY_INFO] > POOL_ENTRIES);
+    assert_int_equal(pool.alive_count + sum(), 2 * POOL_ENTRIES + 1);
+}
+
+/* Among critical ones to the last place, a single lesser one still gives its own. */
+static void the_last_lesser_one_makes_room(void **state)
+{
+    char resource[32];
+    for (unsigned i = 0; i < POOL_ENTRIES; i++) {
+        snprintf(resource, sizeof resource, "r/%u", i);
+        put("x", i == 100 ? SEVERITY_INFO : SEVERITY_CRITICAL, resource, true);
+    }
+    assert_true(put("y", SEVERITY_CRITICAL, "one more", true));
+    assert_int_equal(pool.counts.dropped[SEVERITY_INFO], 1);
+    assert_false(put("y", SEVERITY_CRITICAL, "too many", true));
+    assert_int_equal(pool.alive_count, POOL_ENTRIES);
 }
 
 /* Repeated messages of one alarm are folded, but a critical one never replaces another. */
@@ -197,6 +234,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_does_not_fit_stays, fresh, gone),
         cmocka_unit_test_setup_teardown(the_lowest_are_dropped_and_all_are_counted, fresh, gone),
         cmocka_unit_test_setup_teardown(clears_are_no_noise, fresh, gone),
+        cmocka_unit_test_setup_teardown(a_storm_of_clears_is_bounded, fresh, gone),
+        cmocka_unit_test_setup_teardown(the_last_lesser_one_makes_room, fresh, gone),
         cmocka_unit_test_setup_teardown(critical_ones_are_not_folded, fresh, gone),
         cmocka_unit_test_setup_teardown(hosts_behind_a_relay_are_not_folded, fresh, gone),
         cmocka_unit_test_setup_teardown(nothing_less_severe_nothing_evicted, fresh, gone),
