@@ -225,6 +225,32 @@ await 30 alarms_are network.link.down "" || fail "what ended while we were away:
 await 30 eval '! on_battery' || fail "the UPS is back"
 ok "what ended while we were away is over, of a host and of a device"
 
+# ---- who is not polled any more leaves no alarm ---------------------------------------------------------------------------------------
+port_14_down() { { for i in 11 12 13; do port_rows $i "e$((i - 10))" 1 1 7 0; done; port_rows 14 e4 1 2 7 0; } | switch_is; }
+clears() { ns event list --type "$1" --limit 1000 -o json | jq --arg s "$2" '[.items[] | select(.subject == $s and .state == "clear" and .message == "it is not looked at any more")] | length'; }
+port_14_down
+await 20 alarms_are network.link.down "sw1/if/14" || fail "down again: $(alarms network.link.down)"
+sed -i '/"sw1"/s/role = "switch"/role = "other"/' "$dir/inventory.conf"
+ns reload >/dev/null
+await 20 alarms_are network.link.down "" || fail "sw1 is not selected any more: $(alarms network.link.down)"
+ok "a device that the selector leaves out leaves no alarm"
+is "told once" "$(clears network.link.down sw1)" 1
+sed -i '/"sw1"/s/role = "other"/role = "switch"/' "$dir/inventory.conf"
+ns reload >/dev/null
+await 20 alarms_are network.link.down "sw1/if/14" || fail "selected again: $(alarms network.link.down)"
+sed -i '/"sw1"/d' "$dir/inventory.conf"
+ns reload >/dev/null
+await 20 alarms_are network.link.down "" || fail "sw1 has left the inventory: $(alarms network.link.down)"
+ok "nor one that left the inventory"
+silent() { ns alarm list -o json | jq -e --arg s "$1" '.items[] | select(.type == "snmp.unreachable" and .state == "raised" and .subject == $s)'; }
+await 20 silent hung || fail "hung is silent: $(ns alarm list -o json)"
+daemon_kill
+sed -i 's/, { name = "hung"; address = "[^"]*"; }//' "$dir/nightshift.conf"
+daemon_start
+await 20 eval '! silent hung' || fail "hung is not configured any more"
+ok "nor one that left the configuration while the daemon was not there"
+is "told once as well" "$(clears snmp.unreachable hung)" 1
+
 # ---- without the daemon: what a walk says --------------------------------------------------------------------------------------------
 snmpbulkwalk -Onet -v2c -c public "$a.3:$port" .1.3.6.1.4.1.2021 >"$dir/walk"
 has "source test shows what a walk becomes" "$("$bin/nightshift" source test hosts "$dir/walk" --config "$dir/nightshift.conf" 2>&1)" 'filesystem.full|performance.load'

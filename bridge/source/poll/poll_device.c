@@ -141,8 +141,8 @@ static void table_take(struct poll_device *device)
         poll_mean_states(&meaning, poll_batch_turn, batch);
         uint64_t bit = UINT64_C(1) << device->table;
         if ((device->known & bit) == 0 && !device->rows->cut) {
-            poll_standing_table(device, table, batch);
             device->known |= bit;
+            poll_standing_table(device, table, batch);
         }
         poll_batch_push(batch);
     }

@@ -16,6 +16,16 @@ void poll_device_free(struct poll_device *device)
     free(device);
 }
 
+/* Was something told of it, or is it on its way? */
+static bool is_told(const struct poll_device *device)
+{
+    const struct probe_group *group = &device->source->group;
+    const struct probe_target *target =
+        device->looked && device->target < group->count ? &group->targets[device->target] : NULL;
+    bool silent = target != NULL && (target->told == PROBE_TOLD_SILENT || target->telling);
+    return silent || device->telling > 0 || poll_memory_bad_count(&device->memory) > 0;
+}
+
 /* Not any more; what is on its way for it ends first. */
 void poll_device_gone(struct poll_device *device)
 {
@@ -80,6 +90,7 @@ static void device_put(struct poll_source *source, const char *name, const char 
     if (device != NULL && (device->link.peer.bytes != peer.bytes ||
                            memcmp(device->link.peer.at, peer.at, sizeof peer.at) != 0)) {
         map_remove(&source->by_name, text_of(name));
+        source->stand = true; /* What was bad of the old one is not polled there any more. */
         poll_device_gone(device);
         device = NULL;
     }
@@ -132,7 +143,6 @@ static void group_build(struct poll_source *source, struct probe_target *targets
 {
     struct probe_target *old = source->group.targets;
     uint32_t old_count = source->group.count;
-    source->group.suspects = 0;
     for (uint32_t i = 0; i < source->devices_count; i++) {
         struct poll_device *device = source->devices[i];
         if (device->looked && device->target < old_count) {
@@ -140,12 +150,12 @@ static void group_build(struct poll_source *source, struct probe_target *targets
         }
         targets[i].host = device->name;
         targets[i].address = device->address;
-        source->group.suspects += targets[i].suspect;
         device->target = i;
         device->looked = true;
     }
     source->group.targets = targets;
     source->group.count = source->devices_count;
+    probe_group_look(&source->group);
     free(old);
 }
 
@@ -155,6 +165,7 @@ static void others_gone(struct poll_source *source)
         struct poll_device *device = at->value;
         if (device->generation != source->generation) {
             map_remove(&source->by_name, at->key);
+            source->sweep = source->sweep || is_told(device);
             poll_device_gone(device);
         }
     }
@@ -183,6 +194,6 @@ void poll_devices_build(struct poll_source *source, const struct inventory *inve
                    nsh_get_text(&list->items[i], "address", ""), source->port, false);
     }
     hosts_put(source, inventory);
+    others_gone(source); /* Asks what was told of them: the group is still the old one. */
     group_build(source, targets);
-    others_gone(source);
 }

@@ -13,6 +13,7 @@
 
 #include "base/heap.h"
 #include "model/host.h"
+#include "source/map/source_over.h"
 #include "source/map/source_push.h"
 #include "source/map/source_type.h"
 #include "source/probe/probe.h"
@@ -26,6 +27,7 @@
 #define POLL_ABSENT_ROUNDS 10    /* A table that a device does not have is looked for again. */
 #define POLL_BACKOFF_MAX 4       /* Times `every`, when it does not answer. */
 #define POLL_STANDING_MAX 100000 /* Alarms of before the start. */
+#define POLL_BATCH_MAX 2048      /* States told at once; more of a table at its next read. */
 
 struct poll_source;
 
@@ -83,6 +85,9 @@ struct poll_source {
     struct probe_group group;
     struct map standing; /* Of before the start, by whose they are. */
     struct arena standing_arena;
+    bool stand; /* They are to be read, as soon as nothing is on its way. */
+    struct source_over over;
+    bool sweep;                 /* Alarms of what is not polled any more may stand. */
     uint64_t revision;          /* Of the inventory that the devices are of. */
     uint32_t generation, alive; /* alive: devices in memory, also gone ones. */
     struct heap due;
@@ -141,9 +146,10 @@ void poll_batch_turn(void *arg, const struct poll_turn *turn);
 /* The event of a turn, without source, id and identity. */
 bool poll_event_of(const struct poll_table *table, const struct poll_turn *turn, const char *name,
                    const char *address, struct arena *arena, struct event *ret_event);
-/* An alarm of before the start that is over. */
-void poll_batch_over(struct poll_batch *batch, const char *type, const char *resource);
+/* An alarm of before the start that is over; *over tells whether it was told, or is being. */
+void poll_batch_over(struct poll_batch *batch, const char *type, const char *resource, bool *over);
 void poll_batch_push(struct poll_batch *batch);
+void poll_tell_isolated(struct poll_source *source);
 /* Tell whether the device answers, and whether it is rather we who are cut off. */
 void poll_tell_answers(struct poll_source *source, uint32_t target);
 void poll_tell_restart(struct poll_device *device, int64_t uptime_ms);
@@ -151,7 +157,10 @@ void poll_maybe_done(struct poll_source *source);
 
 /* ---- poll_standing.c ---- */
 
-void poll_standing_read(struct poll_source *source);
+/* As soon as nothing is on its way: what stands, and for each device whether it still does. */
+void poll_standing_tick(struct poll_source *source);
+/* What stands of devices that are not polled any more is over. */
+void poll_standing_sweep(struct poll_source *source);
 /* After the first read of a table: its alarms of before that are over. */
 void poll_standing_table(struct poll_device *device, const struct poll_table *table,
                          struct poll_batch *batch);

@@ -87,6 +87,17 @@ static void on_tick(uv_timer_t *timer)
     const struct inventory *inventory = source->services->inventory(source->services->arg);
     if (inventory != NULL && (!source->built || inventory->revision != source->revision)) {
         poll_devices_build(source, inventory);
+        poll_tell_isolated(source);
+    }
+    if (source->built && source->failed[0] == '\0') {
+        poll_standing_tick(source);
+    }
+    if (source->built && source->failed[0] == '\0' && source->sweep) {
+        poll_standing_sweep(source);
+    }
+    source_over_tick(&source->over);
+    if (source->devices_count == 0) {
+        poll_tell_isolated(source); /* No read would. */
     }
     struct heap_node *first = source->failed[0] == '\0' ? heap_first(&source->due) : NULL;
     while (first != NULL && first->due <= now_ms && source->flying < POLL_FLIGHT_MAX) {
@@ -146,6 +157,11 @@ static void settings_read(struct poll_source *source)
     source->group.recovers = 1;
 }
 
+static void on_settled(void *arg)
+{
+    poll_maybe_done(arg);
+}
+
 int poll_open(const struct source_services *services, const struct source_config *config,
               void **ret_source, struct nsh_error *err)
 {
@@ -157,12 +173,15 @@ int poll_open(const struct source_services *services, const struct source_config
     }
     source->services = services;
     source->config = config;
+    source->stand = source->sweep = true;
+    source->over = (struct source_over){
+        .services = services, .source = config->name, .settled = on_settled, .arg = source};
     settings_read(source);
     if (!poll_tables_read(config, &source->arena, &diags, source)) {
         nsh_fail(&why, NSH_INVALID, "%s",
                  diags.count > 0 ? diags.items[0].text : "its tables cannot be read");
-    } else if (credentials_read(source, &why) == 0) {
-        poll_standing_read(source);
+    } else {
+        (void)credentials_read(source, &why);
     }
     if (why.code != NSH_OK) {
         services->log(services->arg, true, why.text);
@@ -179,12 +198,13 @@ int poll_open(const struct source_services *services, const struct source_config
 void poll_maybe_done(struct poll_source *source)
 {
     if (!source->closing || source->handles > 0 || source->flying > 0 || source->telling > 0 ||
-        source->alive > 0) {
+        source->alive > 0 || source->over.telling) {
         return;
     }
     void (*done)(void *arg) = source->done;
     void *arg = source->arg;
     poll_standing_done(source);
+    source_over_done(&source->over);
     map_done(&source->by_name);
     heap_done(&source->due);
     poll_wire_free(source->like);

@@ -14,11 +14,12 @@
 #define ROOM_MIN 8
 #define OWN_MEMBERS 5
 
-/* One state on its way; entry NULL: of before the start. */
+/* One state on its way; entry NULL: of before the start, and over is its. */
 struct item {
     struct poll_entry *entry;
     uint32_t state;
     bool raise;
+    bool *over;
 };
 
 struct poll_batch {
@@ -129,6 +130,9 @@ static bool batch_grow(struct poll_batch *batch)
 static bool batch_add(struct poll_batch *batch, struct event *event, const struct item *item)
 {
     struct poll_device *device = batch->device;
+    if (batch->count == POLL_BATCH_MAX) {
+        return false;
+    }
     if (batch->count == 0) {
         batch->known = poll_owner(device, batch->owner, sizeof batch->owner);
     }
@@ -153,17 +157,24 @@ static bool batch_add(struct poll_batch *batch, struct event *event, const struc
 void poll_batch_turn(void *arg, const struct poll_turn *turn)
 {
     struct poll_batch *batch = arg;
-    const struct item item = {turn->entry, turn->state, turn->raise};
+    const struct item item = {turn->entry, turn->state, turn->raise, NULL};
     struct event event;
     if (!poll_event_of(batch->table, turn, batch->device->name, batch->device->address,
                        &batch->arena, &event) ||
         !batch_add(batch, &event, &item)) {
         poll_turn_told(&batch->device->memory, batch->table, turn->entry, turn->state, turn->raise,
-                       false); /* No memory: at the next read. */
+                       false); /* No memory, or too many: at the next read. */
     }
 }
 
-void poll_batch_over(struct poll_batch *batch, const char *type, const char *resource)
+/* Not told: at the next read of its table. */
+static void over_again(struct poll_device *device, bool *over)
+{
+    *over = false;
+    device->known = 0;
+}
+
+void poll_batch_over(struct poll_batch *batch, const char *type, const char *resource, bool *over)
 {
     const char *kept = arena_copy(&batch->arena, resource, strlen(resource));
     struct event event = {
@@ -174,8 +185,9 @@ void poll_batch_over(struct poll_batch *batch, const char *type, const char *res
         .name = text_of(batch->table->name),
         .message = TEXT("it is over, or gone: seen at the first read after a start"),
     };
-    if (kept != NULL) {
-        batch_add(batch, &event, &(struct item){0});
+    *over = kept != NULL && batch_add(batch, &event, &(struct item){.over = over});
+    if (!*over) {
+        over_again(batch->device, over);
     }
 }
 
@@ -186,7 +198,11 @@ static void batch_told(struct poll_batch *batch, bool durable)
         if (item->entry != NULL) {
             poll_turn_told(&batch->device->memory, batch->table, item->entry, item->state,
                            item->raise, durable);
+        } else if (!durable) {
+            over_again(batch->device, item->over);
         }
+        /* Raised, and its device has left meanwhile. */
+        batch->source->sweep |= durable && item->raise && batch->device->gone;
     }
 }
 
@@ -258,6 +274,8 @@ static void on_word(void *arg, bool durable, uint32_t duplicates)
     } else if (device != NULL && device->target < source->group.count) {
         struct probe_target *target = &source->group.targets[device->target];
         probe_told(&target->told, &target->telling, word->say, durable);
+    } else {
+        source->sweep |= durable; /* Its device has left meanwhile. */
     }
     free(word);
     source->telling--;
@@ -325,7 +343,7 @@ static void tell_isolation(struct poll_source *source, enum probe_say say)
     const struct probe_group *group = &source->group;
     bool raise = say == PROBE_SAY_RAISE;
     struct event event = {
-        .type = TEXT("probe.isolated"),
+        .type = TEXT(PROBE_ISOLATED),
         .severity = raise ? SEVERITY_MAJOR : SEVERITY_INFO,
         .state = raise ? EVENT_RAISE : EVENT_CLEAR,
         .source = text_of(source->config->name),
@@ -341,13 +359,18 @@ static void tell_isolation(struct poll_source *source, enum probe_say say)
     source->group.telling = word_push(source, &event, "", say, &arena);
 }
 
-void poll_tell_answers(struct poll_source *source, uint32_t target)
+void poll_tell_isolated(struct poll_source *source)
 {
     enum probe_say say = probe_wants_isolation(&source->group);
     if (say != PROBE_SAY_NOTHING) {
         tell_isolation(source, say);
     }
-    say = probe_wants(&source->group, target);
+}
+
+void poll_tell_answers(struct poll_source *source, uint32_t target)
+{
+    poll_tell_isolated(source);
+    enum probe_say say = probe_wants(&source->group, target);
     if (say != PROBE_SAY_NOTHING) {
         tell_device(source, source->devices[target], &source->group.targets[target], say);
     }
