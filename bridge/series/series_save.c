@@ -18,11 +18,19 @@ static void pack_real(struct pack_writer *writer, double value)
     pack_u64(writer, bits);
 }
 
-static double unpack_real(struct pack_reader *reader)
+/* A value; or a sum of values, or of their squares, which may lie far beyond any value. */
+static double unpack_sum(struct pack_reader *reader)
 {
     uint64_t bits = unpack_u64(reader);
     double value;
     memcpy(&value, &bits, sizeof value);
+    reader->failed = reader->failed || !isfinite(value);
+    return value;
+}
+
+static double unpack_real(struct pack_reader *reader)
+{
+    double value = unpack_sum(reader);
     reader->failed = reader->failed || !signal_value_is_good(value);
     return value;
 }
@@ -47,8 +55,9 @@ static void line_load(struct pack_reader *reader, struct series_line *ret_line)
     double *const sums[] = {&forecast->w, &forecast->t,  &forecast->tt,
                             &forecast->x, &forecast->tx, &forecast->xx};
     for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++) {
-        *sums[i] = unpack_real(reader);
+        *sums[i] = unpack_sum(reader);
     }
+    reader->failed = reader->failed || ret_line->first_ms < 0 || forecast->last_ms < 0;
 }
 
 static void top_save(const struct signal_top *top, struct pack_writer *writer)
@@ -203,7 +212,7 @@ static void saved_read(struct pack_reader *reader, struct saved *saved)
     saved->last_ms = (int64_t)unpack_u64(reader);
     saved->owner = unpack_u32(reader);
     saved->fold_last = unpack_real(reader);
-    saved->fold_sum = unpack_real(reader);
+    saved->fold_sum = unpack_sum(reader);
     saved->fold_count = unpack_u32(reader);
     saved->bits = unpack_u64(reader);
     bool none = unpack_u8(reader) != 0;

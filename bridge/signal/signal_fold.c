@@ -35,6 +35,14 @@ bool signal_value_is_good(double value)
     return isfinite(value) && fabs(value) <= SIGNAL_VALUE_MAX;
 }
 
+/* A sum of good values may be none: the largest there is stands for it. */
+static double good(double value)
+{
+    return value > SIGNAL_VALUE_MAX    ? SIGNAL_VALUE_MAX
+           : value < -SIGNAL_VALUE_MAX ? -SIGNAL_VALUE_MAX
+                                       : value;
+}
+
 static double folded(const struct signal_fold *fold, enum signal_fold_kind kind, int64_t window_ms)
 {
     switch (kind) {
@@ -108,7 +116,7 @@ bool signal_fold_put(struct signal_fold *fold, enum signal_fold_kind kind, int64
             .known = fold->count > 0,
             .missing = missing > UINT32_MAX ? UINT32_MAX : (uint32_t)missing,
             .at_ms = (fold->window + 1) * window_ms,
-            .value = folded(fold, kind, window_ms),
+            .value = good(folded(fold, kind, window_ms)),
         };
         /* What a counter rose over windows that are missing belongs to none. */
         fold->begun = !(counter && missing > 0);
