@@ -269,7 +269,8 @@ void series_entry_put(struct series *series, struct series_entry *entry, int64_t
         if (at_ms > entry->last_ms) {
             entry->last_ms = at_ms;
         }
-        if (entry->raised) {
+        /* Not by what was handed over late (a sender's backlog): it is as silent as before. */
+        if (entry->raised && series->now_ms - at_ms <= rule->absent_ms) {
             entry->raised = false;
             series_entry_turn(series, entry, SIGNAL_TURN_CLEARED, at_ms);
         }

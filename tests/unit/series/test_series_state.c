@@ -75,11 +75,35 @@ static void test_sum_beyond(void **state)
     rig_close(&rig);
 }
 
+/* What a sender hands over after an outage is old: the silence lasts until it has caught up. */
+static void test_backlog(void **state)
+{
+    struct series_rig rig;
+    (void)state;
+    rig_open(&rig, "signals: ( { name = \"silent\"; metric = \"up\"; absent = \"10m\"; event = "
+                   "\"telemetry.absent\"; } );");
+    rig_put(&rig, "up host=a", 0, 1);
+    at(&rig, 60);
+    series_sweep(rig.table);
+    assert_string_equal(rig_told(&rig), "raise silent a  at 60");
+    for (int minute = 1; minute < 50; minute++) {
+        rig_put(&rig, "up host=a", minute, 1);
+        assert_string_equal(rig_told(&rig), "");
+        series_sweep(rig.table);
+        assert_string_equal(rig_told(&rig), "");
+    }
+    rig_put(&rig, "up host=a", 50, 1);
+    series_sweep(rig.table);
+    assert_string_equal(rig_told(&rig), "clear silent a  at 50");
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_sum_beyond),
+        cmocka_unit_test(test_backlog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
