@@ -358,6 +358,9 @@ bool series_known(struct series *series, struct text signal, struct text resourc
             !is(arg, series_entry_host(entry))) {
             continue;
         }
+        if (!entry->raised) {
+            entry->since_ms = 0; /* What held so far was the condition to raise it. */
+        }
         entry->told = true;
         entry->raised = true;
         return true;

@@ -98,12 +98,37 @@ static void test_backlog(void **state)
     rig_close(&rig);
 }
 
+static bool is_a(void *arg, struct text host)
+{
+    (void)arg;
+    return text_is(host, "a");
+}
+
+/* The time for which the level that raises was held says nothing about the one that clears. */
+static void test_known_while_held(void **state)
+{
+    struct series_rig rig;
+    (void)state;
+    rig_open(&rig, "signals: ( { name = \"hot\"; metric = \"temp\"; raise = { above = 35.0; for = "
+                   "\"10m\"; }; clear = { below = 30.0; for = \"5m\"; }; event = \"t.high\"; } );");
+    rig_put(&rig, "temp host=a", 0, 40);
+    rig_put(&rig, "temp host=a", 4, 40);
+    assert_true(series_known(rig.table, TEXT("hot"), TEXT(""), is_a, NULL));
+    rig_put(&rig, "temp host=a", 6, 20);
+    assert_string_equal(rig_told(&rig), "");
+    at(&rig, 9);
+    rig_put(&rig, "temp host=a", 11, 20);
+    assert_string_equal(rig_told(&rig), "clear hot a  at 11");
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_sum_beyond),
         cmocka_unit_test(test_backlog),
+        cmocka_unit_test(test_known_while_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
