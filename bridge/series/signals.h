@@ -17,6 +17,7 @@
 #define SIGNALS_MAX 512
 #define SIGNALS_LABELS_MAX 16 /* Of one signal. */
 #define SIGNALS_NAME_BYTES_MAX 64
+#define SIGNALS_TEXT_BYTES_MAX 512 /* metric, event, message */
 #define SIGNALS_LEVEL_MAX 1e30
 
 enum signals_kind {

@@ -485,6 +485,18 @@ static const char *required(struct reader *reader, struct conf *item, const char
     return conf_text(setting, "", reader->diags);
 }
 
+/* What stands in the event: its texts are bounded, and our own words go around the metric. */
+static const char *bounded(struct reader *reader, struct conf *item, const char *name,
+                           const char *text)
+{
+    if (text != NULL && strlen(text) > SIGNALS_TEXT_BYTES_MAX) {
+        diag_add(reader->diags, DIAG_ERROR, conf_get(item, name)->value_at, NULL,
+                 "'%s' is %zu bytes long; at most %d", name, strlen(text), SIGNALS_TEXT_BYTES_MAX);
+        return "";
+    }
+    return text;
+}
+
 static bool name_is_good(const char *name)
 {
     size_t count = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-._");
@@ -551,9 +563,10 @@ static void read_rule(struct reader *reader, struct conf *item, struct signals_r
         NULL};
     rule->at = item->value_at;
     read_name(reader, item, rule);
-    rule->metric = text_of(required(reader, item, "metric"));
-    rule->event = required(reader, item, "event");
-    rule->message = conf_text(conf_get(item, "message"), NULL, reader->diags);
+    rule->metric = text_of(bounded(reader, item, "metric", required(reader, item, "metric")));
+    rule->event = bounded(reader, item, "event", required(reader, item, "event"));
+    rule->message =
+        bounded(reader, item, "message", conf_text(conf_get(item, "message"), NULL, reader->diags));
     rule->severity =
         (enum severity)read_word(reader, conf_get(item, "severity"), severities, SEVERITY_WARNING);
     read_labels(reader, read_group(reader, item, "labels"), rule);

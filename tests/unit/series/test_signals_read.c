@@ -9,6 +9,11 @@
 
 #define REST "raise = { above = 1.0; }; clear = { below = 0.5; }; event = \"e\"; "
 
+#define LONG_104                                                                                   \
+    "12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012" \
+    "345678901234"
+#define LONG_520 LONG_104 LONG_104 LONG_104 LONG_104 LONG_104 /* Too long for an event's texts. */
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -36,6 +41,10 @@ static void test_mistakes(void **state)
         {"name = \"a\"; metric = \"m\"; fold = \"max\"; " REST, 1, 47, "'fold' needs a 'window'"},
         {"name = \"a\"; metric = \"m\"; fold = \"mean\"; window = \"1m\"; " REST, 1, 47,
          "'fold' must be one of last, avg"},
+        {"name = \"a\"; metric = \"m\"; message = \"" LONG_520 "\"; " REST, 1, 50,
+         "'message' is 520 bytes long; at most 512"},
+        {"name = \"a\"; metric = \"" LONG_520 "\"; " REST, 1, 35,
+         "'metric' is 520 bytes long; at most 512"},
         {"name = \"a\"; metric = \"m\"; severity = \"majr\"; " REST, 1, 51,
          "'severity' must be one of"},
         {"name = \"a\"; metric = \"m\"; absent = \"10m\"; " REST, 1, 12, "a signal has one of"},
