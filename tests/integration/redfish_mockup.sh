@@ -43,6 +43,33 @@ change "{(\$fan): $bad, (\$dimm): $bad, (\$system): $bad}"
 await 20 alarms_are "web483/fan.failed/Bay2/critical web483/memory.failed/DIMM2/critical web483/power.supply.failed/Bay1/minor" ||
     fail "a fan and a module: $(alarms)"
 ok "parts that fail, and not the system besides"
+# The fan's place is empty, the module is not listed any more and its own page fails for a while.
+others=$(jq -c --arg dimm "$dimm" 'select(.uri | rtrimstr("/") == ($dimm | sub("/[^/]*$"; ""))) | .body.Members | map(select(."@odata.id" != $dimm))' \
+    "$NS_SOURCE/tests/data/redfish/mockup-public-rackmount1.jsonl")
+[ "$(jq length <<<"$others")" -ge 1 ] || fail "the mockup has no other modules"
+change "{(\$fan): {Status: {State: \"Absent\"}}, (\$dimm): $bad, (\$system): $bad, \"/redfish/v1/Chassis/1U/Sensors\": {status: 500}}"
+failed_polls() { [ "$(grep -c '^500' "$dir/asked")" -ge 6 ]; }
+await 30 failed_polls || fail "no failed reads: $(sort "$dir/asked" | uniq -c | sort -rn | head -5)"
+is "polls that fail half-way clear nothing" "$(alarms)" "web483/fan.failed/Bay2/critical web483/memory.failed/DIMM2/critical web483/power.supply.failed/Bay1/minor"
+change "{(\$fan): {Status: {State: \"Absent\"}}, (\$dimm): $bad, (\$system): $bad}"
+await 30 alarms_are "web483/memory.failed/DIMM2/critical web483/power.supply.failed/Bay1/minor" || fail "a fan that was drawn: $(alarms)"
+has "a fan that was drawn is no fan that failed" "$(ns event list --type fan.failed -o json | jq -r '.items[0] | "\(.state) \(.message)"')" 'clear .*Bay2: gone'
+change "{(\$fan): $bad, (\$dimm): $bad, (\$system): $bad}"
+await 30 alarms_are "web483/fan.failed/Bay2/critical web483/memory.failed/DIMM2/critical web483/power.supply.failed/Bay1/minor" ||
+    fail "a fan that came back as it went: $(alarms)"
+ok "a fan that comes back as it went is told again"
+daemon_kill # What was told is remembered over a start.
+without="(\"\(\$dimm | sub(\"/[^/]*\$\"; \"\"))\"): {Members: $others}"
+: >"$dir/asked"
+change "{$without, (\$system): {PowerState: \"Off\"}}"
+daemon_start
+whole_polls() { [ "$(grep -c "^[23].* $system\$" "$dir/asked")" -ge 6 ]; }
+await 30 whole_polls || fail "not polled: $(sort "$dir/asked" | uniq -c | sort -rn | head -5)"
+is "a system that is off lists less, and nothing of it is gone" "$(alarms)" "web483/memory.failed/DIMM2/critical web483/power.supply.failed/Bay1/minor"
+change "{$without, (\$system): $bad}"
+await 30 alarms_are "web483/power.supply.failed/Bay1/minor web483/resource.failed/437XR1138R2/critical" ||
+    fail "a module that is gone: $(alarms)"
+ok "a module that went while the daemon was down"
 change '{}'
 await 20 alarms_are "web483/power.supply.failed/Bay1/minor" && ok "and are well again" || fail "over: $(alarms)"
 verdict

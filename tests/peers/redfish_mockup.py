@@ -29,12 +29,15 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0].rstrip("/")
         body = resources.get(path)
         change = os.path.join(folder, "change.json")
+        forced = None
         if body is not None and os.path.exists(change):
             with open(change) as file:
                 body = {**body, **json.load(file).get(path, {})}
+            forced = body.pop("status", None)
         text = b"{}" if body is None else json.dumps(body).encode()
         etag = 'W/"%08x"' % (hash(text) & 0xFFFFFFFF)
         status = 404 if body is None else 304 if self.headers.get("If-None-Match") == etag else 200
+        status = forced or status
         text = b"" if status == 304 else text
         print(status, path, file=asked)
         self.send_response(status)

@@ -47,6 +47,7 @@ static const char *path_keep(struct reader *reader, const char *path)
 {
     char taken[REDFISH_PATH_BYTES_MAX];
     if (!redfish_path_take(path, taken)) {
+        reader->page->cut = reader->page->cut || path != NULL;
         return NULL;
     }
     const char *kept = arena_copy(reader->arena, taken, strlen(taken));
@@ -134,6 +135,7 @@ static void part_add(struct reader *reader, const struct nsh_value *body, const 
         .health = health_of(status, "Health"),
         .rollup = whole ? health_of(status, "HealthRollup") : REDFISH_HEALTH_UNKNOWN,
         .whole = whole,
+        .absent = strcmp(nsh_get_text(status, "State", ""), "Absent") == 0,
     };
     page->ill = page->ill || part.health > REDFISH_HEALTH_OK || part.rollup > REDFISH_HEALTH_OK;
     page->parts[page->parts_count++] = part;
@@ -353,7 +355,9 @@ static void root_read(struct reader *reader, const struct nsh_value *body)
 static void system_read(struct reader *reader, const struct nsh_value *body)
 {
     static const char *const members[] = {"Memory", "Processors", "Storage"};
+    const char *power = nsh_get_text(body, "PowerState", "On");
     part_add(reader, body, reader->path, true);
+    reader->page->cut = reader->page->cut || strcmp(power, "On") != 0; /* Many list less then. */
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         link_member(reader, body, members[i], true);
     }
@@ -477,6 +481,9 @@ struct text redfish_type_of(const struct nsh_value *body)
 static void members_read(struct reader *reader, const struct nsh_value *body)
 {
     const char *path = reader->path;
+    const struct nsh_value *members = nsh_get(body, "Members");
+    bool resource = members != NULL || nsh_get(body, "@odata.type") != NULL;
+    reader->page->cut = reader->page->cut || !resource; /* {"error": ...}, or nothing at all. */
     for (size_t i = 0; i < nsh_at_count(body, "Members"); i++) {
         const struct nsh_value *member = nsh_at_item(body, "Members", i);
         const char *own = nsh_get_text(member, "@odata.id", NULL);

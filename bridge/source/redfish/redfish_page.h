@@ -33,6 +33,7 @@ struct redfish_part {
     enum redfish_health health;
     enum redfish_health rollup; /* Of a whole: with all that is in it. */
     bool whole;                 /* A system, a chassis, a manager. */
+    bool absent;                /* Its place is empty. */
 };
 
 struct redfish_value {
@@ -52,7 +53,7 @@ struct redfish_page {
     struct redfish_value *values;
     struct redfish_link *links;
     uint32_t parts_count, values_count, links_count;
-    bool cut;     /* There was more than fits. */
+    bool cut;     /* Something was left out: more than fits, or the system is off. */
     bool expands; /* A root whose service takes $expand. */
     bool ill;     /* Something is not well: deep links may say why. */
 };

@@ -121,7 +121,7 @@ static void poll_done(struct redfish_poll *poll, const char *why, bool refused)
     snprintf(watch->poll_why, sizeof watch->poll_why, "%s", why == NULL ? "" : why);
     if (why == NULL) { /* Half of it would call parts well that only were not read. */
         watch->catch_up = false;
-        redfish_tell_parts(watch, poll->found, poll->found_count);
+        redfish_tell_parts(watch, poll->found, poll->found_count, poll->deep && !poll->cut);
     }
     poll_free(poll);
 }
@@ -313,7 +313,7 @@ static size_t place_find(const struct redfish_events *source)
 /* Something was wrong, or nobody knows: then it is looked for. */
 static bool deep_wanted(const struct redfish_watch *watch)
 {
-    bool ill = watch->told_count == 0;
+    bool ill = watch->told_count == 0 || watch->ill_count > 0;
     for (size_t i = 0; !ill && i < watch->told_count; i++) {
         ill = watch->told[i].health != REDFISH_HEALTH_OK;
     }

@@ -21,10 +21,12 @@
 #define REDFISH_POLLS_MAX 128    /* BMCs that are polled at once, of many. */
 #define REDFISH_REQUESTS_MAX 160 /* Of one poll of one BMC. */
 #define REDFISH_FOUND_MAX 512    /* Parts of one BMC. */
+#define REDFISH_ILL_MAX 64       /* Of those, that are not well, and remembered by their path. */
 #define REDFISH_ETAG_BYTES_MAX 80
-#define REDFISH_STREAMS_MAX 512 /* Of events; each has a connection. */
-#define REDFISH_WALKS_MAX 4     /* BMCs whose registries are read at once. */
-#define REDFISH_SHARED_MAX 256  /* Registries of all BMCs that differ. */
+#define REDFISH_MARK_BYTES_MAX 400 /* Of the id of a BMC's mark. */
+#define REDFISH_STREAMS_MAX 512    /* Of events; each has a connection. */
+#define REDFISH_WALKS_MAX 4        /* BMCs whose registries are read at once. */
+#define REDFISH_SHARED_MAX 256     /* Registries of all BMCs that differ. */
 #define REDFISH_SHARED_BYTES_MAX (64u << 20)
 #define REDFISH_STANDING_MAX 100000        /* Alarms that are remembered. */
 #define REDFISH_KEPT_BYTES_MAX (64u << 20) /* Of all pages that are kept by their ETag. */
@@ -62,6 +64,12 @@ struct redfish_told {
     uint8_t health;
 };
 
+/* A part that was not well when it was polled last, by which an alarm may hang. */
+struct redfish_ill {
+    char *path;
+    unsigned missed; /* Whole polls in a row that did not find it. */
+};
+
 /* What is known of a BMC beyond one inventory; found by its address. On the loop thread alone. */
 struct redfish_watch {
     struct redfish_events *source;
@@ -84,6 +92,9 @@ struct redfish_watch {
     char poll_why[REDFISH_WHY_BYTES]; /* The last poll was not good, or empty. */
     struct redfish_told *told;
     size_t told_count, told_room;
+    struct redfish_ill ill[REDFISH_ILL_MAX];
+    size_t ill_count;
+    bool ill_changed; /* Since the last mark. */
     struct redfish_kept *kept;
     struct redfish_walk *walk;
     int64_t walk_due_ms;
@@ -240,10 +251,11 @@ bool redfish_source_value(const struct redfish_events *source, const struct redf
                           const char *peer, struct arena *arena, struct nsh_value *ret_source);
 /*
  * The health of a BMC's parts, as a poll found it: what changed is handed over as the BMC's own
- * events would have been. On the loop thread.
+ * events would have been; all: nothing was left out, so that what is missing is gone. On the loop
+ * thread.
  */
 void redfish_tell_parts(struct redfish_watch *watch, const struct redfish_part *parts,
-                        size_t parts_count);
+                        size_t parts_count, bool all);
 /* A document of a BMC, as it would have been posted. On the loop thread. False: it was not taken.
  */
 bool redfish_tell_document(struct redfish_watch *watch, const struct nsh_value *body);
@@ -251,6 +263,22 @@ bool redfish_tell_document(struct redfish_watch *watch, const struct nsh_value *
 void redfish_tell_samples(const struct redfish_watch *watch, const struct redfish_page *page);
 int redfish_standing_read(struct redfish_events *source, struct nsh_error *err);
 void redfish_standing_free(struct redfish_events *source);
+
+/* ---- redfish_ill.c: parts that vanish take their alarms with them ---- */
+
+/* What was kept of a BMC over a start. */
+void redfish_ill_read(struct redfish_watch *watch);
+void redfish_ill_done(struct redfish_watch *watch);
+/* Once for each poll: which of them it found. */
+void redfish_ill_look(struct redfish_watch *watch, const struct redfish_part *parts,
+                      size_t parts_count, bool all);
+bool redfish_ill_gone(const struct redfish_ill *ill);
+void redfish_ill_set(struct redfish_watch *watch, const char *path, bool ill);
+/* Those that are gone were told. */
+void redfish_ill_told(struct redfish_watch *watch);
+/* Without those that are gone, as JSON, for the mark under this id. */
+void redfish_ill_write(const struct redfish_watch *watch, struct textbuf *out);
+void redfish_ill_id(const struct redfish_watch *watch, char *id, size_t id_bytes);
 
 /* ---- redfish_keeper.c: on the loop thread ---- */
 

@@ -145,17 +145,26 @@ static void on_durable(void *arg, bool durable, uint32_t duplicates)
     redfish_maybe_done(source);
 }
 
+/* mark_of: its parts that are not well are kept with the events; NULL: nothing is. */
 static bool events_push(struct redfish_events *source, const struct source_events *events,
-                        struct arena *arena)
+                        const struct redfish_watch *mark_of, struct arena *arena)
 {
     const struct source_services *services = source->services;
+    CLEANUP(textbuf_donep) struct textbuf mark = {0};
+    char id[REDFISH_MARK_BYTES_MAX];
     struct telling *telling = calloc(1, sizeof *telling);
     if (telling == NULL) {
         return false;
     }
+    if (mark_of != NULL) {
+        redfish_ill_id(mark_of, id, sizeof id);
+        redfish_ill_write(mark_of, &mark);
+    }
     telling->source = source;
     telling->delivery = (struct source_delivery){.row = services->row,
                                                  .received_ms = intake_now_ms(services->intake),
+                                                 .mark_id = mark.count > 0 ? id : NULL,
+                                                 .mark = mark.count > 0 ? mark.at : NULL,
                                                  .done = on_durable,
                                                  .arg = telling};
     source->telling++;
@@ -252,7 +261,7 @@ bool redfish_tell_document(struct redfish_watch *watch, const struct nsh_value *
         source_count(source->services->row, SOURCE_COUNT_malformed, 1);
         return true;
     }
-    if (result < 0 || !events_push(source, &events, &arena)) {
+    if (result < 0 || !events_push(source, &events, NULL, &arena)) {
         return false;
     }
     redfish_events_note(source, &events);
@@ -267,8 +276,8 @@ static const char *const status_keys[] = {
     [REDFISH_HEALTH_CRITICAL] = "ResourceStatusChangedCritical",
 };
 
-/* The record of an event that says what a poll found. */
-static bool record_make(const struct redfish_part *part, enum redfish_health health,
+/* The record of an event that says what a poll found; gone: that it is not there any more. */
+static bool record_make(const struct redfish_part *part, enum redfish_health health, bool gone,
                         struct arena *arena, struct nsh_value *ret_record)
 {
     const char *word = redfish_health_word(health);
@@ -277,8 +286,10 @@ static bool record_make(const struct redfish_part *part, enum redfish_health hea
     struct nsh_value *args = arena_array(arena, 2, sizeof *args);
     const char *id = arena_printf(arena, "ResourceEvent.1.3.%s", status_keys[health]);
     const char *message =
-        arena_printf(arena, "%.*s: health is %s, read from %.*s", MESSAGE_BYTES_MAX / 2, part->name,
-                     word, MESSAGE_BYTES_MAX / 2, part->path);
+        gone ? arena_printf(arena, "%.*s: gone, its BMC has it no more: %.*s",
+                            MESSAGE_BYTES_MAX / 2, part->name, MESSAGE_BYTES_MAX / 2, part->path)
+             : arena_printf(arena, "%.*s: health is %s, read from %.*s", MESSAGE_BYTES_MAX / 2,
+                            part->name, word, MESSAGE_BYTES_MAX / 2, part->path);
     if (members == NULL || origin == NULL || args == NULL || id == NULL || message == NULL) {
         return false;
     }
@@ -355,11 +366,41 @@ static void told_set(struct redfish_watch *watch, uint64_t path, enum redfish_he
     }
 }
 
+/* What comes back as it went, not well, is told again. */
+static void gone_forget(struct redfish_watch *watch)
+{
+    for (size_t i = 0; i < watch->ill_count; i++) {
+        struct redfish_told *told = redfish_ill_gone(&watch->ill[i])
+                                        ? told_find(watch, text_hash(text_of(watch->ill[i].path)))
+                                        : NULL;
+        if (told != NULL) {
+            *told = watch->told[--watch->told_count];
+        }
+    }
+}
+
+/* Those that are gone: what hangs on them is over. */
+static bool gone_make(const struct redfish_watch *watch, struct arena *arena,
+                      struct nsh_value *records, size_t *count)
+{
+    for (size_t i = 0; i < watch->ill_count; i++) {
+        const char *path = watch->ill[i].path;
+        const char *slash = strrchr(path, '/');
+        const struct redfish_part part = {.path = path, .name = slash == NULL ? path : slash + 1};
+        if (redfish_ill_gone(&watch->ill[i]) &&
+            !record_make(&part, REDFISH_HEALTH_OK, true, arena, &records[(*count)++])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Those whose health is not what was told, as records; a part that does not say stays as it was. */
 static bool changes_make(struct redfish_watch *watch, const struct redfish_part *parts,
                          size_t parts_count, struct arena *arena, struct nsh_value *ret_records)
 {
-    struct nsh_value *records = arena_array(arena, parts_count + 1, sizeof *records);
+    struct nsh_value *records =
+        arena_array(arena, parts_count + watch->ill_count + 1, sizeof *records);
     size_t count = 0;
     for (size_t i = 0; records != NULL && i < parts_count; i++) {
         enum redfish_health health = health_of(watch, parts, parts_count, i);
@@ -367,13 +408,14 @@ static bool changes_make(struct redfish_watch *watch, const struct redfish_part 
         if (health == REDFISH_HEALTH_UNKNOWN || (told != NULL && told->health == health)) {
             continue;
         }
-        if (!record_make(&parts[i], health, arena, &records[count])) {
+        if (!record_make(&parts[i], health, false, arena, &records[count])) {
             return false;
         }
         count++;
     }
+    bool made = records != NULL && gone_make(watch, arena, records, &count);
     *ret_records = nsh_list(records, count);
-    return records != NULL;
+    return made;
 }
 
 /* Events that say what stands already, or that nothing hangs, are left out. */
@@ -390,16 +432,29 @@ static void unchanged_drop(struct redfish_events *source, struct source_events *
     events->count = count;
 }
 
+static void ill_take(struct redfish_watch *watch, const struct redfish_part *parts,
+                     size_t parts_count)
+{
+    for (size_t i = 0; i < parts_count; i++) {
+        enum redfish_health health = health_of(watch, parts, parts_count, i);
+        if (health != REDFISH_HEALTH_UNKNOWN) {
+            redfish_ill_set(watch, parts[i].path, health > REDFISH_HEALTH_OK);
+        }
+    }
+}
+
 void redfish_tell_parts(struct redfish_watch *watch, const struct redfish_part *parts,
-                        size_t parts_count)
+                        size_t parts_count, bool all)
 {
     struct redfish_events *source = watch->source;
     CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
     struct nsh_value records = nsh_null();
     struct source_events events = {0};
+    redfish_ill_look(watch, parts, parts_count, all);
     if (!changes_make(watch, parts, parts_count, &arena, &records)) {
         return;
     }
+    ill_take(watch, parts, parts_count);
     const struct nsh_member members[] = {{"Name", nsh_text("Polled")}, {"Events", records}};
     const struct nsh_value body = nsh_map(members, 2);
     if (records.count > 0) {
@@ -408,10 +463,13 @@ void redfish_tell_parts(struct redfish_watch *watch, const struct redfish_part *
         }
         unchanged_drop(source, &events);
     }
-    if (events.count == 0) {
+    if (events.count == 0 && !watch->ill_changed) {
         source_heard(source->services->row, intake_now_ms(source->services->intake));
-    } else if (!events_push(source, &events, &arena)) {
+    } else if (!events_push(source, &events, watch->ill_changed ? watch : NULL, &arena)) {
         return; /* All of it is found again by the next poll. */
+    } else {
+        gone_forget(watch);
+        redfish_ill_told(watch);
     }
     redfish_events_note(source, &events);
     for (size_t i = 0; i < parts_count; i++) {

@@ -44,6 +44,7 @@ static struct redfish_watch *watch_new(struct redfish_events *source, const char
         free(watch);
         return NULL;
     }
+    redfish_ill_read(watch);
     return watch;
 }
 
@@ -54,6 +55,7 @@ static void watch_free(struct redfish_watch *watch)
     redfish_registries_drop(watch);
     redfish_stream_end(watch);
     redfish_kept_free(watch);
+    redfish_ill_done(watch);
     free(watch->told);
     free((char *)(uintptr_t)watch->address); /* Ours. */
     free(watch);
