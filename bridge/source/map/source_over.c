@@ -80,8 +80,8 @@ static struct event event_of(const struct source_over *over, const struct item *
         .name = TEXT("over"),
         .message = TEXT("it is not looked at any more"),
         .received_ms = now_ms,
-        .id = text_of(arena_printf(arena, "%s/over/%s/%s/%s/%lld", over->source, whose, item->type,
-                                   item->resource, (long long)now_ms)),
+        .id = text_of(arena_printf(arena, "%s/over/%s/%s/%s/%s/%lld", over->source, whose,
+                                   item->type, item->resource, item->qualifier, (long long)now_ms)),
     };
 }
 

@@ -162,12 +162,36 @@ static void test_many(void **state)
     assert_int_equal(events, MANY);
 }
 
+/* What differs only there is told apart: one id would make the second a duplicate of the first. */
+static void test_qualifier(void **state)
+{
+    static const struct source_standing two[] = {
+        {"gone", "gone", "temperature.high", "cpu", "low", SEVERITY_MAJOR, "ping"},
+        {"gone", "gone", "temperature.high", "cpu", "high", SEVERITY_MAJOR, "ping"},
+    };
+    standing = two;
+    standing_count = ROWS(two);
+    sweep();
+    source_over_tick(&over);
+    struct intake_item *item = intake_take(intake);
+    assert_non_null(item);
+    assert_int_equal(item->events_count, 2);
+    struct event first, second;
+    long bytes = event_unpack(item->bytes, item->bytes_count, &first, NULL);
+    assert_true(bytes > 0);
+    assert_true(
+        event_unpack(item->bytes + bytes, item->bytes_count - (size_t)bytes, &second, NULL) > 0);
+    assert_false(text_equal(first.id, second.id));
+    intake_item_end(item, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_qualifier, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
