@@ -40,6 +40,7 @@ sources = (
   { name = "ssh"; type = "probe"; probe = "ssh"; port = $port; hosts = "h1"; every = "300ms"; timeout = "5s"; },
   { name = "web"; type = "probe"; probe = "http"; port = $((port + 1)); hosts = "h1"; every = "300ms"; timeout = "5s"; },
   { name = "cut"; type = "probe"; probe = "ping"; every = "400ms"; timeout = "350ms"; event = "host.silent"; },
+  { name = "slow"; type = "probe"; probe = "ping"; hosts = "hgone"; every = "2s"; timeout = "1s"; event = "slow.lost"; },
   { name = "refused"; type = "probe"; probe = "tcp"; hosts = "h?"; port = $((port + 1)); every = "300ms"; timeout = "5s"; event = "service.lost"; } );
 EOT
 daemon_start
@@ -132,6 +133,13 @@ sed -i '/"x[2-6]"/d' "$dir/inventory.conf"
 daemon_start
 await 20 isolated clear || fail "cut off before the start, and not any more: $(last probe.isolated .)"
 ok "what was said of our own network before a start is taken back"
+await 20 raised_is slow.lost hgone || fail "silent for three slow rounds: $(raised slow.lost)"
+daemon_kill
+daemon_start
+sed -i -z 's/,\n  { name = "hgone"[^\n]*/ );/' "$dir/inventory.conf" # Of this start nothing was told of it yet.
+ns reload >/dev/null
+await 20 raised_is slow.lost "" || fail "hgone has left, soon after a start: $(raised slow.lost)"
+ok "nor does a host of which only the time before the start knew"
 
 # ---- what is wrong is told with its place ------------------------------------------------------------------------------
 sed 's/probe = "tcp"; hosts = "h?"; port = [0-9]*;/probe = "tcp";/; s/probe = "http"/probe = "htp"/' "$dir/nightshift.conf" >"$dir/wrong.conf"

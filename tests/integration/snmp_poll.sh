@@ -80,6 +80,7 @@ cat >"$dir/inventory.conf" <<EOT
 defaults: { bmc = { driver = "probe"; log = "$dir/calls"; }; };
 hosts: (
   { name = "sw1"; role = "switch"; addresses = ["$a.1"]; },
+  { name = "mute"; role = "mute"; addresses = ["$a.6"]; },
   { name = "linux1"; role = "server"; addresses = ["$a.3"]; labels = { snmp = "yes"; }; },
   { name = "other"; role = "server"; addresses = ["$a.9"]; } );
 EOT
@@ -96,6 +97,8 @@ sources = (
   { name = "net"; type = "snmp-poll"; select = { role = "switch"; }; port = $port; community = "file:public";
     devices = ( { name = "ups1"; address = "$a.2:$port"; }, { name = "hung"; address = "$a.5:$port"; } );
     tables = ["interfaces", "ups"]; every = "300ms"; timeout = "2s"; retries = 0; },
+  { name = "mutes"; type = "snmp-poll"; select = { role = "mute"; }; port = $port; community = "file:public"; tables = ["ups"];
+    every = "300ms"; timeout = "5s"; retries = 0; },
   { name = "hosts"; type = "snmp-poll"; select = { snmp = "y*"; }; port = $port; community = "file:public"; every = "500ms";
     timeout = "5s"; },
   { name = "secure"; type = "snmp-poll"; devices = ( { name = "v3only"; address = "$a.4:$port"; } ); version = "3";
@@ -113,9 +116,10 @@ EOT
 # Of nobody: silent. Bound, so that nothing refuses.
 python3 -c '
 import socket, sys, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind((sys.argv[1], int(sys.argv[2])))
-time.sleep(3600)' "$a.5" "$port" &
+sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in sys.argv[2:]]
+for s, address in zip(sockets, sys.argv[2:]):
+    s.bind((address, int(sys.argv[1])))
+time.sleep(3600)' "$port" "$a.5" "$a.6" &
 pids+=($!)
 daemon_start
 alarms() { ns alarm list -o json | jq -r --arg type "$1" '[.items[] | select(.type == $type and .state == "raised") | .host + "/" + .resource] | sort | join(" ")'; }
@@ -242,14 +246,20 @@ sed -i '/"sw1"/d' "$dir/inventory.conf"
 ns reload >/dev/null
 await 20 alarms_are network.link.down "" || fail "sw1 has left the inventory: $(alarms network.link.down)"
 ok "nor one that left the inventory"
-silent() { ns alarm list -o json | jq -e --arg s "$1" '.items[] | select(.type == "snmp.unreachable" and .state == "raised" and .subject == $s)'; }
+silent() { ns alarm list -o json | jq -e --arg s "$1" '.items[] | select(.type == "snmp.unreachable" and .state == "raised" and (.subject == $s or .host == $s))'; }
 await 20 silent hung || fail "hung is silent: $(ns alarm list -o json)"
+await 30 silent mute || fail "mute is silent: $(ns alarm list -o json)"
 daemon_kill
 sed -i 's/, { name = "hung"; address = "[^"]*"; }//' "$dir/nightshift.conf"
 daemon_start
 await 20 eval '! silent hung' || fail "hung is not configured any more"
 ok "nor one that left the configuration while the daemon was not there"
 is "told once as well" "$(clears snmp.unreachable hung)" 1
+silent mute >/dev/null || fail "mute is silent from before: $(ns alarm list -o json)"
+sed -i '/"mute"/d' "$dir/inventory.conf" # Of this start nothing was told of it yet: that takes two timeouts.
+ns reload >/dev/null
+await 20 eval '! silent mute' || fail "mute has left the inventory"
+ok "nor one of which only the time before the start knew"
 
 # ---- without the daemon: what a walk says --------------------------------------------------------------------------------------------
 snmpbulkwalk -Onet -v2c -c public "$a.3:$port" .1.3.6.1.4.1.2021 >"$dir/walk"

@@ -16,16 +16,6 @@ void poll_device_free(struct poll_device *device)
     free(device);
 }
 
-/* Was something told of it, or is it on its way? */
-static bool is_told(const struct poll_device *device)
-{
-    const struct probe_group *group = &device->source->group;
-    const struct probe_target *target =
-        device->looked && device->target < group->count ? &group->targets[device->target] : NULL;
-    bool silent = target != NULL && (target->told == PROBE_TOLD_SILENT || target->telling);
-    return silent || device->telling > 0 || poll_memory_bad_count(&device->memory) > 0;
-}
-
 /* Not any more; what is on its way for it ends first. */
 void poll_device_gone(struct poll_device *device)
 {
@@ -165,7 +155,7 @@ static void others_gone(struct poll_source *source)
         struct poll_device *device = at->value;
         if (device->generation != source->generation) {
             map_remove(&source->by_name, at->key);
-            source->sweep = source->sweep || is_told(device);
+            source->sweep = true; /* Also what was told before the start may stand. */
             poll_device_gone(device);
         }
     }
@@ -194,6 +184,6 @@ void poll_devices_build(struct poll_source *source, const struct inventory *inve
                    nsh_get_text(&list->items[i], "address", ""), source->port, false);
     }
     hosts_put(source, inventory);
-    others_gone(source); /* Asks what was told of them: the group is still the old one. */
     group_build(source, targets);
+    others_gone(source);
 }

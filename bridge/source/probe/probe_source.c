@@ -35,14 +35,11 @@ static const char *target_address(struct probe_source *source, const struct map 
     return port.at == NULL ? NULL : arena_text(&source->arena, port).at;
 }
 
-/* Something was told of one that is not looked at any more, or is on its way. */
-static bool left_untold(const struct probe_source *source, const struct map *old)
+/* Of one that is not looked at any more an alarm may stand, also from before the start. */
+static bool has_left(const struct probe_source *source, const struct map *old)
 {
     MAP_EACH (old, at) {
-        const struct probe_target *target = at->value;
-        bool told = target->told == PROBE_TOLD_SILENT || target->telling ||
-                    target->expiry_told == PROBE_TOLD_SILENT || target->expiry_telling;
-        if (told && map_get(&source->by_host, at->key) == NULL) {
+        if (map_get(&source->by_host, at->key) == NULL) {
             return true;
         }
     }
@@ -85,7 +82,7 @@ static void targets_build(struct probe_source *source, const struct inventory *i
     source->round_ms = (int64_t)uv_now(source->services->loop);
     /* Without memory nobody is called gone. */
     whole = whole && source->group.targets != NULL;
-    source->sweep = whole && (source->sweep || left_untold(source, &old));
+    source->sweep = whole && (source->sweep || has_left(source, &old));
     probe_group_look(&source->group);
     map_done(&first);
     map_done(&old);
