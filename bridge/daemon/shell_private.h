@@ -108,8 +108,7 @@ struct shell {
     struct intake *intake;
     struct trap_listen *traps;
     struct syslog_listen *syslog;
-    struct syslog_figures syslog_booked; /* What the book of sources has of them. */
-    struct trap_counters traps_booked;
+    uint64_t syslog_heard, traps_heard; /* So many when the book of sources was written last. */
     struct scrape *scrape;       /* NULL: no exporter is scraped. */
     struct shell_series *series; /* What signals watch: shell_series.h. */
     struct sources *sources;

@@ -46,6 +46,12 @@ static void check_kernel(uint64_t drops, struct nsh_checks *checks)
                   "%llu datagrams were lost before they could be read", (unsigned long long)drops);
 }
 
+/* Counters of another thread are read one by one: what is left of all may be less than nothing. */
+static uint64_t left_of(uint64_t all, uint64_t gone)
+{
+    return all > gone ? all - gone : 0;
+}
+
 /* ---- traps --------------------------------------------------------------------------------- */
 
 static void check_senders(const struct config *config, struct nsh_checks *checks)
@@ -110,35 +116,26 @@ static uint64_t trap_drops(const struct trap_counters *counters)
            counters->kernel_drops;
 }
 
-/* What came and was neither refused nor lost, or is still on its way. */
-static uint64_t trap_accepted(const struct trap_counters *counters)
-{
-    return counters->received + counters->kernel_drops - counters->malformed - counters->denied -
-           counters->stale - trap_drops(counters);
-}
-
 static void traps_book(struct shell *shell, struct source_row *row, const struct trap_counters *now)
 {
-    struct trap_counters *before = &shell->traps_booked;
-    uint64_t accepted = trap_accepted(now), accepted_before = trap_accepted(before);
-    if (now->events + now->duplicate + now->coalesced !=
-        before->events + before->duplicate + before->coalesced) {
+    uint64_t drops = trap_drops(now), folded = now->duplicate + now->coalesced;
+    if (now->events + folded != shell->traps_heard) {
+        shell->traps_heard = now->events + folded;
         source_heard(row, shell_now(shell));
     }
-    source_count(row, SOURCE_COUNT_received,
-                 now->received + now->kernel_drops - (before->received + before->kernel_drops));
-    source_count(row, SOURCE_COUNT_accepted,
-                 accepted > accepted_before ? accepted - accepted_before : 0);
-    source_count(row, SOURCE_COUNT_malformed, now->malformed - before->malformed);
-    source_count(row, SOURCE_COUNT_ignored, now->ignored - before->ignored);
-    source_count(row, SOURCE_COUNT_denied, now->denied - before->denied);
-    source_count(row, SOURCE_COUNT_stale, now->stale - before->stale);
-    source_count(row, SOURCE_COUNT_full, trap_drops(now) - trap_drops(before));
-    source_count(row, SOURCE_COUNT_events, now->events - before->events);
-    source_count(row, SOURCE_COUNT_unmatched, now->unmatched - before->unmatched);
-    source_count(row, SOURCE_COUNT_duplicates,
-                 now->duplicate + now->coalesced - before->duplicate - before->coalesced);
-    *before = *now;
+    source_count_to(row, SOURCE_COUNT_received, now->received + now->kernel_drops);
+    /* What came and was neither refused nor lost, or is still on its way. */
+    source_count_to(row, SOURCE_COUNT_accepted,
+                    left_of(now->received + now->kernel_drops,
+                            now->malformed + now->denied + now->stale + drops));
+    source_count_to(row, SOURCE_COUNT_malformed, now->malformed);
+    source_count_to(row, SOURCE_COUNT_ignored, now->ignored);
+    source_count_to(row, SOURCE_COUNT_denied, now->denied);
+    source_count_to(row, SOURCE_COUNT_stale, now->stale);
+    source_count_to(row, SOURCE_COUNT_full, drops);
+    source_count_to(row, SOURCE_COUNT_events, now->events);
+    source_count_to(row, SOURCE_COUNT_unmatched, now->unmatched);
+    source_count_to(row, SOURCE_COUNT_duplicates, folded);
 }
 
 static void traps_second(struct shell *shell, char *reason, size_t reason_bytes)
@@ -199,27 +196,19 @@ static void paste_syslog(void *arg, struct textbuf *out)
 static void syslog_book(struct shell *shell, struct source_row *row,
                         const struct syslog_figures *now)
 {
-    struct syslog_figures *before = &shell->syslog_booked;
-    uint64_t refused = now->malformed + now->denied + syslog_drops(now);
-    uint64_t refused_before = before->malformed + before->denied + syslog_drops(before);
+    uint64_t drops = syslog_drops(now);
     /* Any line counts, not only those that mean something: it is the way that must be open. */
-    if (now->received - now->malformed != before->received - before->malformed) {
+    if (now->received - now->malformed != shell->syslog_heard) {
+        shell->syslog_heard = now->received - now->malformed;
         source_heard(row, shell_now(shell));
     }
     /* Who may not send is told before it is a message: it came nevertheless. */
-    source_count(row, SOURCE_COUNT_received,
-                 now->received + now->denied + now->kernel_drops -
-                     (before->received + before->denied + before->kernel_drops));
-    source_count(row, SOURCE_COUNT_events, now->events - before->events);
-    source_count(row, SOURCE_COUNT_malformed, now->malformed - before->malformed);
-    source_count(row, SOURCE_COUNT_denied, now->denied - before->denied);
-    source_count(row, SOURCE_COUNT_full,
-                 syslog_drops(now) + now->kernel_drops -
-                     (syslog_drops(before) + before->kernel_drops));
-    source_count(row, SOURCE_COUNT_accepted,
-                 now->received + now->denied - refused -
-                     (before->received + before->denied - refused_before));
-    *before = *now;
+    source_count_to(row, SOURCE_COUNT_received, now->received + now->denied + now->kernel_drops);
+    source_count_to(row, SOURCE_COUNT_events, now->events);
+    source_count_to(row, SOURCE_COUNT_malformed, now->malformed);
+    source_count_to(row, SOURCE_COUNT_denied, now->denied);
+    source_count_to(row, SOURCE_COUNT_full, drops + now->kernel_drops);
+    source_count_to(row, SOURCE_COUNT_accepted, left_of(now->received, now->malformed + drops));
 }
 
 static void syslog_second(struct shell *shell)

@@ -93,6 +93,13 @@ void source_count(struct source_row *row, enum source_count count, uint64_t time
     }
 }
 
+void source_count_to(struct source_row *row, enum source_count count, uint64_t total)
+{
+    if (row != NULL && total > atomic_load_explicit(&row->counts[count], memory_order_relaxed)) {
+        atomic_store_explicit(&row->counts[count], total, memory_order_relaxed);
+    }
+}
+
 void source_heard(struct source_row *row, int64_t now_ms)
 {
     if (row != NULL) {

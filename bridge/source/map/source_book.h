@@ -38,6 +38,10 @@ struct source_row *source_book_row(struct source_book *book, const char *name, c
 
 /* row may be NULL: nothing is counted. */
 void source_count(struct source_row *row, enum source_count count, uint64_t times);
+/* The same of who counts himself: so many it is in all. What he takes back again (an event that was
+ * taken, and dropped later) waits until as many more have come: a counter never falls. One thread.
+ */
+void source_count_to(struct source_row *row, enum source_count count, uint64_t total);
 /* It was heard, at this engine time: also by a message that makes no event. */
 void source_heard(struct source_row *row, int64_t now_ms);
 int64_t source_heard_ms(const struct source_row *row); /* 0: never, or row is NULL. */

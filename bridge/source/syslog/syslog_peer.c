@@ -25,6 +25,14 @@ void syslog_peer_close(struct syslog_peer *peer)
     }
 }
 
+/* Bytes that are no message, but were to be one: they came. */
+static void frame_damaged(struct syslog_peer *peer)
+{
+    syslog_count(peer->listen, SYSLOG_received, 1);
+    syslog_count(peer->listen, SYSLOG_malformed, 1);
+    syslog_frames_clear(&peer->frames); /* Once: the rest of it is no other one. */
+}
+
 bool syslog_peer_bytes(struct syslog_peer *peer, struct text bytes)
 {
     size_t used = 0, total = 0;
@@ -33,7 +41,7 @@ bool syslog_peer_bytes(struct syslog_peer *peer, struct text bytes)
         enum syslog_frame frame = syslog_frames_next(&peer->frames, rest, &used);
         total += used;
         if (frame == SYSLOG_FRAME_DAMAGED) {
-            syslog_count(peer->listen, SYSLOG_malformed, 1);
+            frame_damaged(peer);
             return false;
         }
         if (frame == SYSLOG_FRAME_WHOLE) {
@@ -84,7 +92,7 @@ static void peer_rest(struct syslog_peer *peer)
     if (!peer->frames.counting && peer->frames.digits == 0 && peer->frames.count > 0) {
         syslog_peer_bytes(peer, TEXT("\n"));
     } else if (peer->frames.count > 0 || peer->frames.digits > 0) {
-        syslog_count(peer->listen, SYSLOG_malformed, 1);
+        frame_damaged(peer);
     }
 }
 

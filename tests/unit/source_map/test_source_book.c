@@ -121,6 +121,26 @@ static void test_deliveries(void **state)
     arena_done(&arena);
 }
 
+/* A receiver that drops what it had taken already: a counter that falls is a restart to whoever
+ * reads it, and what is booked in pieces is booked too often. */
+static void test_totals(void **state)
+{
+    struct source_book *book = NULL;
+    struct source_figures figures;
+    assert_int_equal(source_book_new(&book, NULL), 0);
+    struct source_row *row = source_book_row(book, "trap", "trap");
+    static const struct {
+        uint64_t total, shown;
+    } rows[] = {{0, 0}, {100, 100}, {100, 100}, {60, 100}, {90, 100}, {101, 101}};
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        source_count_to(row, SOURCE_COUNT_accepted, rows[i].total);
+        assert_true(source_book_find(book, "trap", &figures));
+        assert_int_equal(of(&figures, SOURCE_COUNT_accepted), rows[i].shown);
+    }
+    source_count_to(NULL, SOURCE_COUNT_accepted, 1);
+    source_book_free(book);
+}
+
 static void test_decode(void **state)
 {
     struct source_book *book = NULL;
@@ -180,6 +200,7 @@ static void test_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_deliveries),
-                                       cmocka_unit_test(test_decode), cmocka_unit_test(test_rows)};
+                                       cmocka_unit_test(test_totals), cmocka_unit_test(test_decode),
+                                       cmocka_unit_test(test_rows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

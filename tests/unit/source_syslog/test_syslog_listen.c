@@ -193,6 +193,29 @@ static void test_denied(void **state)
     free(world);
 }
 
+/* Frames that are none: each came, each is counted, once. */
+static void test_damaged(void **state)
+{
+    static const char *const frames[] = {"99999999 x", "5x<13>", "7 <13>a"};
+    struct world *world = malloc(sizeof *world);
+    struct syslog_figures figures;
+    char byte;
+    world_open(world, "127.0.0.0/8");
+    for (size_t i = 0; i < ROWS(frames); i++) {
+        int fd = client(world, 1, SOCK_STREAM);
+        assert_true(send(fd, frames[i], strlen(frames[i]), 0) > 0);
+        shutdown(fd, SHUT_WR);
+        assert_true(read(fd, &byte, 1) <= 0); /* Closed by the other side. */
+        close(fd);
+    }
+    syslog_listen_figures(world->listen, &figures);
+    assert_int_equal(figures.malformed, ROWS(frames));
+    assert_int_equal(figures.received, ROWS(frames));
+    syslog_listen_free(world->listen);
+    assert_int_equal(world->intake.events, 0);
+    free(world);
+}
+
 static void test_mistakes(void **state)
 {
     static const struct {
@@ -228,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_holds_back),
         cmocka_unit_test(test_last_line),
         cmocka_unit_test(test_denied),
+        cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
