@@ -127,6 +127,7 @@ int shell_sources_new(struct shell *shell, struct nsh_error *err)
 void shell_sources_start(struct shell *shell)
 {
     shell->sources_started = true;
+    sources_left(shell->sources);
     sources_apply(shell->sources, shell->generation);
 }
 

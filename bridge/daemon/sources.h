@@ -50,6 +50,9 @@ struct source_receiver {
 
 int sources_new(const struct sources_options *options, struct sources **ret_sources,
                 struct nsh_error *err);
+/* Once, before the first sources_apply(): what an earlier life called silent and is watched no
+ * longer is so no more. */
+void sources_left(struct sources *sources);
 /* Open what generation has and was not there, close what it has no longer, replace what changed.
  * What cannot be opened is told and shown; the others run. */
 void sources_apply(struct sources *sources, struct generation *generation);

@@ -39,6 +39,8 @@ struct receiver_entry {
     struct source_watch watch;
 };
 
+#define SOURCES_LEFT_MAX 256 /* As many rows as the book has. */
+
 struct sources {
     struct sources_options options;
     struct source_book *book;
@@ -47,6 +49,9 @@ struct sources {
     struct source_entry *entries, *ended;
     struct receiver_entry receivers[SOURCE_RECEIVERS_MAX];
     size_t receivers_count;
+    /* Whose alarm is to end although nobody watches them. */
+    char left[SOURCES_LEFT_MAX][SOURCE_NAME_BYTES_MAX];
+    size_t left_count;
     unsigned closing;
     void (*stop_done)(void *arg);
     void *stop_arg;

@@ -8,6 +8,9 @@
 
 #include <stdio.h>
 
+#define SILENT_SOURCE "nightshift"
+#define SILENT_TYPE "source.silent"
+
 static int64_t heard_ms(const struct source_watch *watch)
 {
     int64_t heard_ms = source_heard_ms(watch->row);
@@ -44,8 +47,8 @@ static bool silence_tell(struct sources *sources, const struct source_watch *wat
         .received_ms = now_ms,
         .severity = SEVERITY_MAJOR,
         .state = silent ? EVENT_RAISE : EVENT_CLEAR,
-        .source = TEXT("nightshift"),
-        .type = TEXT("source.silent"),
+        .source = TEXT(SILENT_SOURCE),
+        .type = TEXT(SILENT_TYPE),
         .subject = text_of(watch->name),
         .resource = text_of(watch->name),
         .message = {text.at, (uint32_t)text.count},
@@ -79,11 +82,59 @@ static void watch_second(struct sources *sources, struct source_watch *watch, in
     }
 }
 
+static void left_add(struct sources *sources, const char *name)
+{
+    if (sources->left_count < SOURCES_LEFT_MAX && strlen(name) < SOURCE_NAME_BYTES_MAX) {
+        snprintf(sources->left[sources->left_count++], SOURCE_NAME_BYTES_MAX, "%s", name);
+    }
+}
+
 void watch_end(struct sources *sources, struct source_watch *watch, int64_t now_ms)
 {
     watch->allowed_ms = 0;
-    if (watch->silent) {
-        silence_tell(sources, watch, false, now_ms);
+    if (watch->silent && !silence_tell(sources, watch, false, now_ms)) {
+        left_add(sources, watch->name);
+    }
+}
+
+static void left_see(void *arg, const struct source_standing *alarm)
+{
+    if (strcmp(alarm->type, SILENT_TYPE) == 0) {
+        left_add(arg, alarm->resource);
+    }
+}
+
+void sources_left(struct sources *sources)
+{
+    const struct source_services *shared = &sources->options.shared;
+    struct nsh_error err = {0};
+    if (shared->standing != NULL &&
+        shared->standing(shared->arg, SILENT_SOURCE, left_see, sources, &err) < 0) {
+        shared->log(shared->arg, true, err.text);
+    }
+}
+
+/* Who is watched tells it himself. */
+static bool is_watched(const struct sources *sources, const char *name)
+{
+    const struct receiver_entry *receiver = sources_receiver_find(sources, name);
+    const struct source_entry *entry = sources->entries;
+    while (entry != NULL && strcmp(entry->config->name, name) != 0) {
+        entry = entry->next;
+    }
+    return (receiver != NULL && receiver->watch.allowed_ms > 0) ||
+           (entry != NULL && entry->watch.allowed_ms > 0);
+}
+
+/* What the intake had no room for waits for the next second. */
+static void left_second(struct sources *sources, int64_t now_ms)
+{
+    while (sources->left_count > 0) {
+        const struct source_watch watch = {.name = sources->left[sources->left_count - 1]};
+        if (!is_watched(sources, watch.name) && !silence_tell(sources, &watch, false, now_ms)) {
+            return;
+        }
+        sources->left_count--;
     }
 }
 
@@ -124,5 +175,6 @@ void sources_second(struct sources *sources, int64_t now_ms, char *reason, size_
     for (struct source_entry *entry = sources->entries; entry != NULL; entry = entry->next) {
         watch_second(sources, &entry->watch, now_ms, reason, reason_bytes);
     }
+    left_second(sources, now_ms);
     entries_sweep(sources);
 }
