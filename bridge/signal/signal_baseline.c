@@ -99,13 +99,10 @@ static void score_of(struct signal_baseline *baseline, const struct features *fe
         if (!features->known[i]) {
             continue;
         }
-        double z = signal_rarity_of(&baseline->rarity[i], features->distance[i]);
-        if (z > most) {
-            most = z;
-            score->feature = (enum signal_feature)i;
-        }
+        double z = signal_rarity_put(&baseline->rarity[i], features->distance[i]);
+        score->feature = z > most ? (enum signal_feature)i : score->feature;
+        most = z > most ? z : most;
         sum += z * z * (z * z);
-        signal_rarity_put(&baseline->rarity[i], features->distance[i]);
     }
     score->score = sqrt(sqrt(sum));
 }

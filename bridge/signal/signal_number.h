@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#define SIGNAL_SQRT_2 UINT64_C(0x3ff6a09e667f3bcd) /* The bits of 1.4142... */
+
 double signal_half_to(double halves); /* 2^-halves, halves >= 0; within 1e-9. */
 
 static inline uint32_t signal_float_bits(float value)
@@ -26,12 +28,11 @@ static inline double signal_log10(double value)
     memcpy(&bits, &value, sizeof bits);
     int exponent = (int)(bits >> 52 & 0x7ff) - 1023;
     bits = (bits & 0xfffffffffffffu) | 0x3ff0000000000000u;
+    int half = bits > SIGNAL_SQRT_2; /* No branch: half of them would be guessed wrong. */
+    exponent += half;
+    bits -= (uint64_t)half << 52;
     double m;
     memcpy(&m, &bits, sizeof m);
-    if (m > 1.41421356237309504880) {
-        m *= 0.5;
-        exponent++;
-    }
     double u = m - 1, q = u * u;
     double low = (0.9999999681180598 + -0.50000375056289725 * u) +
                  q * (0.33334606023453711 + -0.24968906958954931 * u);

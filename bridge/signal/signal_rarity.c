@@ -27,18 +27,32 @@ static double part_of_slot(float distance)
     return (double)(signal_float_bits(distance) & mask) / (double)(mask + 1);
 }
 
-double signal_rarity_of(const struct signal_rarity *rarity, float distance)
+/*
+ * How many lie in higher slots. All of them are added, masked: where the slot lies is chance, and
+ * a loop that ends there costs more in wrong guesses than the whole row. Beyond the highest slot
+ * all are 0.
+ */
+static uint32_t counts_above(const struct signal_rarity *rarity, int slot)
 {
-    if (!(distance > 0) || rarity->total == 0) {
-        return 0;
+    static const uint16_t masks[2 * SIGNAL_RARITY_SLOTS] = {
+        [SIGNAL_RARITY_SLOTS... 2 * SIGNAL_RARITY_SLOTS - 1] = UINT16_MAX};
+    const uint16_t *mask = masks + SIGNAL_RARITY_SLOTS - 1 - slot;
+    uint64_t above = 0; /* Four sums; no carry, since all counts together fit into one. */
+    for (int i = 0; i < SIGNAL_RARITY_SLOTS; i += 4) {
+        uint64_t four, kept;
+        memcpy(&four, rarity->counts + i, sizeof four);
+        memcpy(&kept, mask + i, sizeof kept);
+        above += four & kept;
     }
+    above += above >> 32;
+    above += above >> 16;
+    return (uint32_t)(above & UINT16_MAX);
+}
+
+/* slot: not below 0; part: of the slot, below the distance. */
+static double decades_of(const struct signal_rarity *rarity, int slot, double part)
+{
     double all = (double)rarity->total + 1;
-    int slot = slot_of(rarity, distance);
-    double part = part_of_slot(distance);
-    if (slot < 0) {
-        slot = 0;
-        part = 0;
-    }
     if (rarity->top >= 0 && slot > rarity->top) {
         return TAIL_DECADES * (slot - rarity->top) - signal_log10(0.25 / all);
     }
@@ -46,11 +60,7 @@ double signal_rarity_of(const struct signal_rarity *rarity, float distance)
         SIGNAL_RARITY_SLOTS) { /* Only zeros were seen so far: nothing says how far is far. */
         slot = SIGNAL_RARITY_SLOTS - 1;
     }
-    uint32_t above = 0;
-    for (int i = slot + 1; i <= rarity->top; i++) {
-        above += rarity->counts[i];
-    }
-    double rarer = (double)above + rarity->counts[slot] * (1 - part) + 0.25;
+    double rarer = (double)counts_above(rarity, slot) + rarity->counts[slot] * (1 - part) + 0.25;
     double decades = -signal_log10(rarer / all);
     return decades > 0 ? decades : 0;
 }
@@ -103,17 +113,21 @@ void signal_rarity_put_zeros(struct signal_rarity *rarity, uint32_t times)
     count_up(rarity, 0, times);
 }
 
-void signal_rarity_put(struct signal_rarity *rarity, float distance)
+double signal_rarity_put(struct signal_rarity *rarity, float distance)
 {
     if (!(distance > 0)) {
         signal_rarity_put_zeros(rarity, 1);
-        return;
+        return 0;
     }
+    int slot = slot_of(rarity, distance);
+    double decades = rarity->total == 0 ? 0
+                     : slot < 0         ? decades_of(rarity, 0, 0)
+                                        : decades_of(rarity, slot, part_of_slot(distance));
     if (rarity->total == 0 || rarity->top < 0) {
         rarity->base = (int16_t)((int)(signal_float_bits(distance) >> SLOT_BITS) - FIRST_SLOT);
         rarity->top = FIRST_SLOT;
+        slot = FIRST_SLOT;
     }
-    int slot = slot_of(rarity, distance);
     if (slot >= SIGNAL_RARITY_SLOTS) {
         base_up(rarity, slot - (SIGNAL_RARITY_SLOTS - 1));
         slot = SIGNAL_RARITY_SLOTS - 1;
@@ -121,6 +135,7 @@ void signal_rarity_put(struct signal_rarity *rarity, float distance)
     slot = slot < 0 ? 0 : slot;
     rarity->top = (int8_t)(slot > rarity->top ? slot : rarity->top);
     count_up(rarity, slot, 1);
+    return decades;
 }
 
 double signal_rarity_radius(const struct signal_rarity *rarity, double one_in)

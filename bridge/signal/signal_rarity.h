@@ -4,9 +4,9 @@
 
 #include "signal.h"
 
-/* Decades: -log10 of the part of all distances that were at least so far. 0 for a distance of 0. */
-double signal_rarity_of(const struct signal_rarity *rarity, float distance);
-void signal_rarity_put(struct signal_rarity *rarity, float distance);
+/* Decades: -log10 of the part of all distances before that were at least so far. 0 for a distance
+ * of 0. */
+double signal_rarity_put(struct signal_rarity *rarity, float distance);
 void signal_rarity_put_zeros(struct signal_rarity *rarity, uint32_t times);
 /* The distance that one in `one_in` exceeds; 0 when nothing was ever away. */
 double signal_rarity_radius(const struct signal_rarity *rarity, double one_in);
