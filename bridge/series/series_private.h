@@ -132,6 +132,7 @@ struct series {
     uint32_t groups_count, groups_room;
     uint32_t groups_free; /* number + 1 of the first one without members. */
     struct series_node *current;
+    struct signal_decay decay;
     struct arena scratch;
     struct series_counters counters;
 };

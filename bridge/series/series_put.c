@@ -124,14 +124,15 @@ static double baseline_level(struct series_entry *entry, int64_t at_ms, double v
     return !counts ? 0 : entry->raised ? score.score : score.news;
 }
 
-static double forecast_level(struct series_entry *entry, int64_t at_ms, double value)
+static double forecast_level(struct series *series, struct series_entry *entry, int64_t at_ms,
+                             double value)
 {
     const struct signals_rule *rule = entry->rule;
     struct series_line *state = series_entry_line(entry);
     struct signal_line line;
     double early = NEVER_MS, late = NEVER_MS, early_h, late_h;
     state->first_ms = state->first_ms == 0 ? at_ms : state->first_ms;
-    if (signal_forecast_put(&state->forecast, rule->half_life_ms, at_ms, value) &&
+    if (signal_forecast_put(&state->forecast, &series->decay, rule->half_life_ms, at_ms, value) &&
         at_ms - state->first_ms >= rule->needs_ms &&
         signal_forecast_line(&state->forecast, rule->half_life_ms, &line) &&
         signal_forecast_reaches(&line, rule->reaches, &early_h, &late_h)) {
@@ -179,7 +180,7 @@ static double kind_level(struct series *series, struct series_entry *entry, int6
     case SIGNALS_BASELINE:
         return baseline_level(entry, at_ms, value);
     case SIGNALS_FORECAST:
-        return forecast_level(entry, at_ms, value);
+        return forecast_level(series, entry, at_ms, value);
     case SIGNALS_PEERS:
         return peers_level(series, entry, at_ms, value);
     case SIGNALS_STUCK:

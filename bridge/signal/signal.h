@@ -180,8 +180,16 @@ struct signal_line {
     double slope_low, slope_high; /* Two standard errors away. */
 };
 
-bool signal_forecast_put(struct signal_forecast *forecast, int64_t half_life_ms, int64_t at_ms,
-                         double value);
+/* What is kept of a weight after a time: series that are put in turn mostly ask the same. All zero
+ * is good to begin with. */
+struct signal_decay {
+    int64_t half_life_ms, elapsed_ms;
+    double step, kept;
+};
+
+/* decay: of no meaning for the result. */
+bool signal_forecast_put(struct signal_forecast *forecast, struct signal_decay *decay,
+                         int64_t half_life_ms, int64_t at_ms, double value);
 /* False: fewer than three values, or all at one time. */
 bool signal_forecast_line(const struct signal_forecast *forecast, int64_t half_life_ms,
                           struct signal_line *ret_line);

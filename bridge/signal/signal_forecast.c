@@ -14,8 +14,16 @@
 #define HOUR_MS 3600000.0
 #define WEIGHT_MIN 2.5 /* Of three points; below that a line fits anything. */
 
-bool signal_forecast_put(struct signal_forecast *forecast, int64_t half_life_ms, int64_t at_ms,
-                         double value)
+static void decay_ask(struct signal_decay *decay, int64_t half_life_ms, int64_t elapsed_ms)
+{
+    if (decay->half_life_ms != half_life_ms || decay->elapsed_ms != elapsed_ms) {
+        double step = (double)elapsed_ms / (double)half_life_ms;
+        *decay = (struct signal_decay){half_life_ms, elapsed_ms, step, signal_half_to(step)};
+    }
+}
+
+bool signal_forecast_put(struct signal_forecast *forecast, struct signal_decay *decay,
+                         int64_t half_life_ms, int64_t at_ms, double value)
 {
     NSH_ASSERT(half_life_ms > 0);
     if (!signal_value_is_good(value) || at_ms < 0 ||
@@ -23,8 +31,8 @@ bool signal_forecast_put(struct signal_forecast *forecast, int64_t half_life_ms,
         return false;
     }
     if (forecast->w > 0) {
-        double step = (double)(at_ms - forecast->last_ms) / (double)half_life_ms;
-        double kept = signal_half_to(step);
+        decay_ask(decay, half_life_ms, at_ms - forecast->last_ms);
+        double step = decay->step, kept = decay->kept;
         forecast->tt = kept * (forecast->tt - 2 * step * forecast->t + step * step * forecast->w);
         forecast->tx = kept * (forecast->tx - step * forecast->x);
         forecast->t = kept * (forecast->t - step * forecast->w);

@@ -17,10 +17,12 @@
 #define WINDOW_MS 300000
 #define START INT64_C(1772445600000)
 
-struct series {
-    struct signal_baseline baseline;
-    struct signal_level level;
-    struct signal_forecast forecast;
+/* A series remembers what its kind needs, and nothing beside it. */
+struct states {
+    struct signal_baseline *baselines;
+    struct signal_level *levels;
+    struct signal_forecast *forecasts;
+    struct signal_decay decay;
 };
 
 static uint64_t chance = 88172645463325252u;
@@ -50,22 +52,22 @@ enum part { BASELINE, LEVEL, FORECAST, PARTS };
 
 static double sink;
 
-static void one(struct series *series, enum part part, int64_t at_ms, double value)
+static void one(struct states *all, size_t i, enum part part, int64_t at_ms, double value)
 {
     static const struct signal_level_rule rule = {
         .raise = 1.1, .clear = 0.9, .raise_for_ms = WINDOW_MS, .clear_for_ms = WINDOW_MS};
     struct signal_score score = {0};
     if (part == BASELINE) {
-        (void)signal_baseline_put(&series->baseline, at_ms, value, &score);
+        (void)signal_baseline_put(&all->baselines[i], at_ms, value, &score);
         sink += score.news;
     } else if (part == LEVEL) {
-        sink += (double)(int)signal_level_put(&series->level, &rule, at_ms, value);
+        sink += (double)(int)signal_level_put(&all->levels[i], &rule, at_ms, value);
     } else {
-        (void)signal_forecast_put(&series->forecast, 259200000, at_ms, value);
+        (void)signal_forecast_put(&all->forecasts[i], &all->decay, 259200000, at_ms, value);
     }
 }
 
-static double rounds_run(struct series *all, size_t count, unsigned rounds, enum part part)
+static double rounds_run(struct states *all, size_t count, unsigned rounds, enum part part)
 {
     double *values = calloc(count, sizeof *values), *took = calloc(rounds, sizeof *took);
     if (values == NULL || took == NULL) {
@@ -78,7 +80,7 @@ static double rounds_run(struct series *all, size_t count, unsigned rounds, enum
         }
         double begin = seconds();
         for (size_t i = 0; i < count; i++) {
-            one(&all[i], part, at_ms, values[i]);
+            one(all, i, part, at_ms, values[i]);
         }
         took[round] = (seconds() - begin) * 1e9 / (double)count;
     }
@@ -100,20 +102,25 @@ int main(int argc, char **argv)
             rounds = (unsigned)strtoul(argv[i + 1], NULL, 10);
         }
     }
-    struct series *all = calloc(count, sizeof *all);
-    if (all == NULL || count == 0 || rounds == 0) {
+    struct states all = {.baselines = calloc(count, sizeof *all.baselines),
+                         .levels = calloc(count, sizeof *all.levels),
+                         .forecasts = calloc(count, sizeof *all.forecasts)};
+    if (all.baselines == NULL || all.levels == NULL || all.forecasts == NULL || count == 0 ||
+        rounds == 0) {
         fprintf(stderr, "signalrate [--series N] [--rounds N]\n");
         return 2;
     }
     double ns[PARTS];
     for (int part = 0; part < PARTS; part++) {
-        ns[part] = rounds_run(all, count, rounds, (enum part)part);
+        ns[part] = rounds_run(&all, count, rounds, (enum part)part);
     }
     printf("{\"series\":%zu,\"baseline_ns\":%.1f,\"level_ns\":%.1f,\"forecast_ns\":%.1f,\"baseline_"
            "bytes\":%zu,"
            "\"level_bytes\":%zu,\"forecast_bytes\":%zu,\"sink\":%.0f}\n",
            count, ns[BASELINE], ns[LEVEL], ns[FORECAST], sizeof(struct signal_baseline),
            sizeof(struct signal_level), sizeof(struct signal_forecast), sink);
-    free(all);
+    free(all.baselines);
+    free(all.levels);
+    free(all.forecasts);
     return 0;
 }

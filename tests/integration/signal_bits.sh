@@ -5,7 +5,8 @@
 . "$(dirname "$0")/common.sh"
 
 wanted=$("$NS_BUILD"/tests/signal_bits)
-has "a hash" "$wanted" '^[0-9a-f]{16}$'
+# Also over versions: who changes what signals compute writes the new hash here, and the version of the saved state.
+is "as it was" "$wanted" 04773c1b5c0db6fd
 bridge=$NS_SOURCE/bridge
 bits() { # COMPILER FLAG...
     local compiler=$1

@@ -65,6 +65,7 @@ struct state {
     struct signal_baseline baseline;
     struct signal_level level;
     struct signal_forecast forecast;
+    struct signal_decay decay;
     struct signal_top top;
     struct signal_fold folds[SIGNAL_FOLDS_COUNT];
 };
@@ -91,7 +92,7 @@ static void put(struct state *state, int64_t at_ms, double value)
         mix_double(low);
         mix_double(high);
     }
-    if (signal_forecast_put(&state->forecast, INT64_C(259200000), at_ms, value) &&
+    if (signal_forecast_put(&state->forecast, &state->decay, INT64_C(259200000), at_ms, value) &&
         signal_forecast_line(&state->forecast, INT64_C(259200000), &line)) {
         mix_double(line.value);
         mix_double(line.slope_low);

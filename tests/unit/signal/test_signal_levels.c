@@ -219,12 +219,14 @@ static void test_never_two_turns_of_one_kind(void **state)
 static void test_a_line_reaches_its_level(void **state)
 {
     struct signal_forecast forecast = {0};
+    struct signal_decay decay = {0};
     struct signal_line line;
     double early, late;
     assert_false(signal_forecast_line(&forecast, 3 * 1440 * MINUTE, &line));
     for (int hour = 0; hour < 240; hour++) { /* 0.001 an hour, with a little saw. */
         double value = 0.5 + 0.001 * hour + (hour % 2 ? 0.0005 : -0.0005);
-        assert_true(signal_forecast_put(&forecast, 3 * 1440 * MINUTE, hour * 60 * MINUTE, value));
+        assert_true(
+            signal_forecast_put(&forecast, &decay, 3 * 1440 * MINUTE, hour * 60 * MINUTE, value));
     }
     assert_true(signal_forecast_line(&forecast, 3 * 1440 * MINUTE, &line));
     assert_true(fabs(line.slope - 0.001) < 1e-5 && fabs(line.value - 0.739) < 1e-3);
@@ -236,13 +238,14 @@ static void test_a_line_reaches_its_level(void **state)
 static void test_noise_goes_nowhere(void **state)
 {
     struct signal_forecast forecast = {0};
+    struct signal_decay decay = {0};
     struct signal_line line;
     double early, late;
     uint64_t chance = 5;
     unsigned seen = 0;
     for (int hour = 0; hour < 2000; hour++) {
         chance = chance * 6364136223846793005u + 1442695040888963407u;
-        assert_true(signal_forecast_put(&forecast, 3 * 1440 * MINUTE, hour * 60 * MINUTE,
+        assert_true(signal_forecast_put(&forecast, &decay, 3 * 1440 * MINUTE, hour * 60 * MINUTE,
                                         (double)(chance >> 40) / 16777216.0));
         if (hour > 240 && hour % 24 == 0) {
             assert_true(signal_forecast_line(&forecast, 3 * 1440 * MINUTE, &line));
@@ -250,6 +253,27 @@ static void test_noise_goes_nowhere(void **state)
         }
     }
     assert_true(seen <= 4);
+}
+
+/* What was kept of another's last step is no answer for this one. */
+static void test_decay_is_of_the_step(void **state)
+{
+    static const int64_t half_lives[] = {1440 * MINUTE, 3 * 1440 * MINUTE};
+    struct signal_forecast shared[2] = {0}, alone[2] = {0};
+    struct signal_decay decay = {0};
+    int64_t at_ms = MINUTE;
+    (void)state;
+    for (unsigned i = 0; i < 4000; i++) {
+        unsigned which = i * 7 / 3 % 2;
+        struct signal_decay fresh = {0};
+        double value = i % 13;
+        at_ms += i % 5 * MINUTE;
+        assert_true(
+            signal_forecast_put(&shared[which], &decay, half_lives[i / 9 % 2], at_ms, value));
+        assert_true(
+            signal_forecast_put(&alone[which], &fresh, half_lives[i / 9 % 2], at_ms, value));
+        assert_memory_equal(&shared[which], &alone[which], sizeof alone[which]);
+    }
 }
 
 int main(void)
@@ -263,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_never_two_turns_of_one_kind),
         cmocka_unit_test(test_a_line_reaches_its_level),
         cmocka_unit_test(test_noise_goes_nowhere),
+        cmocka_unit_test(test_decay_is_of_the_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
