@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define EMBEDDED_MAX 128 /* Resources that come inside a collection. */
+#define ITEMS_MAX 4096   /* Of one list that are looked at. */
 
 struct reader {
     struct redfish_page *page;
@@ -23,6 +24,26 @@ struct reader {
 typedef void page_fn(struct reader *reader, const struct nsh_value *body);
 
 static void body_read(struct reader *reader, const struct nsh_value *body);
+
+/* ---- lists ---- */
+
+struct list {
+    const struct nsh_value *items;
+    uint32_t count;
+};
+
+/* Looked up once, whatever comes before it in body. */
+static struct list list_of(struct reader *reader, const struct nsh_value *body, const char *name)
+{
+    const struct nsh_value *value = nsh_get(body, name);
+    struct list list = {0};
+    if (value != NULL && value->type == NSH_LIST) {
+        reader->page->cut = reader->page->cut || value->count > ITEMS_MAX;
+        list.items = value->items;
+        list.count = value->count > ITEMS_MAX ? ITEMS_MAX : value->count;
+    }
+    return list;
+}
 
 /* ---- what is noted ---- */
 
@@ -199,14 +220,15 @@ static void readings_read(struct reader *reader, const struct nsh_value *body,
                           const struct reading *readings, size_t readings_count)
 {
     for (size_t i = 0; i < readings_count; i++) {
-        const char *list = readings[i].list;
-        for (uint32_t at = 0; at < nsh_at_count(body, list); at++) {
-            const struct nsh_value *item = nsh_at_item(body, list, at);
+        const char *name = readings[i].list;
+        const struct list list = list_of(reader, body, name);
+        for (uint32_t at = 0; at < list.count; at++) {
+            const struct nsh_value *item = &list.items[at];
             const char *metric = readings[i].metric;
             bool percent = strcmp(nsh_get_text(item, "ReadingUnits", "RPM"), "Percent") == 0;
-            metric = strcmp(list, "Fans") == 0 && percent ? "redfish_fan_speed_percent" : metric;
+            metric = strcmp(name, "Fans") == 0 && percent ? "redfish_fan_speed_percent" : metric;
             reading_add(reader, item, readings[i].member, metric, sensor_of(item));
-            part_add(reader, item, item_path(reader, list, at), false);
+            part_add(reader, item, item_path(reader, name, at), false);
         }
     }
 }
@@ -298,17 +320,17 @@ static void environment_read(struct reader *reader, const struct nsh_value *body
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         excerpt_read(reader, nsh_get(body, rows[i].member), rows[i].member, rows[i].metric);
     }
-    for (size_t i = 0; i < nsh_at_count(body, "FanSpeedsPercent"); i++) {
-        excerpt_read(reader, nsh_at_item(body, "FanSpeedsPercent", i), NULL,
-                     "redfish_fan_speed_percent");
+    const struct list list = list_of(reader, body, "FanSpeedsPercent");
+    for (uint32_t i = 0; i < list.count; i++) {
+        excerpt_read(reader, &list.items[i], NULL, "redfish_fan_speed_percent");
     }
 }
 
 static void thermal_metrics_read(struct reader *reader, const struct nsh_value *body)
 {
-    for (size_t i = 0; i < nsh_at_count(body, "TemperatureReadingsCelsius"); i++) {
-        excerpt_read(reader, nsh_at_item(body, "TemperatureReadingsCelsius", i), NULL,
-                     "redfish_temperature_celsius");
+    const struct list list = list_of(reader, body, "TemperatureReadingsCelsius");
+    for (uint32_t i = 0; i < list.count; i++) {
+        excerpt_read(reader, &list.items[i], NULL, "redfish_temperature_celsius");
     }
 }
 
@@ -329,12 +351,13 @@ static void part_read(struct reader *reader, const struct nsh_value *body)
 static void storage_read(struct reader *reader, const struct nsh_value *body)
 {
     part_add(reader, body, reader->path, false);
-    for (size_t i = 0; i < nsh_at_count(body, "Drives"); i++) {
-        link_add(reader, nsh_get_text(nsh_at_item(body, "Drives", i), "@odata.id", NULL), false);
+    const struct list drives = list_of(reader, body, "Drives");
+    for (uint32_t i = 0; i < drives.count; i++) {
+        link_add(reader, nsh_get_text(&drives.items[i], "@odata.id", NULL), false);
     }
-    for (uint32_t i = 0; i < nsh_at_count(body, "StorageControllers"); i++) {
-        part_add(reader, nsh_at_item(body, "StorageControllers", i),
-                 item_path(reader, "StorageControllers", i), false);
+    const struct list controllers = list_of(reader, body, "StorageControllers");
+    for (uint32_t i = 0; i < controllers.count; i++) {
+        part_add(reader, &controllers.items[i], item_path(reader, "StorageControllers", i), false);
     }
 }
 
@@ -423,8 +446,9 @@ static void report_read(struct reader *reader, const struct nsh_value *body)
     const char *report = word_of(body, "Id");
     int64_t report_ms = 0;
     event_time_read(nsh_get_text(body, "Timestamp", ""), &report_ms);
-    for (size_t i = 0; i < nsh_at_count(body, "MetricValues"); i++) {
-        const struct nsh_value *item = nsh_at_item(body, "MetricValues", i);
+    const struct list list = list_of(reader, body, "MetricValues");
+    for (uint32_t i = 0; i < list.count; i++) {
+        const struct nsh_value *item = &list.items[i];
         const struct nsh_value *number = nsh_get(item, "MetricValue");
         struct redfish_value value = {
             .metric = "redfish_metric",
@@ -481,11 +505,11 @@ struct text redfish_type_of(const struct nsh_value *body)
 static void members_read(struct reader *reader, const struct nsh_value *body)
 {
     const char *path = reader->path;
-    const struct nsh_value *members = nsh_get(body, "Members");
-    bool resource = members != NULL || nsh_get(body, "@odata.type") != NULL;
+    const struct list list = list_of(reader, body, "Members");
+    bool resource = list.items != NULL || nsh_get(body, "@odata.type") != NULL;
     reader->page->cut = reader->page->cut || !resource; /* {"error": ...}, or nothing at all. */
-    for (size_t i = 0; i < nsh_at_count(body, "Members"); i++) {
-        const struct nsh_value *member = nsh_at_item(body, "Members", i);
+    for (uint32_t i = 0; i < list.count; i++) {
+        const struct nsh_value *member = &list.items[i];
         const char *own = nsh_get_text(member, "@odata.id", NULL);
         if (nsh_get(member, "@odata.type") == NULL) {
             link_add(reader, own, false);

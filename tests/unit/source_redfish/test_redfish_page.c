@@ -137,6 +137,34 @@ static void test_bounds(void **state)
     assert_int_equal(page.links_count, REDFISH_LINKS_MAX);
 }
 
+/* A list behind very many members, as long as a reply may be: minutes, if it were looked up again
+ * for each item; the time this test may take says so. */
+static void test_late_list(void **state)
+{
+    static const char *const types[] = {"Thermal\",\"Fans", "Storage\",\"Drives",
+                                        "MetricReport\",\"MetricValues", "X\",\"Members"};
+    (void)state;
+    for (size_t i = 0; i < ROWS(types); i++) {
+        CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+        CLEANUP(textbuf_donep) struct textbuf text = {.count_max = 2u << 20};
+        struct redfish_page page;
+        struct nsh_value body;
+        const char *list = strchr(types[i], ',');
+        textbuf_addf(&text, "{\"@odata.type\":\"#A.%.*s", (int)(list - types[i]), types[i]);
+        for (int member = 0; text.count < 500000; member++) {
+            textbuf_addf(&text, ",\"%x\":0", (unsigned)member);
+        }
+        textbuf_addf(&text, "%s\":[{}", list);
+        while (text.count < 1000000) {
+            textbuf_add_chars(&text, ",{}");
+        }
+        textbuf_add_chars(&text, "]}");
+        assert_int_equal(json_parse(text.at, text.count, &arena, &body, NULL), 0);
+        assert_int_equal(redfish_page_read(&body, "/x", &arena, &page), 0);
+        assert_true(page.cut);
+    }
+}
+
 /* What is not whole proves of no part that it is gone. */
 static void test_left_out(void **state)
 {
@@ -220,9 +248,9 @@ static void test_samples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),  cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_bounds),  cmocka_unit_test(test_left_out),
-        cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_golden),   cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_bounds),   cmocka_unit_test(test_late_list),
+        cmocka_unit_test(test_left_out), cmocka_unit_test(test_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
