@@ -39,7 +39,7 @@ dimm=/redfish/v1/Systems/437XR1138R2/Memory/DIMM2
 system=/redfish/v1/Systems/437XR1138R2
 change() { jq -n "$1" --arg fan "$fan" --arg dimm "$dimm" --arg system "$system" >"$dir/change.new" && mv "$dir/change.new" "$dir/change.json"; }
 bad='{Status: {State: "Enabled", Health: "Critical", HealthRollup: "Critical"}}'
-change "{(\$fan): $bad, (\$dimm): $bad, (\$system): $bad}"
+change "{(\$fan): ($bad + {Oem: {Long: (\"long \" * 20000)}}), (\$dimm): $bad, (\$system): $bad}" # It is parsed beside the loop.
 await 20 alarms_are "web483/fan.failed/Bay2/critical web483/memory.failed/DIMM2/critical web483/power.supply.failed/Bay1/minor" ||
     fail "a fan and a module: $(alarms)"
 ok "parts that fail, and not the system besides"

@@ -3,7 +3,6 @@
 
 #include "redfish_private.h"
 
-#define REPLY_BYTES_MAX (1u << 20)
 #define HEADERS_MAX 8
 
 int redfish_peer_open(struct redfish_peer *peer, struct redfish_events *source,
@@ -68,7 +67,8 @@ int redfish_peer_call(struct redfish_peer *peer, const struct redfish_call *call
         .headers = headers,
         .body = call->body,
         .body_bytes = call->body_bytes,
-        .reply_bytes_max = REPLY_BYTES_MAX,
+        .reply_bytes_max =
+            call->reply_bytes_max == 0 ? REDFISH_REPLY_BYTES_MAX : call->reply_bytes_max,
         .user = peer->user,
         .password = peer->password,
         .ca_file = nsh_get_text(&peer->settings, "ca_file", NULL),

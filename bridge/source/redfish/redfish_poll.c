@@ -11,7 +11,6 @@
 #include "redfish_private.h"
 
 #include "base/assert.h"
-#include "base/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +27,8 @@ struct redfish_poll {
     struct redfish_watch *watch; /* NULL: its BMC is gone. */
     struct redfish_peer peer;
     struct nsh_http *http;
+    struct redfish_reading *reading;
+    char etag[REDFISH_ETAG_BYTES_MAX]; /* Of what is read; empty: it has none of use. */
     const char *queue[REDFISH_REQUESTS_MAX];
     size_t next, count, place;
     struct redfish_part *found;
@@ -207,20 +208,6 @@ static bool page_take(struct redfish_poll *poll, const struct redfish_page *page
     return true;
 }
 
-static bool body_take(struct redfish_poll *poll, const char *path,
-                      const struct nsh_http_reply *reply)
-{
-    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
-    struct nsh_value body = nsh_null();
-    struct redfish_page page = {0};
-    if (json_parse(reply->body, reply->body_bytes, &arena, &body, NULL) < 0 ||
-        redfish_page_read(&body, path, &arena, &page) < 0) {
-        return false;
-    }
-    redfish_kept_put(poll->watch, path, nsh_http_header(reply, "etag"), &page);
-    return page_take(poll, &page);
-}
-
 /* ---- replies ---- */
 
 static void failure_take(struct redfish_poll *poll, const char *path, const char *what)
@@ -236,6 +223,38 @@ static void failure_take(struct redfish_poll *poll, const char *path, const char
         snprintf(poll->watch->poll_why, sizeof poll->watch->poll_why, "%s", why);
     }
     poll_next(poll);
+}
+
+static void on_read(void *arg, struct redfish_reading *reading)
+{
+    struct redfish_poll *poll = arg;
+    poll->reading = NULL;
+    if (poll->watch == NULL) {
+        poll_free(poll);
+        return;
+    }
+    if (!reading->good) {
+        failure_take(poll, reading->path, "the reply is no JSON object");
+        return;
+    }
+    redfish_kept_put(poll->watch, reading->path, poll->etag, &reading->page);
+    if (page_take(poll, &reading->page)) {
+        poll_next(poll);
+    } else {
+        failure_take(poll, reading->path, "out of memory");
+    }
+}
+
+static void body_take(struct redfish_poll *poll, const char *path,
+                      const struct nsh_http_reply *reply)
+{
+    const struct text bytes = {reply->body, (uint32_t)reply->body_bytes};
+    const char *etag = nsh_http_header(reply, "etag");
+    bool fits = etag != NULL && strlen(etag) < sizeof poll->etag;
+    snprintf(poll->etag, sizeof poll->etag, "%s", fits ? etag : "");
+    if (!redfish_reading_begin(poll->peer.source, bytes, path, on_read, poll, &poll->reading)) {
+        failure_take(poll, path, "no room to read the reply");
+    }
 }
 
 static void reply_take(struct redfish_poll *poll, const struct nsh_http_reply *reply)
@@ -258,10 +277,8 @@ static void reply_take(struct redfish_poll *poll, const struct nsh_http_reply *r
         poll_next(poll); /* A link to nothing: firmware has those. */
     } else if (reply->status != 200) {
         failure_take(poll, path, status);
-    } else if (!body_take(poll, path, reply)) {
-        failure_take(poll, path, "the reply is no JSON object");
     } else {
-        poll_next(poll);
+        body_take(poll, path, reply);
     }
 }
 
@@ -293,7 +310,10 @@ static void poll_next(struct redfish_poll *poll)
         snprintf(header, sizeof header, "If-None-Match: %s", etag);
         headers[0] = header;
     }
-    const struct redfish_call call = {.method = "GET", .path = path, .headers = headers};
+    const struct redfish_call call = {.method = "GET",
+                                      .path = path,
+                                      .headers = headers,
+                                      .reply_bytes_max = REDFISH_LONG_BYTES_MAX};
     if (redfish_peer_call(&poll->peer, &call, on_reply, poll, &poll->http, &err) < 0) {
         poll_done(poll, err.text, false);
     }
@@ -392,6 +412,7 @@ void redfish_poll_end(struct redfish_events *source)
             if (poll->http != NULL) {
                 source->services->services->http_cancel(source->services->services, poll->http);
             }
+            redfish_reading_drop(poll->reading);
             if (poll->watch != NULL) {
                 poll->watch->poll = NULL;
             }

@@ -23,6 +23,10 @@
 #define REDFISH_FOUND_MAX 512    /* Parts of one BMC. */
 #define REDFISH_ILL_MAX 64       /* Of those, that are not well, and remembered by their path. */
 #define REDFISH_ETAG_BYTES_MAX 80
+#define REDFISH_REPLY_BYTES_MAX                                                                    \
+    (64u << 10)                           /* Of what is parsed on the loop: some 30 ms at worst. */
+#define REDFISH_LONG_BYTES_MAX (1u << 20) /* Of pages and registries: redfish_reading.c. */
+#define REDFISH_DIGEST_BYTES 32
 #define REDFISH_MARK_BYTES_MAX 400 /* Of the id of a BMC's mark. */
 #define REDFISH_STREAMS_MAX 512    /* Of events; each has a connection. */
 #define REDFISH_WALKS_MAX 4        /* BMCs whose registries are read at once. */
@@ -41,7 +45,8 @@ struct redfish_kept;
 struct redfish_shared {
     struct redfish_registry registry; /* First. */
     struct arena arena;
-    uint64_t hash;
+    uint8_t
+        digest[REDFISH_DIGEST_BYTES]; /* SHA-256: no BMC can make one that passes for another's. */
     size_t users, bytes;
 };
 
@@ -198,6 +203,7 @@ struct redfish_call {
     const char *const *headers; /* Besides those of all; NULL-terminated; may be NULL. */
     const char *body;
     size_t body_bytes;
+    size_t reply_bytes_max; /* 0: REDFISH_REPLY_BYTES_MAX. */
 };
 
 int redfish_peer_open(struct redfish_peer *peer, struct redfish_events *source,
@@ -206,6 +212,31 @@ void redfish_peer_done(struct redfish_peer *peer); /* Forgets the password. */
 int redfish_peer_call(struct redfish_peer *peer, const struct redfish_call *call,
                       void (*done)(void *arg, const struct nsh_http_reply *reply), void *arg,
                       struct nsh_http **ret_http, struct nsh_error *err);
+
+/* ---- redfish_reading.c: long replies are parsed beside the loop ---- */
+
+struct redfish_reading {
+    void (*done)(void *arg, struct redfish_reading *reading); /* NULL: nobody waits any more. */
+    void *arg;
+    struct arena arena;
+    const char *bytes;
+    size_t bytes_count;
+    bool good;                     /* What follows is there. */
+    const char *path;              /* Of a page; NULL: it is a registry. */
+    struct redfish_page page;      /* In arena. */
+    struct redfish_shared *shared; /* done() may take it, and leave NULL. */
+};
+
+/*
+ * Parse bytes as the page of path, or, without path, as a registry. done() is called exactly once
+ * on the loop thread, for short ones before this returns, with *ret_reading set already; the
+ * reading is freed behind it. False: out of memory, done() is not called.
+ */
+bool redfish_reading_begin(struct redfish_events *source, struct text bytes, const char *path,
+                           void (*done)(void *arg, struct redfish_reading *reading), void *arg,
+                           struct redfish_reading **ret_reading);
+void redfish_reading_drop(struct redfish_reading *reading); /* done() is not called; NULL: none. */
+void redfish_shared_free(struct redfish_shared *shared);
 
 /* ---- redfish_stream.c: on the loop thread ---- */
 

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,6 +25,8 @@ struct redfish_walk {
     struct redfish_watch *watch; /* NULL: its BMC is gone. */
     struct redfish_peer peer;
     struct nsh_http *http;
+    struct redfish_reading *reading;
+    uint8_t digest[REDFISH_DIGEST_BYTES]; /* Of what is read. */
     const char *files[FILES_MAX];
     size_t files_count, next;
     char path[REDFISH_PATH_BYTES_MAX]; /* Of the registry that is read. */
@@ -48,15 +51,15 @@ static void shared_give(struct redfish_events *source, const struct redfish_regi
             }
         }
         source->shared_bytes -= shared->bytes;
-        arena_done(&shared->arena);
-        free(shared);
+        redfish_shared_free(shared);
     }
 }
 
-static const struct redfish_registry *shared_find(struct redfish_events *source, uint64_t hash)
+static const struct redfish_registry *shared_find(struct redfish_events *source,
+                                                  const uint8_t digest[REDFISH_DIGEST_BYTES])
 {
     for (size_t i = 0; i < source->shared_count; i++) {
-        if (source->shared[i]->hash == hash) {
+        if (memcmp(source->shared[i]->digest, digest, REDFISH_DIGEST_BYTES) == 0) {
             source->shared[i]->users++;
             return &source->shared[i]->registry;
         }
@@ -64,31 +67,20 @@ static const struct redfish_registry *shared_find(struct redfish_events *source,
     return NULL;
 }
 
-/* The registry in bytes; NULL: it is none, or there is no room. */
-static const struct redfish_registry *shared_take(struct redfish_events *source, struct text bytes)
+/* What was read becomes the source's; NULL: it is no registry, or there is no room. */
+static const struct redfish_registry *shared_take(struct redfish_events *source,
+                                                  const uint8_t digest[REDFISH_DIGEST_BYTES],
+                                                  struct redfish_reading *reading)
 {
-    uint64_t hash = text_hash(bytes);
-    const struct redfish_registry *known = shared_find(source, hash);
-    if (known != NULL || source->shared_count == REDFISH_SHARED_MAX) {
-        return known;
-    }
-    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
-    struct nsh_value body = nsh_null();
-    struct redfish_shared *shared = calloc(1, sizeof *shared);
-    bool read = shared != NULL && json_parse(bytes.at, bytes.count, &arena, &body, NULL) == 0 &&
-                redfish_registry_read(&body, &shared->arena, &shared->registry, NULL) == 0;
-    size_t used = read ? shared->arena.used_bytes : 0;
-    if (!read || source->shared_bytes + used > REDFISH_SHARED_BYTES_MAX) {
-        if (shared != NULL) {
-            arena_done(&shared->arena);
-        }
-        free(shared);
+    struct redfish_shared *shared = reading->shared;
+    if (!reading->good || source->shared_count == REDFISH_SHARED_MAX ||
+        source->shared_bytes + shared->bytes > REDFISH_SHARED_BYTES_MAX) {
         return NULL;
     }
-    shared->hash = hash;
+    reading->shared = NULL;
+    memcpy(shared->digest, digest, sizeof shared->digest);
     shared->users = 1;
-    shared->bytes = used;
-    source->shared_bytes += used;
+    source->shared_bytes += shared->bytes;
     source->shared[source->shared_count++] = shared;
     return &shared->registry;
 }
@@ -173,13 +165,42 @@ static void file_take(struct redfish_walk *walk, const struct nsh_value *body)
     walk->step = redfish_path_take(uri, walk->path) ? WALK_REGISTRY : WALK_FILE;
 }
 
-static void registry_take(struct redfish_walk *walk, struct text bytes)
+static void registry_add(struct redfish_walk *walk, const struct redfish_registry *registry)
 {
-    const struct redfish_registry *registry = shared_take(walk->peer.source, bytes);
     if (registry != NULL) {
         walk->found[walk->found_count++] = registry;
     }
     walk->step = WALK_FILE;
+    walk_next(walk);
+}
+
+static void on_read(void *arg, struct redfish_reading *reading)
+{
+    struct redfish_walk *walk = arg;
+    struct redfish_events *source = walk->peer.source;
+    walk->reading = NULL;
+    if (walk->watch == NULL) {
+        walk_done(walk);
+        return;
+    }
+    /* Another walk may have read the same one meanwhile. */
+    const struct redfish_registry *known = shared_find(source, walk->digest);
+    registry_add(walk, known != NULL ? known : shared_take(source, walk->digest, reading));
+}
+
+static void registry_take(struct redfish_walk *walk, struct text bytes)
+{
+    struct redfish_events *source = walk->peer.source;
+    unsigned made = 0;
+    if (EVP_Digest(bytes.at, bytes.count, walk->digest, &made, EVP_sha256(), NULL) != 1) {
+        registry_add(walk, NULL);
+        return;
+    }
+    const struct redfish_registry *known = shared_find(source, walk->digest);
+    if (known != NULL || source->shared_count == REDFISH_SHARED_MAX ||
+        !redfish_reading_begin(source, bytes, NULL, on_read, walk, &walk->reading)) {
+        registry_add(walk, known);
+    }
 }
 
 static void on_reply(void *arg, const struct nsh_http_reply *reply)
@@ -194,16 +215,16 @@ static void on_reply(void *arg, const struct nsh_http_reply *reply)
         return;
     }
     if (walk->step == WALK_REGISTRY) {
-        registry_take(walk, good ? (struct text){reply->body, (uint32_t)reply->body_bytes}
-                                 : (struct text){"", 0});
+        const struct text bytes = {reply->body, good ? (uint32_t)reply->body_bytes : 0};
+        registry_take(walk, bytes);
+        return;
+    }
+    good = good && json_parse(reply->body, reply->body_bytes, &arena, &body, NULL) == 0;
+    body = good ? body : nsh_null();
+    if (walk->step == WALK_LIST) {
+        list_take(walk, &body);
     } else {
-        good = good && json_parse(reply->body, reply->body_bytes, &arena, &body, NULL) == 0;
-        body = good ? body : nsh_null();
-        if (walk->step == WALK_LIST) {
-            list_take(walk, &body);
-        } else {
-            file_take(walk, &body);
-        }
+        file_take(walk, &body);
     }
     walk_next(walk);
 }
@@ -218,7 +239,8 @@ static void walk_next(struct redfish_walk *walk)
         }
         path = walk->files[walk->next++];
     }
-    const struct redfish_call call = {.method = "GET", .path = path};
+    const size_t most = walk->step == WALK_REGISTRY ? REDFISH_LONG_BYTES_MAX : 0;
+    const struct redfish_call call = {.method = "GET", .path = path, .reply_bytes_max = most};
     if (redfish_peer_call(&walk->peer, &call, on_reply, walk, &walk->http, NULL) < 0) {
         walk_done(walk);
     }
@@ -289,6 +311,7 @@ void redfish_walk_end(struct redfish_events *source)
                 source->services->services->http_cancel(source->services->services, walk->http);
             }
             walk->http = NULL;
+            redfish_reading_drop(walk->reading);
             walk_done(walk);
         }
     }
