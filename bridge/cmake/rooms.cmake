@@ -33,7 +33,7 @@ function(room path)
     endforeach()
 endfunction()
 
-# embed_texts(NAME PATTERN INSTALLED): every file of PATTERN below bridge/ becomes a row {name, text} of generated/NAME.inc,
+# embed_texts(NAME PATTERN INSTALLED): every file of PATTERN below bridge/ becomes a row {name, text} of generated/NAME.inc (base/embedded.h),
 # made anew when one changes, and is installed in share/nightshift/INSTALLED.
 function(embed_texts name pattern installed)
     file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bridge/${pattern})

@@ -3,65 +3,31 @@
 
 #include "source/map/source_map.h"
 
-#define FORMATS_MAX 64
+#include "base/embedded.h"
 
-static const struct {
-    const char *name;
-    const unsigned char *text; /* NUL-terminated. */
-} formats[] = {
+static const struct embedded_row rows[] = {
 #include "source_formats.inc"
 };
 
-#define FORMATS_COUNT (sizeof formats / sizeof formats[0])
-_Static_assert(FORMATS_COUNT <= FORMATS_MAX, "more formats than names are told");
+#define FORMATS_COUNT (sizeof rows / sizeof rows[0])
+_Static_assert(FORMATS_COUNT <= EMBEDDED_MAX, "more formats than names are told");
+
+static const struct embedded_texts formats = {
+    .rows = rows,
+    .count = FORMATS_COUNT,
+    .suffix = ".map",
+    .what = "format",
+    .remedy = "`nightshift source format` lists them",
+};
 
 const char *source_format_name(size_t index)
 {
-    return index < FORMATS_COUNT ? formats[index].name : NULL;
+    return embedded_name(&formats, index);
 }
 
 const char *source_format_text(const char *name)
 {
-    for (size_t i = 0; i < FORMATS_COUNT; i++) {
-        if (strcmp(formats[i].name, name) == 0) {
-            return (const char *)formats[i].text;
-        }
-    }
-    return NULL;
-}
-
-static bool names_file(const char *name)
-{
-    static const char suffix[] = ".map";
-    size_t count = strlen(name), tail = sizeof suffix - 1;
-    return count > tail && strcmp(name + count - tail, suffix) == 0;
-}
-
-static struct conf *read_file(const char *name, const char *folder, struct arena *arena,
-                              struct diags *diags)
-{
-    bool whole = name[0] == '/' || folder == NULL;
-    const char *path = whole ? name : arena_printf(arena, "%s/%s", folder, name);
-    return path == NULL ? NULL : conf_read(path, arena, diags);
-}
-
-static struct conf *read_built_in(const char *name, struct nsh_place at, struct arena *arena,
-                                  struct diags *diags)
-{
-    const char *text = source_format_text(name);
-    const char *shown = arena_printf(arena, "%s.map", name);
-    if (text != NULL && shown != NULL) {
-        return conf_read_text(shown, text, arena, diags);
-    }
-    const char *names[FORMATS_MAX + 1] = {NULL};
-    for (size_t i = 0; i < FORMATS_COUNT; i++) {
-        names[i] = formats[i].name;
-    }
-    const char *nearest = text_nearest(text_of(name), names);
-    const char *remedy = nearest == NULL ? "`nightshift source format` lists them"
-                                         : arena_printf(arena, "did you mean '%s'?", nearest);
-    diag_add(diags, DIAG_ERROR, at, remedy, "no format '%.60s' is built in", name);
-    return NULL;
+    return embedded_text(&formats, name);
 }
 
 static const char *read_text(struct conf *root, const char *name, struct diags *diags)
@@ -74,8 +40,8 @@ bool source_format_read(const char *name, const char *folder, struct nsh_place a
 {
     static const char *const known[] = {"summary", "paste", "signature", "map", NULL};
     size_t before = diags->errors_count;
-    struct conf *root = names_file(name) ? read_file(name, folder, arena, diags)
-                                         : read_built_in(name, at, arena, diags);
+    const struct embedded_wanted wanted = {.name = name, .folder = folder, .at = at};
+    struct conf *root = embedded_read(&formats, &wanted, arena, diags);
     if (root == NULL) {
         return false;
     }
@@ -83,7 +49,7 @@ bool source_format_read(const char *name, const char *folder, struct nsh_place a
                                    .summary = read_text(root, "summary", diags),
                                    .paste = read_text(root, "paste", diags),
                                    .signature = conf_get(root, "signature"),
-                                   .is_file = names_file(name)};
+                                   .is_file = embedded_names_file(&formats, name)};
     struct conf *setting = conf_get(root, "map");
     conf_unknown(root, known, diags);
     if (setting == NULL) {
