@@ -47,4 +47,16 @@ bool snmp_message_id(const uint8_t *bytes, size_t bytes_count, int32_t *ret_id);
         .name = "priv_password", .type = NSH_SECRET, .help = "v3: 8 characters at least."          \
     }
 
+/* Rows of options: who asks. where: "port: ", before each help of keys that not every user of the
+ * table needs; versions: a list that ends in NULL. */
+#define SNMP_LOGIN_OPTIONS(where, snmp_versions, community_help)                                   \
+    {.name = "version",                                                                            \
+     .type = NSH_STRING,                                                                           \
+     .preset = "2c",                                                                               \
+     .choices = (snmp_versions),                                                                   \
+     .help = where "SNMP's version."},                                                             \
+        {.name = "community", .type = NSH_SECRET, .help = where community_help},                   \
+        {.name = "user", .type = NSH_STRING, .preset = "", .help = where "v3: the user name."},    \
+        SNMP_USER_OPTIONS("sha")
+
 #endif

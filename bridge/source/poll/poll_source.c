@@ -112,34 +112,11 @@ _Static_assert(offsetof(struct poll_device, due) == 0, "a device is found by its
 
 /* ---- life ---- */
 
-static int secret_read(struct poll_source *source, const char *name, const char **ret_secret,
-                       struct nsh_error *err)
-{
-    const struct source_services *services = source->services;
-    const char *reference = nsh_get_text(&source->config->settings, name, NULL);
-    if (reference == NULL) {
-        return 0;
-    }
-    int result = services->secret(services->arg, reference, &source->arena, ret_secret, err);
-    return result < 0 ? nsh_wrap(err, "%s", name) : 0;
-}
-
 static int credentials_read(struct poll_source *source, struct nsh_error *err)
 {
-    const struct nsh_value *settings = &source->config->settings;
     struct snmp_credentials *credentials = &source->credentials;
-    *credentials = (struct snmp_credentials){
-        .version = nsh_get_text(settings, "version", "2c"),
-        .community = "",
-        .user = nsh_get_text(settings, "user", ""),
-        .auth_protocol = nsh_get_text(settings, "auth_protocol", "sha"),
-        .priv_protocol = nsh_get_text(settings, "priv_protocol", "aes"),
-    };
-    int result = secret_read(source, "community", &credentials->community, err);
-    result = result < 0 ? result
-                        : secret_read(source, "auth_password", &credentials->auth_password, err);
-    result = result < 0 ? result
-                        : secret_read(source, "priv_password", &credentials->priv_password, err);
+    int result =
+        probe_login_read(source->services, source->config, &source->arena, credentials, err);
     return result < 0 ? result : poll_wire_new(credentials, NULL, &source->like, err);
 }
 

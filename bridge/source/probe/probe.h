@@ -76,10 +76,22 @@ enum probe_say probe_wants_expiry(const struct probe_target *target, int64_t now
 enum probe_say probe_wants_isolation(const struct probe_group *group);
 void probe_told(enum probe_told *told, bool *telling, enum probe_say said, bool durable);
 
+struct arena;
 struct diags;
+struct snmp_credentials;
 struct source_config;
+struct source_services;
 
-/* The keys of SNMP's login (version, community, user), which sources that poll have too. */
+/* ---- SNMP's login of sources: version, community, user and how a user signs and encrypts ---- */
+
+extern const char *const probe_login_versions[]; /* That they speak; NULL at the end. */
+#define PROBE_LOGIN_COMMUNITY "v2c: a community that may read."
+
+/* What a table of options cannot say. */
 void probe_login_check(const struct source_config *config, struct diags *diags);
+/* The settings with their secrets, in arena. Errors as services->secret(). */
+int probe_login_read(const struct source_services *services, const struct source_config *config,
+                     struct arena *arena, struct snmp_credentials *ret_credentials,
+                     struct nsh_error *err);
 
 #endif

@@ -56,14 +56,7 @@ static const struct nsh_option options[] = {
      .type = NSH_BOOL,
      .preset = "false",
      .help = "port: also octets, as samples."},
-    {.name = "version",
-     .type = NSH_STRING,
-     .preset = "2c",
-     .choices = (const char *const[]){"2c", "3", NULL},
-     .help = "port: of SNMP."},
-    {.name = "community", .type = NSH_SECRET, .help = "port, v2c: a community that may read."},
-    {.name = "user", .type = NSH_STRING, .preset = "", .help = "port, v3: the user name."},
-    SNMP_USER_OPTIONS("sha"),
+    SNMP_LOGIN_OPTIONS("port: ", probe_login_versions, PROBE_LOGIN_COMMUNITY),
     {.name = "event", .type = NSH_STRING, .help = "The event's type; ping.lost and so on."},
     {.name = "hosts",
      .type = NSH_STRING,
@@ -118,19 +111,6 @@ static void tls_check(const struct source_config *config, struct diags *diags)
     if (insecure && nsh_get(settings, "ca_file") != NULL) {
         diag_add(diags, DIAG_ERROR, source_key_place(config, "ca_file"), NULL,
                  "ca_file is for tls = \"verify\"");
-    }
-}
-
-void probe_login_check(const struct source_config *config, struct diags *diags)
-{
-    const struct nsh_value *settings = &config->settings;
-    bool three = strcmp(nsh_get_text(settings, "version", "2c"), "3") == 0;
-    if (three && nsh_get_text(settings, "user", "")[0] == '\0') {
-        diag_add(diags, DIAG_ERROR, config->at, "user = \"nightshift\";", "v3 needs a user");
-    }
-    if (!three && nsh_get(settings, "community") == NULL) {
-        diag_add(diags, DIAG_ERROR, config->at, "community = \"file:snmp.community\";",
-                 "v2c needs a community");
     }
 }
 

@@ -445,19 +445,6 @@ void probe_port_build(struct probe_source *source, const struct inventory *inven
 
 /* ---- life ---- */
 
-static int secret_read(struct probe_source *source, const char *name, const char **ret_secret,
-                       struct nsh_error *err)
-{
-    const struct source_services *services = source->services;
-    const char *reference = nsh_get_text(&source->config->settings, name, NULL);
-    if (reference == NULL) {
-        return 0;
-    }
-    int result =
-        services->secret(services->arg, reference, &source->switches->arena, ret_secret, err);
-    return result < 0 ? nsh_wrap(err, "%s", name) : 0;
-}
-
 static int table_read(struct probe_switches *switches, struct nsh_error *err)
 {
     CLEANUP(diags_done) struct diags diags = {0};
@@ -483,19 +470,10 @@ int probe_port_open(struct probe_source *source, struct nsh_error *err)
     source->switches = switches;
     switches->traffic = nsh_get_bool(settings, "traffic", false);
     struct snmp_credentials *credentials = &switches->credentials;
-    *credentials = (struct snmp_credentials){
-        .version = nsh_get_text(settings, "version", "2c"),
-        .community = "",
-        .user = nsh_get_text(settings, "user", ""),
-        .auth_protocol = nsh_get_text(settings, "auth_protocol", "sha"),
-        .priv_protocol = nsh_get_text(settings, "priv_protocol", "aes"),
-    };
     int result = table_read(switches, err);
-    result = result < 0 ? result : secret_read(source, "community", &credentials->community, err);
     result = result < 0 ? result
-                        : secret_read(source, "auth_password", &credentials->auth_password, err);
-    result = result < 0 ? result
-                        : secret_read(source, "priv_password", &credentials->priv_password, err);
+                        : probe_login_read(source->services, source->config, &switches->arena,
+                                           credentials, err);
     return result < 0 ? result : poll_wire_new(credentials, NULL, &switches->like, err);
 }
 
