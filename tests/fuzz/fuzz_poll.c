@@ -5,13 +5,9 @@
  * the text of a walk. Alarms and samples are made of whatever comes; a walk ends.
  */
 
-#include "source/map/source_type.h"
-#include "source/snmp/poll_link.h"
-#include "source/snmp/poll_meaning.h"
+#include "source/poll/poll_private.h"
 
 #include <stdlib.h>
-
-extern const struct source_type source_type_snmp_poll;
 
 #define ASKS_MAX 64
 
@@ -96,14 +92,29 @@ static void answer_fuzz(const uint8_t *bytes, size_t bytes_count, const struct p
     poll_wire_free(wire);
 }
 
+/* All tables, as a source without the key has them: read once. */
+static const struct poll_source *source_once(void)
+{
+    static const struct source_config config = {.name = "fuzz"};
+    static struct poll_source source;
+    if (source.config == NULL) {
+        struct diags diags = {0};
+        source.config = &config;
+        if (!poll_tables_read(&config, &source.arena, &diags, &source)) {
+            abort();
+        }
+        diags_done(&diags);
+    }
+    return &source;
+}
+
 static void walk_fuzz(const uint8_t *bytes, size_t bytes_count)
 {
     struct arena arena = ARENA_INIT;
     struct source_events events = {0};
     struct nsh_error err = {0};
-    const struct source_config config = {.name = "fuzz", .settings = nsh_map(NULL, 0)};
-    if (source_type_snmp_poll.decode(&config, (const char *)bytes, bytes_count, &arena, &events,
-                                     &err) == 0) {
+    const struct text text = {(const char *)bytes, (uint32_t)bytes_count};
+    if (poll_decode_text(source_once(), text, &arena, &events, &err) == 0) {
         const uint8_t *packed = NULL;
         size_t packed_count = 0;
         source_events_pack(&events, &arena, &packed, &packed_count, &err);

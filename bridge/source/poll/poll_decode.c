@@ -186,37 +186,46 @@ static void table_decode(const struct poll_table *table, struct text text,
     poll_memory_done(&memory);
 }
 
-int poll_decode(const struct source_config *config, const char *bytes, size_t bytes_count,
-                struct arena *arena, struct source_events *ret_events, struct nsh_error *err)
+int poll_decode_text(const struct poll_source *source, struct text text, struct arena *arena,
+                     struct source_events *ret_events, struct nsh_error *err)
 {
-    const struct text text = {bytes, (uint32_t)bytes_count};
-    CLEANUP(diags_done) struct diags diags = {0};
-    struct poll_source *source = calloc(1, sizeof *source); /* Only for its list of tables. */
-    struct gathering gathering = {.arena = arena, .source = config->name};
+    struct gathering gathering = {.arena = arena, .source = source->config->name};
     gathering.events = arena_array(arena, EVENTS_MAX, sizeof *gathering.events);
-    if (source == NULL || gathering.events == NULL) {
-        free(source);
+    if (gathering.events == NULL) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
-    source->config = config;
-    poll_tables_read(config, arena, &diags, source); /* Events borrow from them. */
     struct text rest = text, chars;
     struct line line;
     bool any = false;
     while (!any && line_next(&rest, &chars)) {
         any = line_read(chars, &line);
     }
-    for (uint32_t i = 0; any && i < source->tables_count; i++) {
-        table_decode(source->tables[i], text, &gathering);
-    }
-    arena_done(&source->arena);
-    free(source);
     if (!any) {
         return nsh_fail(err, NSH_INVALID,
                         "no line says an object: `snmpbulkwalk -Onet ... .1` is wanted, or a "
                         "recording of snmpsim");
     }
+    for (uint32_t i = 0; i < source->tables_count; i++) {
+        table_decode(source->tables[i], text, &gathering);
+    }
     *ret_events =
         (struct source_events){.items = gathering.events, .count = gathering.count, .rule = -1};
     return 0;
+}
+
+int poll_decode(const struct source_config *config, const char *bytes, size_t bytes_count,
+                struct arena *arena, struct source_events *ret_events, struct nsh_error *err)
+{
+    CLEANUP(diags_done) struct diags diags = {0};
+    struct poll_source *source = calloc(1, sizeof *source); /* Only for its list of tables. */
+    if (source == NULL) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    source->config = config;
+    poll_tables_read(config, arena, &diags, source); /* Events borrow from them. */
+    int result = poll_decode_text(source, (struct text){bytes, (uint32_t)bytes_count}, arena,
+                                  ret_events, err);
+    arena_done(&source->arena);
+    free(source);
+    return result;
 }

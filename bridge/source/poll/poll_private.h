@@ -121,6 +121,9 @@ void poll_doctor(void *arg, const struct source_config *config, struct nsh_check
 /* What `snmpbulkwalk -Onet` or a recording of snmpsim says of a device -> its alarms. */
 int poll_decode(const struct source_config *config, const char *bytes, size_t bytes_count,
                 struct arena *arena, struct source_events *ret_events, struct nsh_error *err);
+/* The same with the tables of source, which is looked at for them and its name alone. */
+int poll_decode_text(const struct poll_source *source, struct text text, struct arena *arena,
+                     struct source_events *ret_events, struct nsh_error *err);
 
 /* ---- poll_devices.c ---- */
 
