@@ -8,9 +8,9 @@
 #define FREED_AT_ONCE (POOL_BYTES / 8) /* A compaction moves everything: it must be worth it. */
 #define SPARE_ENTRIES (POOL_ENTRIES / 8)
 
-int pool_init(struct pool *pool, struct nsh_error *err)
+int pool_init(struct event_pool *pool, struct nsh_error *err)
 {
-    *pool = (struct pool){
+    *pool = (struct event_pool){
         .bytes = malloc(POOL_BYTES),
         .entries = calloc(POOL_ENTRIES, sizeof *pool->entries),
         .identities = calloc(POOL_TABLE_SLOTS, sizeof *pool->identities),
@@ -23,22 +23,22 @@ int pool_init(struct pool *pool, struct nsh_error *err)
                : 0;
 }
 
-void pool_done(struct pool *pool)
+void pool_done(struct event_pool *pool)
 {
     free(pool->bytes);
     free(pool->entries);
     free(pool->identities);
     free(pool->alarms);
     free(pool->waiting);
-    *pool = (struct pool){0};
+    *pool = (struct event_pool){0};
 }
 
-static struct pool_entry *entry_at(const struct pool *pool, uint64_t sequence)
+static struct pool_entry *entry_at(const struct event_pool *pool, uint64_t sequence)
 {
     return &pool->entries[sequence & (POOL_ENTRIES - 1)];
 }
 
-static void entry_kill(struct pool *pool, struct pool_entry *entry)
+static void entry_kill(struct event_pool *pool, struct pool_entry *entry)
 {
     NSH_ASSERT(!entry->dead);
     entry->dead = true;
@@ -50,7 +50,8 @@ static void entry_kill(struct pool *pool, struct pool_entry *entry)
 }
 
 /* The living entry a table remembers for hash, or NULL. */
-static struct pool_entry *entry_known(const struct pool *pool, const uint64_t *table, uint64_t hash)
+static struct pool_entry *entry_known(const struct event_pool *pool, const uint64_t *table,
+                                      uint64_t hash)
 {
     uint64_t known = table[hash & (POOL_TABLE_SLOTS - 1)];
     if (known == 0 || known - 1 < pool->head || known - 1 >= pool->tail) {
@@ -62,7 +63,7 @@ static struct pool_entry *entry_known(const struct pool *pool, const uint64_t *t
                : entry;
 }
 
-static void pool_reset_when_empty(struct pool *pool)
+static void pool_reset_when_empty(struct event_pool *pool)
 {
     if (pool->alive_count == 0) {
         pool->head = pool->tail;
@@ -71,7 +72,7 @@ static void pool_reset_when_empty(struct pool *pool)
 }
 
 /* Close the holes of the dead. */
-static void pool_compact(struct pool *pool)
+static void pool_compact(struct event_pool *pool)
 {
     uint64_t to = pool->head;
     size_t used = 0;
@@ -92,7 +93,7 @@ static void pool_compact(struct pool *pool)
     pool->used = used;
 }
 
-static bool pool_has_room(const struct pool *pool, size_t length)
+static bool pool_has_room(const struct event_pool *pool, size_t length)
 {
     return pool->used + length <= POOL_BYTES && pool->tail - pool->head < POOL_ENTRIES;
 }
@@ -104,7 +105,7 @@ static enum severity worth_of(const struct event *event)
 }
 
 /* Make room by dropping, oldest first, what is worth less; false: nothing is. */
-static bool pool_evict(struct pool *pool, enum severity worth, pool_join *join)
+static bool pool_evict(struct event_pool *pool, enum severity worth, pool_join *join)
 {
     size_t freed = pool->used - pool->alive_bytes;
     size_t entries = pool->tail - pool->head - pool->alive_count;
@@ -157,7 +158,7 @@ static uint64_t alarm_of(uint64_t key, const struct event *event)
 }
 
 /* Earlier events of its alarm go along with one that goes first. */
-static void pool_hurry(struct pool *pool, const struct pool_entry *urgent)
+static void pool_hurry(struct event_pool *pool, const struct pool_entry *urgent)
 {
     if (pool->waiting[urgent->key & (POOL_TABLE_SLOTS - 1)] == 0) {
         return;
@@ -173,7 +174,7 @@ static void pool_hurry(struct pool *pool, const struct pool_entry *urgent)
 }
 
 /* What is critical stays, each of them, while it is not the flood itself. */
-static bool may_replace(const struct pool *pool, const struct pool_entry *earlier,
+static bool may_replace(const struct event_pool *pool, const struct pool_entry *earlier,
                         const struct pool_entry *later)
 {
     bool critical = event_rank((enum severity)earlier->severity) == EVENT_RANKS - 1;
@@ -182,7 +183,7 @@ static bool may_replace(const struct pool *pool, const struct pool_entry *earlie
 }
 
 /* True: it is there already. */
-static bool pool_fold(struct pool *pool, struct pool_entry *entry, pool_join *join)
+static bool pool_fold(struct event_pool *pool, struct pool_entry *entry, pool_join *join)
 {
     struct pool_entry *same =
         entry->identity == 0 ? NULL : entry_known(pool, pool->identities, entry->identity);
@@ -203,7 +204,8 @@ static bool pool_fold(struct pool *pool, struct pool_entry *entry, pool_join *jo
     return false;
 }
 
-static void pool_append(struct pool *pool, struct pool_entry *entry, const struct event *event)
+static void pool_append(struct event_pool *pool, struct pool_entry *entry,
+                        const struct event *event)
 {
     entry->offset = (uint32_t)pool->used;
     entry->length = (uint32_t)event_pack(event, pool->bytes + pool->used, POOL_BYTES - pool->used);
@@ -218,7 +220,7 @@ static void pool_append(struct pool *pool, struct pool_entry *entry, const struc
     *entry_at(pool, pool->tail++) = *entry;
 }
 
-bool pool_put(struct pool *pool, const struct pool_add *add, pool_join *join)
+bool pool_put(struct event_pool *pool, const struct pool_add *add, pool_join *join)
 {
     const struct event *event = add->event;
     uint64_t key = key_of(event);
@@ -256,7 +258,7 @@ struct taking {
 };
 
 /* False: the next one does not fit. */
-static bool take_rank(struct pool *pool, uint8_t rank, struct taking *taking)
+static bool take_rank(struct event_pool *pool, uint8_t rank, struct taking *taking)
 {
     for (uint64_t i = pool->head; i < pool->tail && pool->by_rank[rank] > 0; i++) {
         struct pool_entry *entry = entry_at(pool, i);
@@ -275,7 +277,7 @@ static bool take_rank(struct pool *pool, uint8_t rank, struct taking *taking)
     return true;
 }
 
-size_t pool_take(struct pool *pool, uint8_t *bytes, size_t room, uint32_t *ret_events,
+size_t pool_take(struct event_pool *pool, uint8_t *bytes, size_t room, uint32_t *ret_events,
                  uint32_t *ret_waiters, pool_join *join)
 {
     struct taking taking = {.bytes = bytes, .room = room, .join = join};

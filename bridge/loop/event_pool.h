@@ -39,7 +39,7 @@ struct pool_counts {
     uint64_t duplicate, coalesced, dropped[SEVERITIES_COUNT];
 };
 
-struct pool {
+struct event_pool {
     uint8_t *bytes;                /* POOL_BYTES + the largest event */
     struct pool_entry *entries;    /* Ring by sequence. */
     uint64_t *identities, *alarms; /* sequence + 1 by hash */
@@ -52,8 +52,8 @@ struct pool {
     uint32_t orphans; /* Waiters whose events were dropped: the owner frees them and sets 0. */
 };
 
-int pool_init(struct pool *pool, struct nsh_error *err);
-void pool_done(struct pool *pool);
+int pool_init(struct event_pool *pool, struct nsh_error *err);
+void pool_done(struct event_pool *pool);
 
 struct pool_add {
     const struct event *event;
@@ -69,16 +69,16 @@ typedef uint32_t pool_join(uint32_t first, uint32_t second);
  * Take one event. Returns false when it was dropped (counted): its waiter is an orphan then. A
  * repetition counts as taken: its waiter waits for the event that is there.
  */
-bool pool_put(struct pool *pool, const struct pool_add *add, pool_join *join);
+bool pool_put(struct event_pool *pool, const struct pool_add *add, pool_join *join);
 
 /* Move events into bytes, the urgent first, as many as fit into room, but one at least: there must
  * be place for EVENT_PACKED_BYTES_MAX. Returns the bytes, and how many, and the waiters they
  * answer. */
-size_t pool_take(struct pool *pool, uint8_t *bytes, size_t room, uint32_t *ret_events,
+size_t pool_take(struct event_pool *pool, uint8_t *bytes, size_t room, uint32_t *ret_events,
                  uint32_t *ret_waiters, pool_join *join);
 
 /* True: something urgent waits. */
-static inline bool pool_is_urgent(const struct pool *pool)
+static inline bool pool_is_urgent(const struct event_pool *pool)
 {
     return pool->alive_count > pool->by_rank[0];
 }

@@ -79,7 +79,7 @@ struct syslog_listen {
     struct syslog_mapper mapper;
     struct syslog_patterns *patterns;
     bool held, running; /* held: the streams wait. */
-    struct pool pool;
+    struct event_pool pool;
     uint8_t *batch; /* One that the intake refused, or room for the next. */
     size_t batch_bytes;
     uint32_t batch_events;

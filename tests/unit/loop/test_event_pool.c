@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct pool pool;
+static struct event_pool pool;
 static uint8_t out[POOL_BYTES];
 
 static uint32_t join(uint32_t first, uint32_t second)

@@ -55,7 +55,7 @@ struct flight {
 
 struct running {
     struct receiver_loop *loop;
-    struct pool pool;
+    struct event_pool pool;
     struct trap_counters counters, reported;
     struct trap trap;
     struct inform *informs;
