@@ -109,8 +109,8 @@ struct shell {
     struct trap_listen *traps;
     struct syslog_listen *syslog;
     uint64_t syslog_heard, traps_heard; /* So many when the book of sources was written last. */
-    struct scrape *scrape;       /* NULL: no exporter is scraped. */
-    struct shell_series *series; /* What signals watch: shell_series.h. */
+    struct scrape *scrape;              /* NULL: no exporter is scraped. */
+    struct shell_series *series;        /* What signals watch: shell_series.h. */
     struct sources *sources;
     bool sources_started;
     struct map source_calls; /* Reading calls of sources, by their action. */
@@ -168,7 +168,8 @@ struct shell {
     int64_t trap_ready_ms;
     struct shedding shedding, shedding_since; /* Now, and when the alarm was raised. */
     int64_t shedding_ms;                      /* When something was dropped last. */
-    enum severity shedding_told;              /* Of the alarm; 0: none is raised. */
+    /* Of the alarm, and of the worst that was dropped since it was calm; 0: none. */
+    enum severity shedding_told, shedding_due;
     struct complaint complaints[LOG_EVENTS_COUNT];
     char reload_text[NSH_ERROR_TEXT_MAX]; /* What was wrong with the last one, or empty. */
 

@@ -118,16 +118,21 @@ void shell_shedding_second(struct shell *shell)
     enum severity severity = severity_now(&before, &now);
     if (severity != SEVERITY_INFO) {
         shell->shedding_ms = shell_now(shell);
-        if (shell->shedding_told == 0) {
+        if (shell->shedding_told == 0 && shell->shedding_due == 0) {
             shell->shedding_since = before;
         }
-        if (severity > shell->shedding_told && shedding_tell(shell, true, severity)) {
-            shell->shedding_told = severity;
+    }
+    if (severity > shell->shedding_due) {
+        shell->shedding_due = severity; /* Until it is told, also when the storm is over by then. */
+    }
+    if (shell->shedding_due > shell->shedding_told) {
+        if (shedding_tell(shell, true, shell->shedding_due)) {
+            shell->shedding_told = shell->shedding_due;
             shedding_log(shell);
         }
     } else if (shell->shedding_told != 0 &&
                shell_now(shell) - shell->shedding_ms >= SHEDDING_CALM_MS &&
                shedding_tell(shell, false, shell->shedding_told)) {
-        shell->shedding_told = 0;
+        shell->shedding_told = shell->shedding_due = 0;
     }
 }
