@@ -49,12 +49,16 @@ const char *event_state_word(enum event_state state)
     return state_words[state];
 }
 
+#define SHORT_TYPE_BYTES 12
+
 const char *event_type_nearest(struct text type)
 {
     static const char *const types[] = {
 #define EVENT_TYPE(name) name,
+#define EVENT_TYPE_OWN(name) name,
 #include "model/event_types.def"
 #undef EVENT_TYPE
+#undef EVENT_TYPE_OWN
         NULL,
     };
     for (size_t i = 0; types[i] != NULL; i++) {
@@ -62,7 +66,11 @@ const char *event_type_nearest(struct text type)
             return NULL;
         }
     }
-    return text_nearest(type, types);
+    const char *nearest = text_nearest(type, types);
+    /* Two letters of a short one make another word: psu.lost, ssh.lost. */
+    bool other = nearest != NULL && type.count < SHORT_TYPE_BYTES &&
+                 text_distance(type, text_of(nearest), 1) > 1;
+    return other ? NULL : nearest;
 }
 
 /* The texts in the order they are packed. */

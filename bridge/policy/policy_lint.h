@@ -14,7 +14,7 @@
 size_t policy_lint_known(struct cel_known *known, const char *const *events, size_t events_count,
                          enum severity severity_min);
 
-/* A type that no trap table gives. */
+/* A type that no table or source gives. */
 struct policy_mention {
     const char *type;
     const char *nearest; /* One that a table gives, or "". */

@@ -426,7 +426,7 @@ static void lint_mentions(struct set_lint *lint, struct policy_mention *newest)
         CLEANUP(textbuf_donep) struct textbuf remedy = {0};
         textbuf_addf(&remedy, "did you mean \"%s\"?", nearest);
         diag_add(lint->diags, DIAG_WARNING, mention->at, remedy.at,
-                 "no trap table gives \"%.80s\", and no policy raises it", mention->type);
+                 "no table or source gives \"%.80s\", and no policy raises it", mention->type);
     }
     free(types);
 }

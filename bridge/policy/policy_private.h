@@ -40,7 +40,7 @@ struct policy_loader {
     struct map programs;     /* Environment and source -> struct cel_program of the set. */
     struct policy *policies;
     size_t policies_count, policies_room;
-    struct policy_mention *mentions; /* Event types that no trap table gives; newest first. */
+    struct policy_mention *mentions; /* Event types that no table or source gives; newest first. */
     size_t mentions_count;
     bool no_memory;
 

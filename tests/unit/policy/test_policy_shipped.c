@@ -112,8 +112,10 @@ static void test_event_types(void **state)
     (void)state;
     static const char *const types[] = {
 #define EVENT_TYPE(name) name,
+#define EVENT_TYPE_OWN(name)
 #include "model/event_types.def"
 #undef EVENT_TYPE
+#undef EVENT_TYPE_OWN
         NULL,
     };
     CLEANUP(textbuf_donep) struct textbuf traps = {0};
