@@ -24,6 +24,7 @@
 #define CONTRAIL_NAME_BYTES_MAX 512 /* FQ names have colons, and may be long. */
 #define CONTRAIL_TYPE_BYTES_MAX 256
 #define CONTRAIL_TOKEN_BYTES_MAX 1024
+#define CONTRAIL_MESSAGE_BYTES_MAX (EVENT_TEXT_BYTES_MAX - 16) /* "cleared: " before it. */
 #define CONTRAIL_MATCHES_MAX 16 /* Conditions of a rule that event.data shows. */
 #define CONTRAIL_DATA_BYTES_MAX 8192
 

@@ -196,6 +196,19 @@ static bool number_read(const struct nsh_value *value, int64_t *ret_number)
     return true;
 }
 
+/* At most so many bytes of it, whole characters. */
+static const char *cut(const char *text, size_t bytes_max, struct arena *arena)
+{
+    size_t count = strlen(text);
+    if (count > bytes_max) {
+        count = bytes_max;
+        while (count > 0 && ((unsigned char)text[count] & 0xc0) == 0x80) {
+            count--;
+        }
+    }
+    return arena_copy(arena, text, count);
+}
+
 int contrail_item(const struct nsh_value *value, const char *table, const char *name,
                   struct arena *arena, struct contrail_item *ret_item, struct nsh_error *err)
 {
@@ -203,7 +216,7 @@ int contrail_item(const struct nsh_value *value, const char *table, const char *
     struct contrail_item item = {
         .type = nsh_get_text(value, "type", ""),
         .token = nsh_get_text(value, "token", ""),
-        .message = nsh_get_text(value, "description", ""),
+        .message = cut(nsh_get_text(value, "description", ""), CONTRAIL_MESSAGE_BYTES_MAX, arena),
         .acknowledged = nsh_get_bool(value, "ack", false),
     };
     if (item.type[0] == '\0' || strlen(item.type) >= CONTRAIL_TYPE_BYTES_MAX) {
@@ -220,7 +233,8 @@ int contrail_item(const struct nsh_value *value, const char *table, const char *
         item.token = "";
     }
     item.severity = severity_of_byte(severity, nsh_get(value, "any_of") != NULL);
-    if (!contrail_type(item.type, arena, &item.event_type, &item.qualifier)) {
+    if (item.message == NULL ||
+        !contrail_type(item.type, arena, &item.event_type, &item.qualifier)) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
     data_make(value, table, name, arena, &item);

@@ -383,9 +383,9 @@ static bool file_event(struct file *file, const struct contrail_alarm *alarm)
     if (!contrail_event(&file->state, alarm, 0, file->arena, &event)) {
         return false;
     }
-    struct text *const texts[] = {&event.id,       &event.source,   &event.type,    &event.subject,
-                                  &event.resource, &event.name,     &event.message, &event.hint,
-                                  &event.data,     &event.qualifier};
+    struct text *const texts[] = {&event.source,   &event.type, &event.subject,
+                                  &event.resource, &event.name, &event.message,
+                                  &event.hint,     &event.data, &event.qualifier};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i] = arena_text(file->arena, *texts[i]);
         if (texts[i]->at == NULL) {

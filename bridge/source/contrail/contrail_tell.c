@@ -3,30 +3,12 @@
 
 #include "contrail.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-#define MESSAGE_BYTES_MAX (EVENT_TEXT_BYTES_MAX - 16)
-
 /* Tables whose objects are machines, by their names. */
 static const char *const machines[] = {
     "vrouter",       "control-node",         "analytics-node",       "config-node",
     "database-node", "config-database-node", "analytics-alarm-node", "analytics-snmp-node",
     "prouter",
 };
-
-/* At most so many bytes of it, whole characters. */
-static struct text cut(const char *text, size_t bytes_max)
-{
-    size_t count = strlen(text);
-    if (count > bytes_max) {
-        count = bytes_max;
-        while (count > 0 && ((unsigned char)text[count] & 0xc0) == 0x80) {
-            count--;
-        }
-    }
-    return (struct text){text, (uint32_t)count};
-}
 
 /* "": nothing is known of which host it is. */
 static const char *hint_of(const struct contrail_object *object, struct arena *arena)
@@ -57,26 +39,20 @@ bool contrail_event(const struct contrail *contrail, const struct contrail_alarm
     const struct contrail_object *object = alarm->object;
     bool raised = contrail_is_raise(alarm);
     const char *hint = hint_of(object, arena);
-    /* Never told twice by us: what the store knows already is not told again. */
-    const char *id =
-        arena_printf(arena, "%.600s/%.100s/%s/%" PRId64 "/%" PRId64, object->key, alarm->event_type,
-                     raised ? "raise" : "clear", alarm->time_us, now_ms);
     const char *said = alarm->message[0] != '\0' ? alarm->message
                        : alarm->type[0] != '\0'  ? alarm->type
                                                  : alarm->event_type;
-    struct text message = cut(said, MESSAGE_BYTES_MAX);
-    const char *words =
-        arena_printf(arena, "%s%.*s", raised ? "" : "cleared: ", (int)message.count, message.at);
-    if (hint == NULL || id == NULL || words == NULL) {
+    const char *words = arena_printf(arena, "%s%s", raised ? "" : "cleared: ", said);
+    if (hint == NULL || words == NULL) {
         return false;
     }
+    /* No id: we never tell anything twice, so none is a repeat. */
     *ret_event = (struct event){
         /* No time: what is told is what holds now. The server's is older than a clear that was told
          * when a partition was away for longer, and would lose the alarm. */
         .received_ms = now_ms,
         .severity = raised ? alarm->severity : SEVERITY_INFO,
         .state = raised ? EVENT_RAISE : EVENT_CLEAR,
-        .id = text_of(id),
         .source = text_of(contrail->source),
         .type = text_of(alarm->event_type),
         .subject = text_of(object->name),

@@ -673,6 +673,44 @@ static void test_settings_outlive_what_is_known(void **state)
     assert_string_equal(tell(rig), "");
 }
 
+static void test_long_words_are_cut_when_they_come(void **state)
+{
+    struct rig *rig = *state;
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    CLEANUP(textbuf_donep) struct textbuf json = {0};
+    textbuf_add_chars(&json,
+                      "{\"key\":\"ObjectVRouter:c1\",\"type\":\"UVEAlarms\",\"value\":"
+                      "{\"alarms\":[{\"type\":\"" NODE "\",\"severity\":0,\"description\":\"");
+    for (int i = 0; i < 20000; i++) {
+        textbuf_add_chars(&json, "\xc3\xa9");
+    }
+    textbuf_add_chars(&json, "\"}]}}");
+    update(rig, json.at);
+    const struct contrail_alarm *alarm = rig->contrail.queue.first;
+    assert_int_equal(strlen(alarm->message), CONTRAIL_MESSAGE_BYTES_MAX);
+    assert_int_equal(one_event(rig, &arena).message.count, CONTRAIL_MESSAGE_BYTES_MAX);
+}
+
+/* Rules of two projects with one name, at one time: neither is a repeat of the other. */
+static void test_no_event_is_taken_for_another(void **state)
+{
+    struct rig *rig = *state;
+    CLEANUP(arena_donep) struct arena arena = ARENA_INIT;
+    struct event events[2];
+    update(rig, UPDATE("ObjectVRouter:c1", ALARM("default-domain:red:hot", 0, 7, false) "," ALARM(
+                                               "default-domain:blue:hot", 0, 7, false)));
+    for (size_t i = 0; i < 2; i++) {
+        struct contrail_alarm *alarm = contrail_next(&rig->contrail);
+        assert_non_null(alarm);
+        assert_true(contrail_event(&rig->contrail, alarm, rig->now_ms, &arena, &events[i]));
+        contrail_told(&rig->contrail, alarm, true);
+        contrail_landed(&rig->contrail, alarm, true, true);
+    }
+    assert_true(text_equal(events[0].type, events[1].type));
+    assert_false(text_equal(events[0].qualifier, events[1].qualifier));
+    assert_true(events[0].id.count == 0 || !text_equal(events[0].id, events[1].id));
+}
+
 static void test_bounds(void **state)
 {
     struct rig *rig = *state;
@@ -721,6 +759,8 @@ int main(void)
         TEST(test_raised_anew_before_the_answer),
         TEST(test_acknowledged_after_a_restart),
         TEST(test_settings_outlive_what_is_known),
+        TEST(test_long_words_are_cut_when_they_come),
+        TEST(test_no_event_is_taken_for_another),
         TEST(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
