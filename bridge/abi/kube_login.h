@@ -9,11 +9,31 @@
  * refused in words, never left out.
  */
 
-#include "abi/error.h"
+#include "abi/driver.h"
 #include "abi/pool.h"
 
 #define KUBE_TOKEN_BYTES_MAX 16384
 #define KUBE_SETTINGS_MAX 48 /* A driver's or source's own, and what is filled in. */
+
+/* Rows of options: where the API server is, and the tokens for it. */
+#define KUBE_LOGIN_OPTIONS(bearer_help)                                                            \
+    {.name = "url",                                                                                \
+     .type = NSH_STRING,                                                                           \
+     .flags = NSH_IDENTIFIES,                                                                      \
+     .help =                                                                                       \
+         "The API server: https://10.0.0.1:6443. None: the cluster that nightshift runs in, by "   \
+         "its service account."},                                                                  \
+        {.name = "kubeconfig",                                                                     \
+         .type = NSH_SECRET,                                                                       \
+         .help =                                                                                   \
+             "A kubeconfig (file:/etc/nightshift/kubeconfig): fills in what is not set here."},    \
+        {.name = "context",                                                                        \
+         .type = NSH_STRING,                                                                       \
+         .help = "Which of its contexts; none: its current one."},                                 \
+        {.name = "token", .type = NSH_SECRET, .help = "Bearer token."},                            \
+    {                                                                                              \
+        .name = "bearer_file", .type = NSH_STRING, .help = (bearer_help)                           \
+    }
 
 /*
  * The settings (url, ca_file, token ...) that one context of a kubeconfig gives where `given` does

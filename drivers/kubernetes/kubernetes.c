@@ -4,6 +4,8 @@
 
 #include "kubernetes.h"
 
+#include "abi/kube_login.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,22 +13,8 @@
 static const char *const effects[] = {"NoSchedule", "PreferNoSchedule", NULL};
 
 static const struct nsh_option options[] = {
-    {.name = "url",
-     .type = NSH_STRING,
-     .flags = NSH_IDENTIFIES,
-     .help = "The API server: https://10.0.0.1:6443. None: the cluster that nightshift runs in, by "
-             "its service account."},
-    {.name = "kubeconfig",
-     .type = NSH_SECRET,
-     .help = "A kubeconfig (file:/etc/nightshift/kubeconfig): fills in what is not set here."},
-    {.name = "context",
-     .type = NSH_STRING,
-     .help = "Which of its contexts; none: its current one."},
+    KUBE_LOGIN_OPTIONS("File with one; read again each minute and when it is refused."),
     {.name = "node", .type = NSH_STRING, .help = "Name of the node. None: that of the host."},
-    {.name = "token", .type = NSH_SECRET, .help = "Bearer token."},
-    {.name = "bearer_file",
-     .type = NSH_STRING,
-     .help = "File with one; read again each minute and when it is refused."},
     {.name = "bare_metal_host",
      .type = NSH_STRING,
      .help = "NAMESPACE/NAME of its Metal3 BareMetalHost, for power and resets."},

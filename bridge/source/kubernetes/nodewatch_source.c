@@ -20,21 +20,7 @@
 #define ROLE_HINT "kubectl apply -f drivers/kubernetes/role.json"
 
 static const struct nsh_option options[] = {
-    {.name = "url",
-     .type = NSH_STRING,
-     .flags = NSH_IDENTIFIES,
-     .help = "The API server: https://10.0.0.1:6443. None: the cluster that nightshift runs in, by "
-             "its service account."},
-    {.name = "kubeconfig",
-     .type = NSH_SECRET,
-     .help = "A kubeconfig (file:/etc/nightshift/kubeconfig): fills in what is not set here."},
-    {.name = "context",
-     .type = NSH_STRING,
-     .help = "Which of its contexts; none: its current one."},
-    {.name = "token", .type = NSH_SECRET, .help = "Bearer token."},
-    {.name = "bearer_file",
-     .type = NSH_STRING,
-     .help = "File with one; read again for each request."},
+    KUBE_LOGIN_OPTIONS("File with one; read again for each request."),
     {.name = "tls",
      .type = NSH_STRING,
      .preset = "verify",
