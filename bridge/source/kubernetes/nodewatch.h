@@ -83,7 +83,8 @@ void nodewatch_leases_heard(struct nodewatch *watch, int64_t now_ms, bool anew);
 void nodewatch_leases_look(struct nodewatch *watch, struct nodewatch_out *out);
 
 /* An alarm that stood before the start, of this source, by the texts of its events: it ends when
- * the first list of nodes does not have its node. False: no memory. */
+ * the first list of nodes does not have its node, or nothing of that node that is watched says it
+ * any more. False: no memory. */
 bool nodewatch_stood(struct nodewatch *watch, const char *node, const char *type);
 
 /* Nothing is known any more: all is told again, as after a start. What stood before it stays. */
@@ -104,7 +105,12 @@ struct text nodewatch_cut(struct nodewatch_out *out, const char *text);
 /* Packed event.data. */
 struct text nodewatch_data(struct nodewatch_out *out, const struct nsh_member *members,
                            size_t count);
+/* Whether a condition of that node is one that is told as this type. */
+bool nodewatch_says(const struct nodewatch *watch, const char *node, const char *type,
+                    struct nodewatch_out *out);
 /* nodewatch_lease.c */
+/* Whether this is what is told of leases, and they are watched. */
+bool nodewatch_lease_says(const struct nodewatch *watch, const char *type);
 void nodewatch_lease_seen(struct nodewatch *watch, const struct nsh_value *object,
                           struct nodewatch_out *out);
 void nodewatch_lease_gone(struct nodewatch *watch, const char *name, struct nodewatch_out *out);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define STALE_TYPE "kubernetes.node.lease-stale"
 #define RENEWED_BYTES_MAX 40 /* "2026-03-02T10:00:00.123456Z" */
 
 struct lease {
@@ -22,6 +23,11 @@ struct lease {
     uint32_t round;
     bool stale, fresh; /* What was told; neither: nothing yet. */
 };
+
+bool nodewatch_lease_says(const struct nodewatch *watch, const char *type)
+{
+    return watch->lease_ms > 0 && strcmp(type, STALE_TYPE) == 0;
+}
 
 static void lease_free(struct lease *lease)
 {
@@ -47,7 +53,7 @@ static void tell(const struct nodewatch *watch, const struct lease *lease, const
     event->time_ms = out->now_ms;
     event->state = lease->stale ? EVENT_RAISE : EVENT_CLEAR;
     event->severity = lease->stale ? SEVERITY_MINOR : SEVERITY_INFO;
-    event->type = TEXT("kubernetes.node.lease-stale");
+    event->type = TEXT(STALE_TYPE);
     event->name = TEXT("Lease");
     event->message = nodewatch_cut(out, why);
     event->data = nodewatch_data(out, data, sizeof data / sizeof data[0]);

@@ -188,6 +188,18 @@ static struct text type_for(const struct nodewatch *watch, struct nodewatch_out 
     return text_of(type == NULL ? "" : type);
 }
 
+bool nodewatch_says(const struct nodewatch *watch, const char *node, const char *type,
+                    struct nodewatch_out *out)
+{
+    const struct node *known = map_get(&watch->nodes, text_of(node));
+    for (uint32_t i = 0; known != NULL && i < known->conditions_count; i++) {
+        if (text_is(type_for(watch, out, known->conditions[i].type), type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* value: the condition as it came; NULL: the node is gone. */
 static void tell_condition(const struct nodewatch *watch, const struct node *node,
                            const struct condition *condition, const struct nsh_value *value,

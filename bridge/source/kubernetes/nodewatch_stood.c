@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Alarms that stood before the start: of a node that was deleted meanwhile no list and no watch
- * says anything any more, so what is not in the first list ends here.
+ * Alarms that stood before the start: of a node that was deleted meanwhile, of a condition that it
+ * has no longer, or that is not watched any more, no list and no watch says anything. So what is
+ * not in the first list ends here.
  */
 
 #include "nodewatch.h"
@@ -57,7 +58,7 @@ static void stood_free(struct nodewatch *watch)
 }
 
 static void tell_end(const struct nodewatch *watch, const struct nodewatch_standing *one,
-                     struct nodewatch_out *out)
+                     const char *why, struct nodewatch_out *out)
 {
     struct event *event = nodewatch_tell(watch, out, one->node);
     if (event == NULL) {
@@ -68,7 +69,7 @@ static void tell_end(const struct nodewatch *watch, const struct nodewatch_stand
     event->severity = SEVERITY_INFO;
     event->type = nodewatch_cut(out, one->type);
     event->name = TEXT("Node");
-    event->message = TEXT("the node was deleted while nobody watched");
+    event->message = nodewatch_cut(out, why);
     event->data = nodewatch_data(out, data, 1);
 }
 
@@ -78,7 +79,10 @@ void nodewatch_stood_end(struct nodewatch *watch, struct nodewatch_out *out)
     for (uint32_t i = 0; i < watch->standing_count && watch->full == 0; i++) {
         const struct nodewatch_standing *one = &watch->standing[i];
         if (map_get(&watch->nodes, text_of(one->node)) == NULL) {
-            tell_end(watch, one, out);
+            tell_end(watch, one, "the node was deleted while nobody watched", out);
+        } else if (!nodewatch_says(watch, one->node, one->type, out) &&
+                   !nodewatch_lease_says(watch, one->type)) {
+            tell_end(watch, one, "the node does not say it any more, or it is not watched", out);
         }
     }
     stood_free(watch);

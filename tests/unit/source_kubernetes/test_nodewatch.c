@@ -2,76 +2,17 @@
 /* What a cluster's lists and watches become: conditions, pulses, a window that was missed, Events.
  */
 
-#include "../unit.h"
+#include "nodewatch_rig.h"
 
-#include "base/json.h"
-#include "source/kubernetes/nodewatch.h"
 #include "source/map/source_map.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#define NOW_MS 1772445600000 /* 2026-03-02T10:00:00Z */
-
-static struct nodewatch *watch;
-static struct arena arena;
-static char told[4096];
 static enum nodewatch_result result;
 static char version[NODEWATCH_VERSION_BYTES_MAX];
-static struct nodewatch_out out;
-
-static int set_up(void **state)
-{
-    watch = calloc(1, sizeof *watch);
-    watch->source = "k8s";
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    nodewatch_done(watch);
-    free(watch);
-    arena_done(&arena);
-    return 0;
-}
-
-/* "raise kubernetes.node.not-ready node=n1; ..." of all that is in out. */
-static const char *tell(void)
-{
-    size_t used = 0;
-    told[0] = '\0';
-    assert_false(out.failed);
-    for (uint32_t i = 0; i < out.count; i++) {
-        const struct event *event = &out.items[i];
-        used +=
-            (size_t)snprintf(told + used, sizeof told - used, "%s%s %.*s %.*s", i == 0 ? "" : "; ",
-                             event_state_word(event->state), (int)event->type.count, event->type.at,
-                             (int)event->hint.count, event->hint.at);
-        assert_true(used < sizeof told);
-    }
-    return told;
-}
-
-static void begin(void)
-{
-    arena_reset(&arena);
-    out = (struct nodewatch_out){.arena = &arena, .now_ms = NOW_MS, .since_ms = NOW_MS - 600000};
-}
-
-static struct nsh_value parsed(const char *json)
-{
-    struct nsh_value value;
-    struct nsh_error err = {0};
-    if (json_parse(json, strlen(json), &arena, &value, &err) < 0) {
-        fail_msg("%s: %s", err.text, json);
-    }
-    return value;
-}
 
 static const char *list(enum nodewatch_kind kind, const char *items)
 {
     char json[8192];
-    begin();
+    begin(0);
     snprintf(json, sizeof json, "{\"items\":[%s]}", items);
     struct nsh_value value = parsed(json);
     nodewatch_list_begin(watch, kind);
@@ -84,7 +25,7 @@ static const char *line(enum nodewatch_kind kind, const char *type, const char *
 {
     char json[8192];
     struct nsh_error err = {0};
-    begin();
+    begin(0);
     snprintf(json, sizeof json, "{\"type\":\"%s\",\"object\":%s}", type, object);
     struct nsh_value value = parsed(json);
     result = nodewatch_line(watch, kind, &value, &out, version, &err);
@@ -239,6 +180,16 @@ static void test_stood_before(void **state)
                         "raise " READY "; clear kubernetes.node.not-ready node=n2; "
                         "clear kubernetes.node.lease-stale node=n2");
     assert_string_equal(list(NODEWATCH_NODES, N1(IS("Ready", "False", "01"))), ""); /* Once. */
+    /* What its node says no more; nor does who watches: leases are not. */
+    assert_true(nodewatch_stood(watch, "n1", "kubernetes.node.not-ready"));
+    assert_true(nodewatch_stood(watch, "n1", "kubernetes.node.kernel-deadlock"));
+    assert_true(nodewatch_stood(watch, "n1", "kubernetes.node.lease-stale"));
+    assert_string_equal(list(NODEWATCH_NODES, N1(IS("Ready", "False", "01"))),
+                        "clear kubernetes.node.kernel-deadlock node=n1; "
+                        "clear kubernetes.node.lease-stale node=n1");
+    watch->lease_ms = 25000;
+    assert_true(nodewatch_stood(watch, "n1", "kubernetes.node.lease-stale"));
+    assert_string_equal(list(NODEWATCH_NODES, N1(IS("Ready", "False", "01"))), "");
     for (size_t i = 0; i < 40; i++) {
         snprintf(name, sizeof name, "gone%zu", i);
         assert_true(nodewatch_stood(watch, name, "kubernetes.node.not-ready"));
@@ -344,7 +295,7 @@ static void test_bounds(void **state)
                                  ",{\"type\":\"C%d\",\"status\":\"True\"}", i);
     }
     snprintf(json + used, sizeof json - used, "]}}");
-    begin();
+    begin(0);
     struct nsh_value node = parsed(json);
     const struct nsh_member items = {"items", nsh_list(&node, 1)};
     const struct nsh_value whole = nsh_map(&items, 1);

@@ -2,73 +2,30 @@
 /* Leases of nodes: who is told as stale, and when nobody may be: after a silence of the watch,
  * before it was watched. */
 
-#include "../unit.h"
+#include "nodewatch_rig.h"
 
-#include "base/json.h"
-#include "source/kubernetes/nodewatch.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-#define START_MS 1772445600000 /* 2026-03-02T10:00:00Z */
 #define STALE_S 25
+#define STALE "kubernetes.node.lease-stale node="
 
-static struct nodewatch *watch;
-static struct arena arena;
-static struct nodewatch_out out;
-static char told[1024];
-
-static int set_up(void **state)
+static int set_up_leases(void **state)
 {
-    watch = calloc(1, sizeof *watch);
-    watch->source = "k8s";
+    set_up(state);
     watch->lease_ms = STALE_S * 1000;
-    nodewatch_leases_heard(watch, START_MS, true);
+    nodewatch_leases_heard(watch, NOW_MS, true);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    nodewatch_done(watch);
-    free(watch);
-    arena_done(&arena);
-    return 0;
-}
-
-static void at(int second)
-{
-    arena_reset(&arena);
-    out = (struct nodewatch_out){.arena = &arena, .now_ms = START_MS + second * 1000};
-}
-
-/* "raise n1 ..." */
-static const char *tell(void)
-{
-    size_t used = 0;
-    told[0] = '\0';
-    assert_false(out.failed);
-    for (uint32_t i = 0; i < out.count; i++) {
-        const struct event *event = &out.items[i];
-        assert_string_equal(event->type.at, "kubernetes.node.lease-stale");
-        used += (size_t)snprintf(told + used, sizeof told - used, "%s%s %.*s", i == 0 ? "" : ", ",
-                                 event_state_word(event->state), (int)event->subject.count,
-                                 event->subject.at);
-    }
-    return told;
 }
 
 static const char *line(const char *type, const char *node, int second)
 {
     char json[512], version[NODEWATCH_VERSION_BYTES_MAX];
-    struct nsh_value value;
     struct nsh_error err = {0};
-    at(second);
+    begin(second);
     snprintf(json, sizeof json,
              "{\"type\":\"%s\",\"object\":{\"kind\":\"Lease\",\"metadata\":{\"name\":\"%s\","
              "\"uid\":\"u-%s\",\"resourceVersion\":\"7\"},\"spec\":{\"renewTime\":"
              "\"2026-03-02T10:%02d:%02d.000000Z\"}}}",
              type, node, node, second / 60, second % 60);
-    assert_int_equal(json_parse(json, strlen(json), &arena, &value, &err), 0);
+    struct nsh_value value = parsed(json);
     assert_int_equal(nodewatch_line(watch, NODEWATCH_LEASES, &value, &out, version, &err),
                      NODEWATCH_TAKEN);
     return tell();
@@ -76,7 +33,7 @@ static const char *line(const char *type, const char *node, int second)
 
 static const char *look(int second)
 {
-    at(second);
+    begin(second);
     nodewatch_leases_look(watch, &out);
     return tell();
 }
@@ -85,18 +42,19 @@ static void test_stale(void **state)
 {
     assert_string_equal(line("ADDED", "n1", 0), "");
     assert_string_equal(line("ADDED", "n2", 0), "");
-    assert_string_equal(line("MODIFIED", "n1", 10), "clear n1"); /* An alarm of before ends. */
+    assert_string_equal(line("MODIFIED", "n1", 10),
+                        "clear " STALE "n1"); /* An alarm of before ends. */
     for (int second = 10; second <= 30; second += 10) {
         line("MODIFIED", "n2", second);
         assert_string_equal(look(second), "");
     }
     line("MODIFIED", "n2", 35);
-    assert_string_equal(look(35), "raise n1");
+    assert_string_equal(look(35), "raise " STALE "n1");
     assert_string_equal(out.items[0].message.at, "its kubelet has not renewed its lease for 25 s, "
                                                  "last at 2026-03-02T10:00:10.000000Z");
     assert_int_equal(out.items[0].severity, SEVERITY_MINOR);
     assert_string_equal(look(36), ""); /* Once. */
-    assert_string_equal(line("MODIFIED", "n1", 40), "clear n1");
+    assert_string_equal(line("MODIFIED", "n1", 40), "clear " STALE "n1");
     assert_string_equal(line("MODIFIED", "n1", 50), "");
 }
 
@@ -112,7 +70,7 @@ static void test_silence(void **state)
     line("MODIFIED", "n2", 110);
     assert_string_equal(look(110), "");
     line("MODIFIED", "n2", 116); /* 26 s after the silence ended, and still not renewed. */
-    assert_string_equal(look(116), "raise n1");
+    assert_string_equal(look(116), "raise " STALE "n1");
 }
 
 static void test_watched_anew(void **state)
@@ -121,7 +79,7 @@ static void test_watched_anew(void **state)
     for (int second = 0; second <= 20; second += 10) {
         line("MODIFIED", "n2", second);
     }
-    nodewatch_leases_heard(watch, START_MS + 24000, true);
+    nodewatch_leases_heard(watch, NOW_MS + 24000, true);
     line("MODIFIED", "n2", 30);
     assert_string_equal(look(30), "");
 }
@@ -132,17 +90,17 @@ static void test_gone(void **state)
     for (int second = 0; second <= 30; second += 10) {
         line("MODIFIED", "n2", second);
     }
-    assert_string_equal(look(30), "raise n1");
-    assert_string_equal(line("DELETED", "n1", 31), "clear n1");
+    assert_string_equal(look(30), "raise " STALE "n1");
+    assert_string_equal(line("DELETED", "n1", 31), "clear " STALE "n1");
     assert_string_equal(line("DELETED", "n1", 32), "");
-    at(33);
+    begin(33);
     nodewatch_list_begin(watch, NODEWATCH_LEASES); /* A list without n2. */
     nodewatch_list_end(watch, NODEWATCH_LEASES, &out);
     assert_string_equal(tell(), "");
     assert_int_equal(watch->leases.count, 0);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up_leases, tear_down)
 
 int main(void)
 {
