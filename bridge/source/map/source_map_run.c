@@ -2,6 +2,7 @@
 /* A message through the rules: which one takes it, its items, the members of each event. */
 
 #include "source/map/source_map_private.h"
+#include "source/map/source_mask.h"
 
 #include "base/json.h"
 #include "base/pack.h"
@@ -204,9 +205,10 @@ static bool data_packed(struct run *run, const struct nsh_value *data, struct te
 {
     struct pack_writer measure = {0};
     struct nsh_member member = {"value", *data};
-    struct nsh_value wrapped = *data;
-    if (data->type != NSH_MAP) {
-        wrapped = nsh_map(&member, 1);
+    const struct nsh_value whole = nsh_map(&member, 1);
+    struct nsh_value wrapped;
+    if (!source_mask(data->type == NSH_MAP ? data : &whole, run->arena, &wrapped)) {
+        return false;
     }
     pack_value(&measure, &wrapped);
     if (measure.failed || measure.count > EVENT_DATA_BYTES_MAX) {
