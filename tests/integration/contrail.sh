@@ -128,12 +128,12 @@ ok "a server that restarts with other alarms"
 
 # ---- silence, and hostile bytes --------------------------------------------------------------------------------------------------
 malformed() { figure sdn malformed; }
-raw() { order sdn "{\"do\": \"raw\", \"bytes\": \"$(printf "$1" | base64 -w0)\"}"; }
+raw() { order "$1" "{\"do\": \"raw\", \"bytes\": \"$(printf "$2" | base64 -w0)\"}"; }
 before=$(malformed)
-raw 'event: update\ndata: {"key": "ObjectVRouter:c1", "type": \n\n'
-raw 'event: update\ndata: {"key": "ObjectVRouter:c1", "type": "UVEAlarms", "value": {"alarms": "\\u0000"}}\n\n'
-raw 'event: update\ndata: {"key": "ObjectVRouter:\xff\xfe", "type": null}\n\n'
-raw '\x00\xff\r\r\rdata\rid: 7\r\n:\r\nevent: update\ndata: []\n\n'
+raw sdn 'event: update\ndata: {"key": "ObjectVRouter:c1", "type": \n\n'
+raw sdn 'event: update\ndata: {"key": "ObjectVRouter:c1", "type": "UVEAlarms", "value": {"alarms": "\\u0000"}}\n\n'
+raw sdn 'event: update\ndata: {"key": "ObjectVRouter:\xff\xfe", "type": null}\n\n'
+raw sdn '\x00\xff\r\r\rdata\rid: 7\r\n:\r\nevent: update\ndata: []\n\n'
 await 20 figure_is sdn malformed $((before + 4)) || fail "malformed: $(malformed), were $before"
 ok "what makes no sense is counted, and changes nothing"
 is "the alarm stands" "$(raised sdn)" "c1:vrouter/c1=critical"
@@ -144,6 +144,18 @@ await 20 large && ok "an update that is too large is passed over" || fail "large
 conf sdn set vrouter c2 0
 await 20 raised_is sdn "c1:vrouter/c1=critical c2:vrouter/c2=critical" || fail "after hostile bytes: $(raised sdn)"
 ok "and the stream goes on"
+# An update that is lost while a list is on its way: that list may be older, so another follows it.
+before=$(peer basic | jq .lists)
+order basic '{"do": "lists", "hold": true}'
+order basic '{"do": "drop"}'
+listed() { [ "$(peer basic | jq .lists)" -gt "$before" ]; }
+await 20 listed || fail "no list: $(peer basic) $(doctor basic)"
+conf basic quiet control-node b1 0
+raw basic 'event: update\ndata: {"key": "ObjectVRouter:x1", \n\n'
+await 20 figure_is basic malformed 1 || fail "malformed: $(figure basic malformed)"
+order basic '{"do": "lists", "hold": false}'
+await 30 raised_is basic "b1:control-node/b1=critical b1:vrouter/b1=critical" && ok "an update that was lost while a list was on its way" ||
+    fail "lost while a list came: $(raised basic)"
 order sdn '{"do": "hang", "on": true}' || true
 silent() { ns alarm list -o json | jq -e '[.items[] | select(.state == "raised" and .type == "source.silent" and .resource == "sdn")] | length > 0'; }
 await 60 silent && ok "silence is an alarm" || fail "no alarm of silence: $(ns alarm list)"

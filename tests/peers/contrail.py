@@ -11,6 +11,7 @@ makes tokens. Strict: what its documentation does not allow is refused and kept 
     clear    no alarms at all any more, told to nobody
     drop     the streams end; "mid": amid an event
     refuse   "seconds": 503 for everything, with a JSON body, and the streams end
+    lists    "hold": lists are made, but not sent until they may
     hang     "on": nothing is answered and nothing told any more, but connections stay
     expire   tokens are not taken any more
     raw      bytes (base64) into the streams
@@ -37,7 +38,7 @@ lock = threading.RLock()
 objects = {}  # (table, name) -> [alarm]
 streams = []
 tokens = {"static-token"}
-state = {"refuse": 0.0, "hang": False, "acks": "ok"}
+state = {"refuse": 0.0, "hang": False, "acks": "ok", "hold": False}
 seen = {"wrong": [], "acks": [], "lists": 0, "streams": 0, "logins": 0, "refused_acks": 0}
 
 
@@ -143,7 +144,9 @@ class Peer(http.server.BaseHTTPRequestHandler):
             for (table, name), alarms in objects.items():
                 if alarms and (tables is None or table in tables):
                     body.setdefault(table, []).append({"name": name, "value": {"UVEAlarms": {"__T": int(time.time() * 1e6), "alarms": alarms}}})
-            self.answer(200, body)
+        while state["hold"]:
+            time.sleep(0.05)
+        self.answer(200, body)
 
     def chunk(self, piece):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
@@ -278,6 +281,8 @@ class Peer(http.server.BaseHTTPRequestHandler):
                 tell(None)
             elif do == "hang":
                 state["hang"] = order["on"]
+            elif do == "lists":
+                state["hold"] = order["hold"]
             elif do == "expire":
                 tokens.clear()
             elif do == "raw":

@@ -36,8 +36,8 @@ static void ack_end(struct link_ack *ack, enum contrail_ack result, const char *
     }
     source->acks_done += result == ACK_DONE;
     source->acks_refused += result == ACK_REFUSED;
-    if (result == ACK_UNSURE && source->open && source->list_due_ms > due_ms) {
-        source->list_due_ms = due_ms;
+    if (result == ACK_UNSURE && source->open) {
+        link_list_soon(source, due_ms);
     }
     contrail_ack_end(&source->state, alarm, result, ack->time_us, due_ms);
 }
@@ -82,19 +82,17 @@ static void body_make(const struct contrail_alarm *alarm, struct textbuf *out)
 static void ack_send(struct contrail_source *source, struct link_ack *ack)
 {
     CLEANUP(textbuf_donep) struct textbuf url = {0}, body = {0};
-    const char *headers[5];
     struct nsh_error err = {0};
-    struct nsh_services *services = source->services->services;
-    link_headers(source, headers);
     textbuf_addf(&url, "%s" ACK_PATH, source->base);
     body_make(ack->alarm, &body);
-    struct nsh_http_request request = link_request(source, "POST", url.at, headers);
-    request.body = body.at;
-    request.body_bytes = body.count;
-    request.timeout_ms = ACK_TIMEOUT_MS;
-    bool made = url.at != NULL && body.at != NULL && !url.failed && !body.failed;
-    if (!made || services->http(services, &request, on_reply, ack, &ack->http, &err) < 0) {
-        ack_end(ack, ACK_WAITS, made ? err.text : "out of memory");
+    const struct link_question question = {.method = "POST",
+                                           .url = &url,
+                                           .body = &body,
+                                           .timeout_ms = ACK_TIMEOUT_MS,
+                                           .done = on_reply,
+                                           .arg = ack};
+    if (link_ask(source, &question, &ack->http, &err) < 0) {
+        ack_end(ack, ACK_WAITS, err.text);
     }
 }
 

@@ -30,9 +30,7 @@ static void lost(struct contrail_source *source, enum source_count count, const 
     source_count(source->services->row, SOURCE_COUNT_received, 1);
     source_count(source->services->row, count, 1);
     source_complain(source->services->row, now_ms, why);
-    if (source->list_due_ms == 0 || source->list_due_ms > now_ms + LIST_SOON_MS) {
-        source->list_due_ms = now_ms + LIST_SOON_MS;
-    }
+    link_list_soon(source, now_ms + LIST_SOON_MS);
 }
 
 static void update_take(struct contrail_source *source, struct text data)
@@ -117,6 +115,9 @@ static void on_closed(void *arg, const struct sse_end *end)
     if (end->status == 401) {
         link_unauthorized(source);
     }
+    if (end->code == NSH_NOMEM && source->login_due_ms == 0) { /* It may not be tried again. */
+        source->login_due_ms = link_now_ms(source) + link_pause_ms(source, 3);
+    }
     if (source->login_due_ms != 0 || source->login_http != NULL) {
         sse_stream_stop(source->stream); /* Until we are known. */
     }
@@ -133,14 +134,15 @@ void link_start(struct contrail_source *source)
     }
 }
 
-struct nsh_http_request link_request(const struct contrail_source *source, const char *method,
-                                     const char *url, const char *const *headers)
+/* With our TLS. The password goes into it only for basic authentication: that of Keystone is
+ * Keystone's alone. */
+static struct nsh_http_request request_make(const struct contrail_source *source,
+                                            const char *method, const char *url)
 {
     bool basic = source->login == LOGIN_BASIC;
     return (struct nsh_http_request){
         .method = method,
         .url = url,
-        .headers = headers,
         .user = basic ? source->user : NULL,
         .password = basic ? source->password : NULL,
         .ca_file = source->ca_file,
@@ -150,6 +152,26 @@ struct nsh_http_request link_request(const struct contrail_source *source, const
     };
 }
 
+int link_ask(const struct contrail_source *source, const struct link_question *question,
+             struct nsh_http **ret_http, struct nsh_error *err)
+{
+    struct nsh_services *services = source->services->services;
+    const struct textbuf *url = question->url, *body = question->body;
+    const bool known = source->token[0] != '\0' && !question->stranger;
+    const char *const headers[] = {"Accept: application/json", "Content-Type: application/json",
+                                   known ? source->token : NULL, NULL};
+    if (url->at == NULL || url->failed || (body != NULL && (body->at == NULL || body->failed))) {
+        return nsh_fail(err, NSH_NOMEM, "out of memory");
+    }
+    struct nsh_http_request request = request_make(source, question->method, url->at);
+    request.headers = headers;
+    request.body = body == NULL ? NULL : body->at;
+    request.body_bytes = body == NULL ? 0 : body->count;
+    request.timeout_ms = question->timeout_ms;
+    request.reply_bytes_max = question->reply_bytes_max;
+    return services->http(services, &request, question->done, question->arg, ret_http, err);
+}
+
 int link_open(struct contrail_source *source, struct nsh_error *err)
 {
     CLEANUP(textbuf_donep) struct textbuf url = {0};
@@ -157,7 +179,7 @@ int link_open(struct contrail_source *source, struct nsh_error *err)
     if (url.at == NULL || url.failed) {
         return nsh_fail(err, NSH_NOMEM, "out of memory");
     }
-    const struct nsh_http_request request = link_request(source, "GET", url.at, NULL);
+    const struct nsh_http_request request = request_make(source, "GET", url.at);
     const struct sse_options options = {
         .services = source->services->services,
         .url = request.url,

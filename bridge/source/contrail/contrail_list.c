@@ -63,8 +63,7 @@ static void list_taken(struct contrail_source *source)
     source->listed = source->had = true;
     source->list_failures = 0;
     source->list_why[0] = '\0';
-    source->list_ms = now_ms;
-    source->list_due_ms = now_ms + source->resync_ms;
+    link_list_soon(source, now_ms + source->resync_ms); /* Or sooner, as was wished meanwhile. */
     source_heard(source->services->row, now_ms);
     link_push(source);
     link_acks(source);
@@ -149,8 +148,6 @@ static void on_reply(void *arg, const struct nsh_http_reply *reply)
 void link_list_begin(struct contrail_source *source)
 {
     CLEANUP(textbuf_donep) struct textbuf url = {0};
-    struct nsh_services *services = source->services->services;
-    const char *headers[5];
     struct nsh_error err = {0};
     if (source->list_http != NULL || source->job != NULL) { /* An old one is still being read. */
         source->list_due_ms = link_now_ms(source) + LINK_TICK_MS;
@@ -158,16 +155,22 @@ void link_list_begin(struct contrail_source *source)
     }
     source->list_due_ms = 0;
     contrail_list_begin(&source->state);
-    link_headers(source, headers);
     textbuf_addf(&url, "%s" LIST_PATH "%s", source->base, source->query);
-    struct nsh_http_request request = link_request(source, "GET", url.at, headers);
-    request.reply_bytes_max = LINK_LIST_BYTES_MAX;
-    request.timeout_ms = LIST_TIMEOUT_MS;
-    bool made = url.at != NULL && !url.failed;
-    if (!made ||
-        services->http(services, &request, on_reply, source, &source->list_http, &err) < 0) {
-        source->list_http = NULL;
-        list_failed(source, made ? err.text : "out of memory", 0);
+    const struct link_question question = {.method = "GET",
+                                           .url = &url,
+                                           .reply_bytes_max = LINK_LIST_BYTES_MAX,
+                                           .timeout_ms = LIST_TIMEOUT_MS,
+                                           .done = on_reply,
+                                           .arg = source};
+    if (link_ask(source, &question, &source->list_http, &err) < 0) {
+        list_failed(source, err.text, 0);
+    }
+}
+
+void link_list_soon(struct contrail_source *source, int64_t due_ms)
+{
+    if (source->list_due_ms == 0 || source->list_due_ms > due_ms) {
+        source->list_due_ms = due_ms;
     }
 }
 

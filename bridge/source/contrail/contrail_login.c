@@ -19,17 +19,6 @@
 #define LOGIN_BYTES_MAX (1u << 20)
 #define AUTH_HEADER "X-Auth-Token: "
 
-void link_headers(const struct contrail_source *source, const char *ret_headers[5])
-{
-    size_t count = 0;
-    ret_headers[count++] = "Accept: application/json";
-    ret_headers[count++] = "Content-Type: application/json";
-    if (source->token[0] != '\0') {
-        ret_headers[count++] = source->token;
-    }
-    ret_headers[count] = NULL;
-}
-
 static void login_failed(struct contrail_source *source, const char *why, int64_t pause_ms)
 {
     source->logged_in = false;
@@ -157,26 +146,22 @@ static void on_keystone(void *arg, const struct nsh_http_reply *reply)
 
 static void keystone_ask(struct contrail_source *source)
 {
-    static const char *const headers[] = {"Accept: application/json",
-                                          "Content-Type: application/json", NULL};
     CLEANUP(textbuf_donep) struct textbuf url = {0}, body = {0};
-    struct nsh_services *services = source->services->services;
     struct nsh_error err = {0};
     const char *base = nsh_get_text(&source->config->settings, "keystone", "");
     size_t count = strlen(base);
     count -= count > 0 && base[count - 1] == '/';
     textbuf_addf(&url, "%.*s/auth/tokens", (int)count, base);
     body_make(source, &body);
-    struct nsh_http_request request = link_request(source, "POST", url.at, headers);
-    request.body = body.at;
-    request.body_bytes = body.count;
-    request.reply_bytes_max = LOGIN_BYTES_MAX;
-    bool made = url.at != NULL && body.at != NULL && !url.failed && !body.failed;
-    if (!made ||
-        services->http(services, &request, on_keystone, source, &source->login_http, &err) < 0) {
-        source->login_http = NULL;
-        login_failed(source, made ? err.text : "out of memory",
-                     link_pause_ms(source, source->login_failures));
+    const struct link_question question = {.method = "POST",
+                                           .url = &url,
+                                           .body = &body,
+                                           .stranger = true,
+                                           .reply_bytes_max = LOGIN_BYTES_MAX,
+                                           .done = on_keystone,
+                                           .arg = source};
+    if (link_ask(source, &question, &source->login_http, &err) < 0) {
+        login_failed(source, err.text, link_pause_ms(source, source->login_failures));
     }
     if (body.at != NULL) {
         explicit_bzero(body.at, body.count);

@@ -35,6 +35,17 @@ struct link_window {
 
 struct link_job;
 
+/* A request of JSON, with who we are over there. */
+struct link_question {
+    const char *method;
+    const struct textbuf *url, *body; /* As they were built, also when that failed; NULL: none. */
+    bool stranger;                    /* Not the analytics API: our token is not for it. */
+    uint32_t timeout_ms;              /* 0: the client's, as the next. */
+    size_t reply_bytes_max;
+    void (*done)(void *arg, const struct nsh_http_reply *reply);
+    void *arg;
+};
+
 /* One acknowledgement on its way. */
 struct link_ack {
     struct contrail_source *source;
@@ -68,13 +79,11 @@ struct contrail_source {
     int64_t list_due_ms;  /* 0: not. */
     unsigned list_failures;
     int64_t away_ms; /* Since when changes are missed; 0: none are. */
-    int64_t list_ms;
 
     struct link_ack acks[LINK_ACKS_MAX];
     uint64_t acks_done, acks_refused;
 
     unsigned batches;
-    bool refused; /* The intake is full: later. */
     bool closing, tick_closed;
     void (*done)(void *arg);
     void *done_arg;
@@ -99,16 +108,13 @@ int64_t link_pause_ms(const struct contrail_source *source, unsigned failures);
 void link_login_begin(struct contrail_source *source);
 /* The server does not take the token. */
 void link_unauthorized(struct contrail_source *source);
-/* Headers of a request of ours to the analytics API; at most 4 and the end. */
-void link_headers(const struct contrail_source *source, const char *ret_headers[5]);
 
 /* ---- contrail_link.c ---- */
 
 int link_open(struct contrail_source *source, struct nsh_error *err);
-/* A request with our TLS and these headers. The password goes into it only for basic
- * authentication: that of Keystone is Keystone's alone. */
-struct nsh_http_request link_request(const struct contrail_source *source, const char *method,
-                                     const char *url, const char *const *headers);
+/* done() follows with the answer, unless this fails: -NSH_NOMEM, or as nsh_services.http. */
+int link_ask(const struct contrail_source *source, const struct link_question *question,
+             struct nsh_http **ret_http, struct nsh_error *err);
 void link_start(struct contrail_source *source); /* Logged in. */
 void link_tick(struct contrail_source *source);
 void link_close(struct contrail_source *source);
@@ -116,6 +122,8 @@ void link_close(struct contrail_source *source);
 /* ---- contrail_list.c ---- */
 
 void link_list_begin(struct contrail_source *source);
+/* Not later than that; while one is on its way another follows it. */
+void link_list_soon(struct contrail_source *source, int64_t due_ms);
 /* What is on its way is not wanted any more. */
 void link_list_drop(struct contrail_source *source);
 

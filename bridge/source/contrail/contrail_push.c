@@ -102,14 +102,12 @@ static bool push_once(struct contrail_source *source)
         }
         return true;
     }
-    source->refused = true;
     batch_back(batch);
     return false;
 }
 
 void link_push(struct contrail_source *source)
 {
-    source->refused = false;
     while (!source->closing && source->batches < LINK_BATCHES_MAX &&
            source->state.queue.count > 0 && push_once(source)) {
     }
