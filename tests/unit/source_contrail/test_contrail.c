@@ -467,6 +467,14 @@ static bool asks(struct rig *rig, struct contrail_alarm **ret_alarm)
     return *ret_alarm != NULL;
 }
 
+/* One is asked for, and this comes of it. */
+static void asked(struct rig *rig, enum contrail_ack ack)
+{
+    struct contrail_alarm *alarm = NULL;
+    assert_true(asks(rig, &alarm));
+    contrail_ack_end(&rig->contrail, alarm, ack, 7, rig->now_ms);
+}
+
 static void test_acknowledged_once_after_the_commit(void **state)
 {
     struct rig *rig = *state;
@@ -541,7 +549,6 @@ static void test_what_never_became_durable_is_told_again(void **state)
 static void test_a_flap_that_nobody_heard_of(void **state)
 {
     struct rig *rig = *state;
-    struct contrail_alarm *alarm;
     rig->contrail.acknowledges = rig->hold = true;
     update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 0, 7, false)));
     tell(rig);
@@ -549,13 +556,11 @@ static void test_a_flap_that_nobody_heard_of(void **state)
     land(rig, true);
     update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 0, 7, false)));
     assert_string_equal(tell(rig), "");
-    assert_true(asks(rig, &alarm));
-    contrail_ack_end(&rig->contrail, alarm, ACK_WAITS, 7, rig->now_ms);
+    asked(rig, ACK_WAITS);
     update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 1, 7, false)));
     update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 0, 7, false)));
     assert_string_equal(tell(rig), "");
-    assert_true(asks(rig, &alarm));
-    contrail_ack_end(&rig->contrail, alarm, ACK_DONE, 7, rig->now_ms);
+    asked(rig, ACK_DONE);
 }
 
 static void test_who_does_not_want_it(void **state)
@@ -587,8 +592,7 @@ static void test_unsure(void **state)
     update(rig, UPDATE("ObjectVRouter:c1", ALARM(NODE, 0, 7, false)));
     assert_false(asks(rig, &alarm));
     list(rig, VROUTERS(PLACE("c1", ALARM(NODE, 0, 7, false))));
-    assert_true(asks(rig, &alarm));
-    contrail_ack_end(&rig->contrail, alarm, ACK_UNSURE, 7, rig->now_ms);
+    asked(rig, ACK_UNSURE);
     list(rig, VROUTERS(PLACE("c1", ALARM(NODE, 0, 7, true))));
     assert_false(asks(rig, &alarm)); /* It was done. */
 }
@@ -604,8 +608,7 @@ static void test_refused_and_later(void **state)
     contrail_ack_end(&rig->contrail, alarm, ACK_WAITS, 7, rig->now_ms + 1000);
     assert_false(asks(rig, &alarm)); /* Not yet. */
     rig->now_ms += 1000;
-    assert_true(asks(rig, &alarm));
-    contrail_ack_end(&rig->contrail, alarm, ACK_REFUSED, 7, rig->now_ms);
+    asked(rig, ACK_REFUSED);
     list(rig, VROUTERS(PLACE("c1", ALARM(NODE, 0, 7, false))));
     assert_false(asks(rig, &alarm)); /* The same token would be refused again. */
     list(rig, VROUTERS(PLACE("c1", "{\"type\":\"" NODE
