@@ -11,13 +11,11 @@ needs curl jq openssl epmd
 load=$NS_BUILD/tests/amqp_load
 [ -x "$bin/nightshiftd" ] && [ -x "$load" ] || skip "nightshiftd or amqp_load is not built"
 
-mkdir "$dir/policies" "$dir/tls" "$dir/credentials"
-install -m 600 /dev/stdin "$dir/credentials/rabbit" <<<secret
+mkdir "$dir/policies" "$dir/tls"
 broker_certificates DNS:localhost
 rabbit_start
 trap 'rabbit_stop; finish' EXIT
-rabbit_put users/nightshift '{"password":"secret","tags":""}'
-rabbit_put permissions/%2F/nightshift '{"configure":"nightshift.*","write":"nightshift.*","read":".*"}'
+rabbit_reader
 rabbit_put exchanges/%2F/nova '{"type":"topic","durable":true}'
 rabbit_put queues/%2F/orders '{"durable":true,"arguments":{"x-dead-letter-exchange":"","x-dead-letter-routing-key":"dead"}}'
 rabbit_put queues/%2F/dead '{"durable":true}'

@@ -8,14 +8,7 @@
 . "$(dirname "$0")/common.sh"
 . "$NS_SOURCE/tests/peers/rabbitmq.sh"
 needs curl jq openssl python3
-missing() { # The first program that is not there
-    local program
-    for program in aodh-dbsync aodh-api aodh-evaluator aodh-notifier /usr/lib/rabbitmq/bin/rabbitmq-server; do
-        command -v "$program" >/dev/null || { echo "$program"; return; }
-    done
-}
-if [ -n "${NS_ALL:-}" ] && [ -n "$(missing)" ]; then "$NS_SOURCE/etc/packages" openstack || true; fi
-[ -z "$(missing)" ] || skip "$(missing) is not installed (etc/packages openstack)"
+needs_packages openstack first_missing aodh-dbsync aodh-api aodh-evaluator aodh-notifier /usr/lib/rabbitmq/bin/rabbitmq-server
 trap 'finish; rabbit_stop' EXIT
 
 read -r api_port aodh_port gnocchi_port < <(python3 -c '

@@ -33,6 +33,18 @@ needs() { # PROGRAM...
         command -v "$program" >/dev/null || skip "$program is not installed (etc/packages test)"
     done
 }
+first_missing() { # PROGRAM...: the first that is not there, in /usr/sbin neither
+    local program
+    for program; do
+        PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || { echo "$program"; return; }
+    done
+}
+needs_packages() { # GROUP COMMAND...: it says what is missing; then the group of etc/packages is installed, if all is to be tested
+    local group=$1
+    shift
+    if [ -n "${NS_ALL:-}" ] && [ -n "$("$@")" ]; then "$NS_SOURCE/etc/packages" "$group" || true; fi
+    [ -z "$("$@")" ] || skip "$("$@") is not installed (etc/packages $group)"
+}
 await() { # SECONDS COMMAND...: until it succeeds
     local until=$((SECONDS + $1))
     shift

@@ -9,9 +9,8 @@
 . "$NS_SOURCE/tests/peers/rabbitmq.sh"
 . "$NS_SOURCE/tests/peers/ironic_real.sh"
 needs jq curl python3
-if [ -n "${NS_ALL:-}" ] && [ -n "$(ironic_missing)" ]; then "$NS_SOURCE/etc/packages" openstack || true; fi
-[ -z "$(ironic_missing)" ] || skip "$(ironic_missing) is not installed (etc/packages openstack)"
-[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || skip "rabbitmq-server is not installed (etc/packages openstack)"
+needs_packages openstack ironic_missing
+needs_packages openstack first_missing /usr/lib/rabbitmq/bin/rabbitmq-server
 trap 'finish; rabbit_stop' EXIT
 
 rabbit_start
@@ -21,10 +20,8 @@ ironic_more="$(sed -n '/^\[oslo_messaging_notifications\]/,$p' <<<"$pasted")
 transport_url = rabbit://guest:guest@127.0.0.1:$rabbit_port/"
 has "ironic.conf as it is printed" "$ironic_default $ironic_more" 'notification_level = info.*driver = messagingv2|driver = messagingv2'
 
-mkdir "$dir/policies" "$dir/credentials"
-install -m 600 /dev/stdin "$dir/credentials/rabbit" <<<secret
-rabbit_put users/nightshift '{"password":"secret","tags":""}'
-rabbit_put permissions/%2F/nightshift '{"configure":"^nightshift\\.","write":"^nightshift\\.","read":".*"}'
+mkdir "$dir/policies"
+rabbit_reader
 echo 'hosts: ( { name = "n1"; rack = "r1"; } );' >"$dir/inventory.conf"
 cat >"$dir/nightshift.conf" <<EOT
 $(daemon_head)

@@ -7,14 +7,7 @@
 # timeout: 600
 . "$(dirname "$0")/common.sh"
 needs jq curl python3
-missing() { # The first program that is not there
-    local program
-    for program in keystone-manage uwsgi_python3; do
-        command -v "$program" >/dev/null || { echo "$program"; return; }
-    done
-}
-if [ -n "${NS_ALL:-}" ] && [ -n "$(missing)" ]; then "$NS_SOURCE/etc/packages" openstack || true; fi
-[ -z "$(missing)" ] || skip "$(missing) is not installed (etc/packages openstack)"
+needs_packages openstack first_missing keystone-manage uwsgi_python3
 
 # ---- Keystone -------------------------------------------------------------------------------------------------------
 read -r port nova_port < <(python3 -c '

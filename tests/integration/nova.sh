@@ -9,8 +9,7 @@
 . "$NS_SOURCE/tests/peers/rabbitmq.sh"
 . "$NS_SOURCE/tests/peers/nova_real.sh"
 needs jq curl python3
-if [ -n "${NS_ALL:-}" ] && [ -n "$(cloud_missing)" ]; then "$NS_SOURCE/etc/packages" openstack || true; fi
-[ -z "$(cloud_missing)" ] || skip "$(cloud_missing) is not installed (etc/packages openstack)"
+needs_packages openstack cloud_missing
 trap 'cloud_stop; finish' EXIT
 answer_seconds=300
 

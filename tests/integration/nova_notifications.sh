@@ -9,8 +9,7 @@
 . "$NS_SOURCE/tests/peers/rabbitmq.sh"
 . "$NS_SOURCE/tests/peers/nova_real.sh"
 needs jq curl python3
-if [ -n "${NS_ALL:-}" ] && [ -n "$(cloud_missing)" ]; then "$NS_SOURCE/etc/packages" openstack || true; fi
-[ -z "$(cloud_missing)" ] || skip "$(cloud_missing) is not installed (etc/packages openstack)"
+needs_packages openstack cloud_missing
 trap 'cloud_stop; finish' EXIT
 
 format_paste() { ns source format openstack | python3 -c '
@@ -24,10 +23,8 @@ has "nova.conf as it is printed" "$cloud_more" 'driver = messagingv2'
 
 # ---- nightshift ---------------------------------------------------------------------------------------------------------
 source_start() {
-    rabbit_put users/nightshift '{"password":"secret","tags":""}'
-    rabbit_put permissions/%2F/nightshift '{"configure":"^nightshift\\.","write":"^nightshift\\.","read":".*"}'
-    mkdir "$dir/policies" "$dir/credentials"
-    install -m 600 /dev/stdin "$dir/credentials/rabbit" <<<secret
+    mkdir "$dir/policies"
+    rabbit_reader
     echo 'hosts: ( { name = "compute1"; rack = "r1"; }, { name = "compute2"; rack = "r1"; } );' >"$dir/inventory.conf"
     cat >"$dir/nightshift.conf" <<EOT
 $(daemon_head)

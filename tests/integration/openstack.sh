@@ -7,8 +7,7 @@
 . "$(dirname "$0")/common.sh"
 . "$NS_SOURCE/tests/peers/ironic_real.sh"
 needs jq curl python3
-if [ -n "${NS_ALL:-}" ] && [ -n "$(ironic_missing)" ]; then "$NS_SOURCE/etc/packages" openstack || true; fi
-[ -z "$(ironic_missing)" ] || skip "$(ironic_missing) is not installed (etc/packages openstack)"
+needs_packages openstack ironic_missing
 
 seen() { # NODE: what Ironic says of it
     api GET "/v1/nodes/$1" | jq -r '"\(.power_state) \(.target_power_state) \(.provision_state) \(.maintenance)"'

@@ -9,16 +9,13 @@ source "$NS_SOURCE/tests/peers/monitors.sh"
 source "$NS_SOURCE/tests/peers/zabbix.sh"
 needs curl jq openssl python3
 [ -x "$bin/nightshiftd" ] && [ -x "$bin/nightshift" ] || skip "nightshiftd or nightshift is not built"
-missing() { # The first program that is not there
+missing() {
     local program
-    for program in nagios4 icinga2; do
-        PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || { echo "$program"; return; }
-    done
-    zabbix_missing
+    program=$(first_missing nagios4 icinga2)
+    if [ -n "$program" ]; then echo "$program"; else zabbix_missing; fi
 }
 PATH=$PATH:/usr/sbin
-if [ -n "${NS_ALL:-}" ] && [ -n "$(missing)" ]; then "$NS_SOURCE/etc/packages" monitors || true; fi
-[ -z "$(missing)" ] || skip "$(missing) is not installed (etc/packages monitors)"
+needs_packages monitors missing
 trap 'icinga_stop; zabbix_stop; finish' EXIT
 
 api_port=$((25000 + $$ % 4000))

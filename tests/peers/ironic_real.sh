@@ -5,10 +5,7 @@
 #   ironic_start               ironic_default, ironic_more, if set: further lines of ironic.conf, in [DEFAULT] and after all
 #   api METHOD PATH [BODY]     asked of it as the operator
 ironic_missing() { # The first program that is not there
-    local program
-    for program in ironic-api ironic-conductor ironic-dbsync; do
-        command -v "$program" >/dev/null || { echo "$program"; return; }
-    done
+    first_missing ironic-api ironic-conductor ironic-dbsync
 }
 read -r ironic_port rpc_port < <(python3 -c '
 import socket

@@ -7,11 +7,8 @@
 #   cloud_more, if set: further sections of nova.conf
 #   cloud_stop
 cloud_missing() { # The first program that is not there
-    local program
-    for program in keystone-manage uwsgi_python3 placement-manage glance-api neutron-server nova-api nova-conductor nova-scheduler \
-        nova-compute mariadbd /usr/lib/rabbitmq/bin/rabbitmq-server; do
-        PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || { echo "$program"; return; }
-    done
+    first_missing keystone-manage uwsgi_python3 placement-manage glance-api neutron-server nova-api nova-conductor nova-scheduler \
+        nova-compute mariadbd /usr/lib/rabbitmq/bin/rabbitmq-server
 }
 cloud_dead() { # WHAT: it does not start; the last words of everybody
     tail -n 8 "$cloud"/*.out "$cloud"/*.log 2>/dev/null || true

@@ -42,6 +42,12 @@ rabbit_put() { # PATH JSON
 rabbit_bind() { # EXCHANGE QUEUE KEY
     rabbit_api "bindings/%2F/e/$1/q/$2" -X POST -H 'content-type: application/json' -d "{\"routing_key\":\"$3\"}" >/dev/null
 }
+rabbit_reader() { # The user nightshift, with the rights of the source's README; its password is the credential rabbit
+    rabbit_put users/nightshift '{"password":"secret","tags":""}'
+    rabbit_put permissions/%2F/nightshift '{"configure":"^nightshift\\.","write":"^nightshift\\.","read":".*"}'
+    mkdir -p "$dir/credentials"
+    install -m 600 /dev/stdin "$dir/credentials/rabbit" <<<secret
+}
 rabbit_stop() { # Its node, its port mapper: all by the session it was started in.
     kill -- "-$rabbit_pid" 2>/dev/null || true
     wait "$rabbit_pid" 2>/dev/null || true

@@ -8,10 +8,9 @@
 postgres_bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1 || true)
 zabbix_missing() {
     local program
-    for program in zabbix_server zabbix_sender php "$postgres_bin/postgres" "$postgres_bin/psql"; do
-        PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || { echo "$program"; return; }
-    done
-    [ -e /usr/share/zabbix/api_jsonrpc.php ] || echo zabbix-frontend-php
+    program=$(first_missing zabbix_server zabbix_sender php "$postgres_bin/postgres" "$postgres_bin/psql")
+    [ -n "$program" ] || [ -e /usr/share/zabbix/api_jsonrpc.php ] || program=zabbix-frontend-php
+    echo "$program"
 }
 postgres_as() { # COMMAND...: as the package's user when we are root, whom it refuses
     if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; else "$@"; fi
