@@ -2,7 +2,7 @@
 # Sourced: the packaged RabbitMQ as nobody's service, in $dir/rabbit, on $rabbit_port (AMQP), $rabbit_port + 1 (TLS when
 # $dir/tls has server.pem, server.key and ca.pem) and $rabbit_http (management).
 rabbit_env() {
-    rabbit_port=${rabbit_port:-$((33000 + $$ % 1500 * 4))}
+    rabbit_port=${rabbit_port:-$((20000 + $$ % 1500 * 4))} # Below those that connections are given.
     rabbit_http=$((rabbit_port + 2))
     export RABBITMQ_NODENAME=ns$$@localhost RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_NODE_PORT=$rabbit_port \
         RABBITMQ_DIST_PORT=$((rabbit_port + 3)) ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT=$((27000 + $$ % 4000)) \
@@ -29,7 +29,7 @@ rabbit_start() {
     } >"$dir/rabbit/rabbitmq.conf"
     setsid /usr/lib/rabbitmq/bin/rabbitmq-server >"$dir/rabbit/out" 2>&1 </dev/null &
     rabbit_pid=$!
-    await 90 rabbit_api overview || { tail -20 "$dir/rabbit/out"; fail "RabbitMQ does not start"; rabbit_stop; verdict; }
+    await 90 rabbit_api "health/checks/port-listener/$rabbit_port" || { tail -20 "$dir/rabbit/out"; fail "RabbitMQ does not start"; rabbit_stop; verdict; }
 }
 rabbit_api() { # PATH [CURL-OPTION...]
     local path=$1
