@@ -248,10 +248,8 @@ static void test_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_holds_back),
-        cmocka_unit_test(test_last_line),
-        cmocka_unit_test(test_denied),
-        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_holds_back), cmocka_unit_test(test_last_line),
+        cmocka_unit_test(test_denied),     cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
