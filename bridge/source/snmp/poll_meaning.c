@@ -9,6 +9,9 @@
 
 #define TEXT_BYTES_MAX 256
 #define ROUND32 4294967296.0
+/* Kept of one table. A table that is always cut, with other rows each time, has no row that is
+ * known to be gone: beyond this those not seen are. */
+#define ENTRIES_MAX (2 * POLL_ROWS_MAX)
 
 enum told { TOLD_NOTHING, TOLD_WELL, TOLD_BAD };
 
@@ -596,14 +599,15 @@ void poll_mean_states(struct poll_meaning *meaning,
         meaning->failed = true;
         return;
     }
+    /* What is over goes first: of what is told at once it gets its part. */
+    if (!meaning->rows->cut || entries->by_index.count > ENTRIES_MAX) {
+        rows_gone(&telling, entries);
+    }
     for (uint32_t i = 0; meaning->table->states_count > 0 && i < meaning->rows->count; i++) {
         struct poll_entry *entry = map_get(&entries->by_index, meaning->rows->items[i]->index);
         if (entry != NULL) {
             row_states(&telling, entry, meaning->rows->items[i]);
         }
-    }
-    if (!meaning->rows->cut) {
-        rows_gone(&telling, entries);
     }
 }
 

@@ -117,6 +117,48 @@ static void test_bad_at_first_and_again(void **state)
     assert_string_equal(rig_mean(&memory, table, &rows, NONE, true), "");
 }
 
+struct standing {
+    struct rig_turns turns;
+    uint32_t left; /* So many more are told of this read. */
+    int64_t count; /* Told bad, and not well. */
+};
+
+static void told_some(void *arg, const struct poll_turn *turn)
+{
+    struct standing *standing = arg;
+    const struct rig_turns *turns = &standing->turns;
+    bool durable = standing->left > 0;
+    standing->left -= durable;
+    standing->count += !durable ? 0 : turn->raise ? 1 : -1;
+    poll_turn_told(turns->memory, turns->table, turn->entry, turn->state, turn->raise, durable);
+}
+
+/* An agent whose table is longer than what is read, with other rows at each read, all of them bad;
+ * of each read no more is told than the source tells at once. */
+static void test_memory_is_bounded(void **state)
+{
+    enum { READS = 8, TOLD_MAX = 2048 };
+    const struct poll_table *table = rig_table("interfaces", "ifTable");
+    const struct sample_sink sink = {rig_on_labels, rig_on_value, (void *)(uintptr_t)NONE};
+    struct standing standing = {.turns = {&memory, table, true}};
+    for (uint32_t read = 0; read < READS; read++) {
+        struct arena arena = ARENA_INIT;
+        struct poll_meaning meaning = {
+            .memory = &memory, .table = table, .rows = &rows, .arena = &arena};
+        poll_rows_begin(&rows, table->columns_count);
+        for (uint32_t i = 0; i <= POLL_ROWS_MAX; i++) {
+            rig_put(&rows, table, read * (POLL_ROWS_MAX + 1) + i, IF "8", rig_int(2));
+        }
+        assert_true(rows.cut);
+        standing.left = TOLD_MAX;
+        poll_mean_samples(&meaning, &sink);
+        poll_mean_states(&meaning, told_some, &standing);
+        arena_done(&arena);
+        assert_in_range(poll_memory_bad_count(&memory), POLL_ROWS_MAX, 2 * POLL_ROWS_MAX);
+        assert_true(standing.count <= 2 * POLL_ROWS_MAX);
+    }
+}
+
 static void test_counters(void **state)
 {
     static const struct {
@@ -230,6 +272,13 @@ static void test_told_once_while_on_its_way(void **state)
     poll_mean_samples(&meaning, &sink);
     poll_mean_states(&meaning, count_turn, &entry);
     poll_turn_told(&memory, table, entry, 0, true, true);
+    entry = NULL;
+    for (size_t i = 0; i < 2; i++) { /* That it is gone is on its way as well. */
+        poll_mean_samples(&meaning, &sink);
+        poll_mean_states(&meaning, count_turn, &entry);
+        assert_non_null(entry);
+    }
+    poll_turn_told(&memory, table, entry, 0, false, false);
     assert_string_equal(rig_mean(&memory, table, &rows, NONE, true),
                         "clear network.link.down if/7: interface  (7) is gone; ");
 }
@@ -320,8 +369,11 @@ static void test_ups(void **state)
                         "major ups.on-battery : the output comes from battery; "
                         "major battery.failed battery: the battery is low; ");
     rig_put(&rows, battery, 0, "1.3.6.1.2.1.33.1.2.1", rig_int(4));
-    assert_string_equal(rig_mean(&memory, battery, &rows, NONE, true),
-                        "critical battery.failed battery: the battery is depleted; ");
+    for (int i = 0; i < 2; i++) { /* Not durable: again. */
+        assert_string_equal(rig_mean(&memory, battery, &rows, NONE, i == 1),
+                            "critical battery.failed battery: the battery is depleted; ");
+    }
+    assert_string_equal(rig_mean(&memory, battery, &rows, NONE, true), "");
     poll_rows_begin(&rows, alarms->columns_count);
     rig_put(&rows, alarms, 1, "1.3.6.1.2.1.33.1.6.2.1.2",
             (struct poll_value){.type = POLL_OID, .octets = TEXT("1.3.6.1.2.1.33.1.6.3.2")});
@@ -331,6 +383,29 @@ static void test_ups(void **state)
     poll_rows_begin(&rows, alarms->columns_count);
     assert_string_equal(rig_mean(&memory, alarms, &rows, NONE, true),
                         "clear ups.alarm alarm/1.3.6.1.2.1.33.1.6.3.2: the UPS has the alarm ; ");
+}
+
+/* Names of agents: the first that says something, cut between characters. */
+static void test_names(void **state)
+{
+    char name[302] = "";
+    const struct poll_table *table = ports_put(NULL, 0);
+    rig_put(&rows, table, 1, IFX "1", rig_text(""));
+    rig_put(&rows, table, 1, IF "2", rig_text("Ethernet 1"));
+    rig_put(&rows, table, 1, IF "8", rig_int(2));
+    assert_string_equal(rig_mean(&memory, table, &rows, NONE, true),
+                        "major network.link.down if/1: interface Ethernet 1 (1) is down; ");
+    for (uint32_t i = 0; i < 2; i++) { /* One of both is cut within a character. */
+        for (size_t at = i; at + 2 < sizeof name; at += 2) {
+            memcpy(name + at, "\xc3\xa9", 2);
+        }
+        name[0] = i == 0 ? name[0] : 'x';
+        poll_rows_begin(&rows, table->columns_count);
+        rig_put(&rows, table, 2 + i, IFX "1", rig_text(name));
+        rig_put(&rows, table, 2 + i, IF "8", rig_int(2));
+        const char *told = rig_mean(&memory, table, &rows, NONE, true);
+        assert_true(text_is_utf8(told, strlen(told)));
+    }
 }
 
 static void test_storage(void **state)
@@ -362,6 +437,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_states, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_at_first_and_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_discontinuity, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reads_in_a_row, setup, teardown),
@@ -370,6 +446,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wide_before_narrow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sensors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ups, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_storage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_globs, setup, teardown),
     };
