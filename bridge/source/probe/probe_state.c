@@ -40,9 +40,9 @@ void probe_result(struct probe_group *group, uint32_t index, const char *why, bo
     if (why == NULL) {
         target->failures = 0;
         target->answers += target->answers < UINT32_MAX;
-        if (target->answers >= group->recovers || !target->decided) {
+        if (target->answers >= group->recovers) {
             target->silent = false;
-            target->decided = target->answers >= group->recovers;
+            target->decided = true;
         }
     } else {
         target->answers = 0;

@@ -110,6 +110,69 @@ static void test_cut_off(void **state)
     assert_int_equal(probe_wants(&group, 0), PROBE_SAY_CLEAR);
 }
 
+/* Other targets at a reload: who of them is suspect counts, not who was before. */
+static void test_other_targets(void **state)
+{
+    struct probe_group group = group_of(HOSTS);
+    for (uint32_t i = 0; i < HOSTS; i++) {
+        results(&group, i, i < HOSTS / 2 + 1 ? "x" : ".");
+    }
+    assert_true(group.isolated);
+    group.count = HOSTS - 2; /* Two who answer left: still most are silent. */
+    probe_group_look(&group);
+    assert_true(group.isolated);
+    assert_int_equal(group.suspects, HOSTS - 2);
+    assert_int_equal(group.seen, HOSTS - 2);
+    targets[0].suspect = targets[1].suspect = false; /* Others are in their places. */
+    probe_group_look(&group);
+    assert_false(group.isolated);
+    targets[0].suspect = true;
+    group.count = 3; /* Few say nothing about the network. */
+    probe_group_look(&group);
+    assert_false(group.isolated);
+}
+
+/* It was said before the start: taken back, but not before all were looked at once. */
+static void test_isolated_before(void **state)
+{
+    struct probe_group group = group_of(HOSTS);
+    probe_group_isolated_before(&group, true);
+    assert_true(group.isolated);
+    assert_int_equal(probe_wants_isolation(&group), PROBE_SAY_NOTHING); /* It stands. */
+    for (uint32_t i = 0; i < HOSTS; i++) {
+        assert_int_equal(probe_wants_isolation(&group), PROBE_SAY_NOTHING);
+        results(&group, i, i == 0 ? "xxx" : ".");
+        results(&group, 0, "x"); /* Again: that is one host. */
+    }
+    assert_int_equal(probe_wants_isolation(&group), PROBE_SAY_CLEAR);
+    assert_int_equal(probe_wants(&group, 0), PROBE_SAY_RAISE);
+
+    group = group_of(HOSTS);
+    probe_group_isolated_before(&group, true);
+    for (uint32_t i = 0; i < HOSTS; i++) {
+        results(&group, i, "xxx");
+        assert_int_equal(probe_wants(&group, i), PROBE_SAY_NOTHING); /* It may be us. */
+    }
+    assert_int_equal(probe_wants_isolation(&group), PROBE_SAY_NOTHING); /* And it is. */
+
+    group = group_of(HOSTS);
+    probe_group_isolated_before(&group, false); /* Nobody says when: at once. */
+    assert_int_equal(probe_wants_isolation(&group), PROBE_SAY_CLEAR);
+
+    group = group_of(0); /* Nobody is left to look at. */
+    probe_group_isolated_before(&group, true);
+    assert_int_equal(probe_wants_isolation(&group), PROBE_SAY_CLEAR);
+
+    group = group_of(HOSTS);
+    group.told = PROBE_TOLD_WELL; /* What this start said counts more. */
+    probe_group_isolated_before(&group, true);
+    assert_false(group.isolated);
+    group.told = PROBE_UNTOLD;
+    group.telling = true; /* Also what it is saying. */
+    probe_group_isolated_before(&group, true);
+    assert_false(group.isolated);
+}
+
 static void test_refusals_are_no_silence(void **state)
 {
     struct probe_group group = group_of(HOSTS);
@@ -167,6 +230,8 @@ int main(void)
         cmocka_unit_test(test_one_host),
         cmocka_unit_test(test_told_once_and_again),
         cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_other_targets),
+        cmocka_unit_test(test_isolated_before),
         cmocka_unit_test(test_refusals_are_no_silence),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_few_hosts_say_nothing_about_the_network),

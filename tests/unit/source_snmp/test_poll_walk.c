@@ -269,6 +269,31 @@ static void test_refusals(void **state)
     poll_walk_ask(&walk, 1300, &ask);
     assert_int_equal(poll_walk_take(&walk, &answer, &rows, &err), POLL_STEP_FAILED);
     assert_non_null(strstr(err.text, "t: the agent says"));
+    for (uint32_t index = 0; index <= ask.count + 1; index += ask.count + 1) {
+        answer = (struct poll_answer){.error = POLL_GEN_ERR, .error_index = index};
+        poll_walk_begin(&walk, table_of(three));
+        poll_walk_ask(&walk, 1300, &ask);
+        assert_int_equal(poll_walk_take(&walk, &answer, &rows, &err), POLL_STEP_FAILED);
+        assert_int_equal(walk.lost, 0); /* Of nothing that was asked. */
+    }
+}
+
+/* However much room there is: as many columns as a request has, as many rows as are asked for. */
+static void test_bounds_of_a_request(void **state)
+{
+    char text[4096];
+    size_t used = (size_t)snprintf(text, sizeof text, "tables = ( { name = \"w\"; metrics = (");
+    for (int i = 1; i <= POLL_ASK_MAX + 4; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "%s { name = \"m%d\"; oid = \"1.3.6.1.9.%d\"; }",
+                                 i == 1 ? "" : ",", i, i);
+    }
+    snprintf(text + used, sizeof text - used, " ); } );");
+    struct poll_ask ask;
+    poll_walk_begin(&walk, table_of(text));
+    poll_walk_ask(&walk, 1u << 20, &ask);
+    assert_int_equal(ask.count, POLL_ASK_MAX);
+    assert_int_equal(ask.repetitions, POLL_REPETITIONS_MAX);
 }
 
 static void test_scalars(void **state)
@@ -389,6 +414,7 @@ int main(void)
         cmocka_unit_test_teardown(test_endless, teardown),
         cmocka_unit_test_teardown(test_too_many_requests, teardown),
         cmocka_unit_test_teardown(test_refusals, teardown),
+        cmocka_unit_test_teardown(test_bounds_of_a_request, teardown),
         cmocka_unit_test_teardown(test_scalars, teardown),
         cmocka_unit_test_teardown(test_built_in, teardown),
         cmocka_unit_test_teardown(test_mistakes, teardown),
