@@ -148,6 +148,7 @@ static void tell(struct sel_visit *visit)
     struct nsh_error err = {0};
     arena_done(&visit->arena);
     visit->arena = (struct arena)ARENA_INIT;
+    visit->reading.host = visit->bmc->host; /* The inventory may have been loaded meanwhile. */
     textbuf_clear(&visit->mark);
     if (!events_make(visit, &events)) {
         visit_end(visit, NSH_NOMEM);

@@ -52,7 +52,7 @@ static struct {
     struct nsh_member settings[8];
     char told[LOG_MAX][2 * SEL_RECORD_BYTES + 40]; /* Ids of events that are durable. */
     size_t told_count, batches;
-    char last[1024];
+    char last[1024], last_host[64];
     int64_t last_ms;
 } world;
 
@@ -167,7 +167,7 @@ static int on_call(void *arg, const struct source_call *call, uint64_t *ret_numb
 {
     assert_false(world.calling);
     assert_string_equal(call->driver, "ipmi");
-    assert_string_equal(call->host, "h1");
+    assert_string_equal(call->host, world.host.name);
     arena_reset(&args_arena);
     assert_true(arena_value(&args_arena, call->args, &args_copy));
     world.call = *call;
@@ -219,6 +219,8 @@ static void events_keep(const struct intake_item *item)
                  event.id.at);
         snprintf(world.last, sizeof world.last, "%s %.*s: %.*s", event_state_word(event.state),
                  (int)event.type.count, event.type.at, (int)event.message.count, event.message.at);
+        snprintf(world.last_host, sizeof world.last_host, "%.*s", (int)event.host.count,
+                 event.host.at);
         world.last_ms = event.time_ms;
     }
 }
@@ -556,6 +558,22 @@ static void test_failures(void **state)
     told_once(1);
 }
 
+/* The inventory is loaded anew between the log and the names: the host of before is gone. */
+static void test_its_host_is_called_otherwise_meanwhile(void **state)
+{
+    source_start();
+    log_add(1, 1);
+    visits(1);
+    assert_true(world.calling);
+    assert_string_equal(world.call.verb, "ipmi.sensors");
+    world.host.name = "a-host-with-a-longer-name";
+    world.inventory.revision = 2;
+    uv_run(&world.loop, UV_RUN_ONCE); /* Its tick. */
+    visits(1);
+    told_once(1);
+    assert_string_equal(world.last_host, "a-host-with-a-longer-name");
+}
+
 static void test_it_stops_while_a_bmc_hangs(void **state)
 {
     source_start();
@@ -581,6 +599,7 @@ int main(void)
         TEST(test_a_clock_that_was_set),
         TEST(test_full),
         TEST(test_failures),
+        TEST(test_its_host_is_called_otherwise_meanwhile),
         TEST(test_it_stops_while_a_bmc_hangs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
