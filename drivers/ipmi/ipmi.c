@@ -216,8 +216,8 @@ static int settings_read(const struct nsh_value *given, struct nsh_device *devic
 
 static void ipmi_free(struct nsh_device *device)
 {
-    memset(&device->link.settings, 0, sizeof device->link.settings);
     free(device->address);
+    explicit_bzero(device, sizeof *device); /* Its keys. */
     free(device);
 }
 

@@ -52,11 +52,20 @@ static void link_timer_stop(struct ipmi_link *link)
 
 /* ---- endings ---------------------------------------------------------------------------- */
 
+/* What it holds of the password goes with it. */
+static void handshake_drop(struct ipmi_link *link)
+{
+    if (link->handshake != NULL) {
+        explicit_bzero(link->handshake, sizeof *link->handshake);
+        free(link->handshake);
+        link->handshake = NULL;
+    }
+}
+
 static void link_drop(struct ipmi_link *link)
 {
     link_timer_stop(link);
-    free(link->handshake);
-    link->handshake = NULL;
+    handshake_drop(link);
     link->pinging = false;
     if (link->state != LINK_CLOSED) {
         link_move(link, LINK_CLOSED);
@@ -263,7 +272,7 @@ static int link_open(struct ipmi_link *link, struct nsh_error *err)
     link->services->random(link->services, &handshake->console_id, sizeof handshake->console_id);
     link->services->random(link->services, handshake->console_nonce, IPMI_NONCE_BYTES);
     handshake->console_id |= 1; /* Never 0. */
-    free(link->handshake);
+    handshake_drop(link);
     link->handshake = handshake;
     link_step(link, LINK_OPENING);
     return 0;
@@ -335,8 +344,7 @@ static void link_raised(struct ipmi_link *link, const struct ipmi_message *messa
         link_fail_open(link, &err);
         return;
     }
-    free(link->handshake);
-    link->handshake = NULL;
+    handshake_drop(link);
     link_timer_stop(link);
     link_move(link, LINK_READY);
     link_serve(link);
