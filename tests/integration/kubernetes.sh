@@ -6,20 +6,11 @@
 # timeout: 3600
 # Two minutes; an hour for the first time under --all, which builds the control plane.
 . "$(dirname "$0")/common.sh"
+. "$NS_SOURCE/tests/peers/kube_api.sh"
 . "$NS_SOURCE/tests/peers/kube_real.sh"
 needs jq curl openssl
 
 # ---- the API, as the operator -------------------------------------------------------------------------------------
-api() { # METHOD PATH [BODY [TYPE]]: answer on stdout
-    local type=${4:-application/json}
-    [ "$1" != PATCH ] || type=${4:-application/merge-patch+json}
-    curl -s --cacert "$ca" -H "Authorization: Bearer $admin" -X "$1" ${3:+-H "Content-Type: $type" -d "$3"} "$url$2"
-}
-must() { # METHOD PATH BODY: or the test ends
-    local answer
-    answer=$(api "$@")
-    if jq -e '.status == "Failure"' <<<"$answer" >/dev/null; then echo "$*: $answer"; exit 1; fi
-}
 pods_on() { # NODE: names, sorted
     api GET "/api/v1/pods?fieldSelector=spec.nodeName%3D$1" | jq -r '.items[].metadata.name' | sort | xargs
 }

@@ -4,21 +4,12 @@
 # detector, cordons and Events; watches that break and are forgotten while something changes; a restart; a wrong token.
 # timeout: 240
 . "$(dirname "$0")/common.sh"
+. "$NS_SOURCE/tests/peers/kube_api.sh"
 needs jq curl
 kube_port=$((9000 + $$ % 900))
 lab_start --racks 1 --hosts 3 --off-delay 60ms --on-delay 60ms --boot-delay 200ms --soft-delay 100ms \
     --kube-port $kube_port --kube-minor 28 --kube-bookmark 100ms --kube-grace 6s
-url=https://$base:$kube_port ca=$dir/lab/ca.pem
-api() { # METHOD PATH [BODY]
-    local type=application/json
-    [ "$1" != PATCH ] || type=application/merge-patch+json
-    curl -s --cacert "$ca" -H "Authorization: Bearer nightshift-lab-admin" -X "$1" ${3:+-H "Content-Type: $type" -d "$3"} "$url$2"
-}
-must() {
-    local answer
-    answer=$(api "$@")
-    if jq -e '.status == "Failure"' <<<"$answer" >/dev/null; then echo "$*: $answer"; exit 1; fi
-}
+url=https://$base:$kube_port ca=$dir/lab/ca.pem admin=nightshift-lab-admin
 condition() { # TYPE STATUS TIME
     echo "{\"type\":\"$1\",\"status\":\"$2\",\"reason\":\"Test\",\"message\":\"as the test says\",\"lastTransitionTime\":\"$3\"}"
 }
@@ -91,10 +82,7 @@ must PATCH /api/v1/nodes/r1h01 '{"spec":{"unschedulable":true,"taints":[{"key":"
 await 20 events_is kubernetes.node.cordoned 1 || fail "no cordon"
 await 20 events_is kubernetes.node.tainted 1 || fail "no taint"
 is "the taint" "$(last kubernetes.node.tainted '[.host, .resource]')" '["r1h01","hw/gpu=bad:NoSchedule"]'
-event() { # NAME COUNT: seen now
-    echo "{\"kind\":\"Event\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"$1\",\"namespace\":\"default\"},\"involvedObject\":{\"kind\":\"Node\",\"name\":\"r1h01\"},\"type\":\"Warning\",\"reason\":\"SystemOOM\",\"message\":\"victim process: java\",\"count\":$2,\"lastTimestamp\":\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"}"
-}
-must POST /api/v1/namespaces/default/events "$(event oom.1 1)"
+warn r1h01 oom.1 1
 await 20 events_is kubernetes.event.system-oom 1 || fail "no Event"
 is "an Event of a node" "$(last kubernetes.event.system-oom '[.host, .severity, .state, .message]')" '["r1h01","warning","pulse","victim process: java"]'
 

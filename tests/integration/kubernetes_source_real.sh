@@ -6,21 +6,13 @@
 # label: slow
 # timeout: 3600
 . "$(dirname "$0")/common.sh"
+. "$NS_SOURCE/tests/peers/kube_api.sh"
 . "$NS_SOURCE/tests/peers/kube_real.sh"
+kube_patch=strategic-merge-patch
 needs jq curl openssl
 peer=$("$NS_SOURCE/tests/peers/kubernetes.sh" $([ -n "${NS_ALL:-}" ] || echo --cached) 2>"$dir/why") || skip "$(tail -1 "$dir/why")"
 command -v etcd >/dev/null || skip "etcd is not installed (etc/packages kubernetes)"
 
-api() { # METHOD PATH [BODY]
-    local type=application/json
-    [ "$1" != PATCH ] || type=application/strategic-merge-patch+json
-    curl -s --cacert "$ca" -H "Authorization: Bearer $admin" -X "$1" ${3:+-H "Content-Type: $type" -d "$3"} "$url$2"
-}
-must() {
-    local answer
-    answer=$(api "$@")
-    if jq -e '.status == "Failure"' <<<"$answer" >/dev/null; then echo "$*: $answer"; exit 1; fi
-}
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
 lease_renew() { # NODE
     api PATCH "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/$1" "{\"spec\":{\"renewTime\":\"$(date -u +%Y-%m-%dT%H:%M:%S.000000Z)\"}}"
@@ -109,10 +101,7 @@ must PATCH /api/v1/nodes/n1 '{"spec":{"unschedulable":true,"taints":[{"key":"hw/
 await 30 events_is kubernetes.node.cordoned 1 || fail "no cordon: $(events kubernetes.node.cordoned)"
 await 30 events_is kubernetes.node.tainted 1 || fail "no taint: $(events kubernetes.node.tainted)"
 is "a cordon and a taint" "$(last kubernetes.node.tainted '[.host, .resource]')" '["n1","hw/gpu=bad:NoSchedule"]'
-event() { # NAME COUNT
-    echo "{\"kind\":\"Event\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"$1\",\"namespace\":\"default\"},\"involvedObject\":{\"kind\":\"Node\",\"name\":\"n1\"},\"type\":\"Warning\",\"reason\":\"SystemOOM\",\"message\":\"victim process: java\",\"count\":$2,\"source\":{\"component\":\"kubelet\"},\"lastTimestamp\":\"$(now)\"}"
-}
-must POST /api/v1/namespaces/default/events "$(event oom.1 1)"
+warn n1 oom.1 1
 await 30 events_is kubernetes.event.system-oom 1 || fail "no Event"
 is "an Event of a node" "$(last kubernetes.event.system-oom '[.host, .severity, .message]')" '["n1","warning","victim process: java"]'
 

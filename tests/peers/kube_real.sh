@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced: a real control plane 1.20 (etcd, kube-apiserver, kube-controller-manager of tests/peers/kubernetes.sh) in $dir/real,
-# on loopback. The sourcing script has api and must (METHOD PATH [BODY]), by $url, $ca and $admin.
+# on loopback. Asked by tests/peers/kube_api.sh.
 #   real_start FOLDER [CONTROLLERS [OPTION]]   sets $url $ca $admin $token $weak $world, and $etcd_port
 #   real_rights                       the role as it is shipped, for the user nightshift and the group bridges
 #   apiserver_stop, apiserver_start   killed, and again on the same port and store
