@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/json.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -56,10 +57,14 @@ void cli_length(int64_t ms, struct textbuf *out)
     textbuf_add_span(out, ms);
 }
 
+#define DIGITS_SHORT_MAX 1e6 /* Beyond it six digits would be an exponent. */
+
 static void cell_scalar(const struct nsh_value *value, struct textbuf *out)
 {
     if (value->type == NSH_STRING) {
         textbuf_add_safe(out, (struct text){value->text, value->count});
+    } else if (value->type == NSH_DOUBLE && fabs(value->real) < DIGITS_SHORT_MAX) {
+        textbuf_addf(out, "%.6g", value->real); /* Measured: the other digits are noise. */
     } else {
         json_write(value, out);
     }
@@ -103,8 +108,6 @@ void cli_cell(struct cli *cli, const struct nsh_value *item, const char *member,
         cell_ago(cli, value->integer, out);
     } else if (format == CLI_LENGTH && value->type == NSH_INT) {
         cli_length(value->integer, out);
-    } else if (value->type == NSH_STRING) {
-        textbuf_add_safe(out, (struct text){value->text, value->count});
     } else if (value->type == NSH_LIST && value->count > 0) {
         cell_list(value, out);
     } else if (value->type == NSH_MAP && value->count > 0) {
@@ -112,7 +115,7 @@ void cli_cell(struct cli *cli, const struct nsh_value *item, const char *member,
     } else if (value->type == NSH_LIST || value->type == NSH_MAP) {
         textbuf_add_chars(out, "-");
     } else {
-        json_write(value, out);
+        cell_scalar(value, out);
     }
 }
 
@@ -331,6 +334,8 @@ static void print_count(uint32_t count, const char *what)
     int word = (int)strcspn(what, " ");
     if (count != 1) {
         fprintf(stderr, "%u %s\n", count, what);
+    } else if (strcmp(what, "series") == 0) {
+        fprintf(stderr, "1 series\n");
     } else if (word > 3 && strncmp(what + word - 3, "ies", 3) == 0) {
         fprintf(stderr, "1 %.*sy%s\n", word - 3, what, what + word);
     } else {

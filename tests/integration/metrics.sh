@@ -95,6 +95,10 @@ ok "it is cleared under the lower level"
 
 has "the signals" "$(ns signal list)" '^inlet-hot +inlet_celsius +above 35; clears below 30 +major +environment.temperature +1 +0'
 has "its series" "$(ns signal show inlet-hot)" '^127.0.0.1 +sensor=front +(ok|-) .*25 +35'
+temperature 25.3
+await 20 series_is value 25.2999992 # As it is kept: a float.
+has "for people without digits that nobody measured" "$(ns signal show inlet-hot 2>&1)" '(ok|-) +25\.3 +35'
+has "one series" "$(ns signal show inlet-hot 2>&1)" '^1 series$'
 is "no such signal" "$(ns signal show nothing >/dev/null 2>&1; echo $?)" 4
 
 # ---- a reload keeps the series; the new level holds for it
