@@ -85,9 +85,7 @@ struct poll_source {
     struct probe_group group;
     struct map standing; /* Of before the start, by whose they are. */
     struct arena standing_arena;
-    bool stand; /* They are to be read, as soon as nothing is on its way. */
     struct source_over over;
-    bool sweep;                 /* Alarms of what is not polled any more may stand. */
     uint64_t revision;          /* Of the inventory that the devices are of. */
     uint32_t generation, alive; /* alive: devices in memory, also gone ones. */
     struct heap due;
@@ -99,6 +97,8 @@ struct poll_source {
     struct poll_figures figures;
     char failed[200]; /* Why nothing can be polled, or "". */
     bool built, closing;
+    bool stand; /* What stands is to be read, as soon as nothing is on its way. */
+    bool sweep; /* Alarms of what is not polled any more may stand. */
     void (*done)(void *arg);
     void *arg;
 };
