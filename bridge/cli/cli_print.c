@@ -295,6 +295,7 @@ static void print_table(struct cli *cli, const struct nsh_value *items,
 {
     size_t count = columns_count(columns, COLUMNS_MAX);
     size_t widths[COLUMNS_MAX];
+    NSH_ASSERT(count > 0);
     const char **cells = arena_array(&cli->arena, (size_t)items->count * count + 1, sizeof *cells);
     if (cells == NULL) {
         return;
