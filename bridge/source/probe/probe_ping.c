@@ -28,7 +28,7 @@ static void payload_fill(const struct probe_attempt *attempt, uint8_t payload[PA
     uint64_t who = (uint64_t)(uintptr_t)attempt->source;
     uint32_t target = attempt->target;
     memset(payload, 0, PAYLOAD_BYTES);
-    memcpy(payload, "nsp", 3);
+    memcpy(payload, "nsp", 4);
     memcpy(payload + 4, &target, sizeof target);
     memcpy(payload + 8, &who, sizeof who);
 }
