@@ -158,8 +158,11 @@ static void read_signals(const char *text, const char *file)
 /* A type by itself, or one of two: 'a.b', X ? 'a.b' : 'c.d'; not what something is added to. */
 static void read_map(const char *text, const char *file)
 {
-    for (const char *line = text; line != NULL; line = strchr(line + 1, '\n')) {
-        line += strspn(line, "\n ");
+    const char *next = text;
+    for (const char *line = text; *line != '\0'; line = next) {
+        line += strspn(line, " ");
+        next = line + strcspn(line, "\n");
+        next += *next == '\n';
         if (strncmp(line, "type = ", 7) != 0) {
             continue;
         }
