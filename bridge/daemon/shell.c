@@ -140,13 +140,15 @@ static void pump(struct shell *shell)
     NSH_ASSERT(!shell->pumping);
     shell->pumping = true;
     shell->again = true;
-    shell->turn_ns = uv_hrtime();
     shell->turn_over = false;
     for (unsigned round = 0; shell->again && !shell->turn_over && round < ROUNDS_MAX; round++) {
         shell->again = false;
         shell_store_poll(shell);
         shell_results_take(shell);
         shell_requests_take(shell);
+        if (round == 0) {
+            shell->turn_ns = uv_hrtime(); /* Events have theirs, however long the others took. */
+        }
         shell_events_take(shell);
         tick(shell);
         shell_store_submit(shell);
