@@ -57,6 +57,122 @@ static void read_all_tables(struct textbuf *out)
     read_tables("syslog", ".patterns", out);
 }
 
+/* ---- where what they listen to comes from ---- */
+
+static const char *const table_types[] = {
+#define EVENT_TYPE(name) name,
+#define EVENT_TYPE_OWN(name)
+#include "model/event_types.def"
+#undef EVENT_TYPE
+#undef EVENT_TYPE_OWN
+};
+static const char *const own_types[] = {
+#define EVENT_TYPE(name)
+#define EVENT_TYPE_OWN(name) name,
+#include "model/event_types.def"
+#undef EVENT_TYPE
+#undef EVENT_TYPE_OWN
+};
+
+static bool is_among(struct text type, const char *const *types, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (text_is(type, types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_own(struct text type)
+{
+    return is_among(type, table_types, ROWS(table_types)) ||
+           is_among(type, own_types, ROWS(own_types));
+}
+
+static bool is_raised(const struct policy_set *set, const char *type)
+{
+    for (size_t i = 0; i < set->policies_count; i++) {
+        const char *raises = set->policies[i].raises;
+        if (raises != NULL && strcmp(raises, type) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The text of the manual from begin up to the next empty line. */
+static struct text part_of(const char *manual, const char *begin)
+{
+    const char *at = strstr(manual, begin);
+    assert_non_null(at);
+    const char *end = strstr(at, "\n\n");
+    return (struct text){at, (uint32_t)(end == NULL ? strlen(at) : (size_t)(end - at))};
+}
+
+static bool part_says(struct text part, const char *begin, const char *name)
+{
+    char word[256];
+    snprintf(word, sizeof word, "%s`%s`", begin, name);
+    const char *at = strstr(part.at, word);
+    return at != NULL && at < part.at + part.count;
+}
+
+/* Each row of a table of types is where it belongs. */
+static void assert_rows(struct text table, bool own)
+{
+    size_t count = 0;
+    static const char key[] = "\n| `";
+    for (const char *at = strstr(table.at, key); at != NULL && at < table.at + table.count;
+         at = strstr(at + 1, key)) {
+        struct text type = {at + sizeof key - 1, (uint32_t)strcspn(at + sizeof key - 1, "`")};
+        if (is_own(type) != own) {
+            fail_msg("policies/README.md: %.*s is %s", (int)type.count, type.at,
+                     own ? "not among bridge/model/event_types.def" : "a type of our own");
+        }
+        count++;
+    }
+    assert_true(count > 5);
+}
+
+static bool looks_at_metric(const struct policy_when *when)
+{
+    bool found = when->metric != NULL;
+    for (size_t i = 0; i < when->branches_count; i++) {
+        found = found || when->branches[i].metric != NULL;
+    }
+    return found;
+}
+
+/* Somebody says each type that is listened to; whoever waits for others alone is named. */
+static void assert_heard(const struct policy_set *set, const struct policy *policy,
+                         const char *manual)
+{
+    struct text elsewhere = part_of(manual, "\n| type from elsewhere |");
+    struct text deaf = part_of(manual, "So these policies hear nothing before");
+    bool hears = false;
+    for (size_t i = 0; i < policy->when.events_count; i++) {
+        const char *type = policy->when.events[i];
+        bool ours = is_own(text_of(type)) || is_raised(set, type);
+        hears = hears || ours;
+        if (!ours && !part_says(elsewhere, "\n| ", type)) {
+            fail_msg("%s: no source and no policy gives %s, and policies/README.md does not say "
+                     "that it comes from elsewhere",
+                     policy->name, type);
+        }
+    }
+    assert_true(policy->when.events_count > 0 || looks_at_metric(&policy->when));
+    if (hears == part_says(deaf, "", policy->name)) {
+        fail_msg("policies/README.md: %s hears %s; name it there among those that hear nothing "
+                 "before something of the site speaks, or no more",
+                 policy->name, hears ? "what nightshift says" : "only what others send");
+    }
+    if (policy->raises != NULL) {
+        struct text raised = part_of(manual, "And these come from policies");
+        assert_true(part_says(raised, "", policy->raises));
+    }
+}
+
 static bool only_tells(const struct policy *policy)
 {
     for (size_t i = 0; i < policy->steps_count + policy->otherwise_count; i++) {
@@ -80,12 +196,12 @@ static void test_shipped(void **state)
     assert_silent(&diags, NULL);
     assert_non_null(set);
     assert_true(set->policies_count >= 6);
-    CLEANUP(textbuf_donep) struct textbuf traps = {0};
-    read_all_tables(&traps);
     char *readme = read_all(TEST_SOURCE_DIR "/policies/README.md");
+    assert_rows(part_of(readme, "\n| type of our own |"), true);
+    assert_rows(part_of(readme, "\n| type from elsewhere |"), false);
     for (size_t i = 0; i < set->policies_count; i++) {
         const struct policy *policy = &set->policies[i];
-        char file[256], type[256], row[256];
+        char file[256];
         snprintf(file, sizeof file, "/%s.policy", policy->name);
         assert_non_null(strstr(policy->file, file)); /* NAME.policy holds NAME. */
         /* Only the one the demo shows acts by itself; others that do more than tell only watch. */
@@ -93,14 +209,7 @@ static void test_shipped(void **state)
         if (policy->mode != POLICY_OBSERVE && !enforces) {
             fail_msg("%s acts, so it ships with mode observe", policy->name);
         }
-        for (size_t j = 0; j < policy->when.events_count; j++) {
-            snprintf(type, sizeof type, "type = \"%s\"", policy->when.events[j]);
-            snprintf(row, sizeof row, "| `%s` |", policy->when.events[j]);
-            if (strstr(traps.at, type) == NULL && strstr(readme, row) == NULL) {
-                fail_msg("%s: no trap table gives %s, and policies/README.md does not say who does",
-                         policy->name, policy->when.events[j]);
-            }
-        }
+        assert_heard(set, policy, readme);
     }
     free(readme);
     policy_set_free(set);
@@ -110,31 +219,20 @@ static void test_shipped(void **state)
 static void test_event_types(void **state)
 {
     (void)state;
-    static const char *const types[] = {
-#define EVENT_TYPE(name) name,
-#define EVENT_TYPE_OWN(name)
-#include "model/event_types.def"
-#undef EVENT_TYPE
-#undef EVENT_TYPE_OWN
-        NULL,
-    };
     CLEANUP(textbuf_donep) struct textbuf traps = {0};
     read_all_tables(&traps);
-    for (size_t i = 0; types[i] != NULL; i++) {
+    for (size_t i = 0; i < ROWS(table_types); i++) {
         char type[256];
-        snprintf(type, sizeof type, "type = \"%s\"", types[i]);
+        snprintf(type, sizeof type, "type = \"%s\"", table_types[i]);
         if (strstr(traps.at, type) == NULL) {
-            fail_msg("no table gives %s", types[i]);
+            fail_msg("no table gives %s", table_types[i]);
         }
     }
     static const char key[] = "type = \"";
     for (const char *at = strstr(traps.at, key); at != NULL; at = strstr(at + 1, key)) {
         struct text type = {at + sizeof key - 1, (uint32_t)strcspn(at + sizeof key - 1, "\"")};
-        bool known = type.count == 0 || text_starts(type, "snmp.");
-        for (size_t i = 0; types[i] != NULL; i++) {
-            known = known || text_is(type, types[i]);
-        }
-        if (!known) {
+        if (type.count > 0 && !text_starts(type, "snmp.") &&
+            !is_among(type, table_types, ROWS(table_types))) {
             fail_msg("bridge/model/event_types.def lacks %.*s", (int)type.count, type.at);
         }
     }
