@@ -6,12 +6,14 @@
  * Alarms of what a source looked at and does not look at any more: a host or a device that left the
  * configuration, the selector or the inventory, also while the daemon was not there. Nobody else
  * would end them. They are those of the store that the source raised; each is cleared once, and
- * again when the clear could not be handed over.
+ * again when the clear could not be handed over. What is looked at again while its clear waits is
+ * left alone: the clear would end what was raised since. A read that fails is repeated.
  *
  * On the loop thread. At most SOURCE_OVER_MAX wait, SOURCE_OVER_BATCH_MAX go at once.
  */
 
 #include "base/map.h"
+#include "source/map/source_again.h"
 #include "source/map/source_push.h"
 #include "source/map/source_type.h"
 
@@ -22,11 +24,15 @@
 struct source_over {
     const struct source_services *services;
     const char *source; /* Its name. */
+    /* Is what an alarm is about looked at? Asked when it is found, and when its end is told. */
+    bool (*watched)(void *arg, const struct source_standing *alarm);
     /* What is on its way was answered: the owner may be waiting for that. */
     void (*settled)(void *arg);
     void *arg;
+    bool sweep; /* Set by the owner: what is not looked at any more may have alarms. */
     /* Its own. */
-    struct map items; /* What waits, by what tells it apart. */
+    struct source_again again; /* The next read of what stands. */
+    struct map items;          /* What waits, by what tells it apart. */
     struct arena arena;
     struct source_delivery delivery;
     bool telling;
@@ -34,15 +40,11 @@ struct source_over {
 };
 
 /*
- * Look through what stands. watched says whether the source still looks at what an alarm is about.
- *
- * Errors as of services->standing(); what was found until then is told.
+ * Often, when what is looked at is known: looks through what stands, if it is to be, and tells what
+ * waits, when nothing is on its way. True: of something that left and came back meanwhile an alarm
+ * may stand, and its clear was not told.
  */
-int source_over_sweep(struct source_over *over,
-                      bool (*watched)(void *arg, const struct source_standing *alarm),
-                      void *watched_arg, struct nsh_error *err);
-/* Often: tells what waits, when nothing is on its way. */
-void source_over_tick(struct source_over *over);
+bool source_over_tick(struct source_over *over);
 /* Not while telling. */
 void source_over_done(struct source_over *over);
 

@@ -155,7 +155,7 @@ static void others_gone(struct poll_source *source)
         struct poll_device *device = at->value;
         if (device->generation != source->generation) {
             map_remove(&source->by_name, at->key);
-            source->sweep = true; /* Also what was told before the start may stand. */
+            source->over.sweep = true; /* Also what was told before the start may stand. */
             poll_device_gone(device);
         }
     }

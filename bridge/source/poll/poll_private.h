@@ -85,6 +85,10 @@ struct poll_source {
     struct probe_group group;
     struct map standing; /* Of before the start, by whose they are. */
     struct arena standing_arena;
+    struct source_again standing_again;
+    struct map owners; /* Whose alarms the devices' are, where it is not the device. */
+    struct arena owners_arena;
+    uint32_t owners_generation;
     struct source_over over;
     uint64_t revision;          /* Of the inventory that the devices are of. */
     uint32_t generation, alive; /* alive: devices in memory, also gone ones. */
@@ -98,7 +102,6 @@ struct poll_source {
     char failed[200]; /* Why nothing can be polled, or "". */
     bool built, closing;
     bool stand; /* What stands is to be read, as soon as nothing is on its way. */
-    bool sweep; /* Alarms of what is not polled any more may stand. */
     void (*done)(void *arg);
     void *arg;
 };
@@ -163,7 +166,9 @@ void poll_maybe_done(struct poll_source *source);
 /* As soon as nothing is on its way: what stands, and for each device whether it still does. */
 void poll_standing_tick(struct poll_source *source);
 /* What stands of devices that are not polled any more is over. */
-void poll_standing_sweep(struct poll_source *source);
+void poll_standing_left(struct poll_source *source);
+/* Is what an alarm of ours says still polled? For poll_standing_left(). */
+bool poll_is_watched(void *arg, const struct source_standing *alarm);
 /* After the first read of a table: its alarms of before that are over. */
 void poll_standing_table(struct poll_device *device, const struct poll_table *table,
                          struct poll_batch *batch);

@@ -90,12 +90,9 @@ static void on_tick(uv_timer_t *timer)
         poll_tell_isolated(source);
     }
     if (source->built && source->failed[0] == '\0') {
+        poll_standing_left(source);
         poll_standing_tick(source);
     }
-    if (source->built && source->failed[0] == '\0' && source->sweep) {
-        poll_standing_sweep(source);
-    }
-    source_over_tick(&source->over);
     if (source->devices_count == 0) {
         poll_tell_isolated(source); /* No read would. */
     }
@@ -150,9 +147,13 @@ int poll_open(const struct source_services *services, const struct source_config
     }
     source->services = services;
     source->config = config;
-    source->stand = source->sweep = true;
-    source->over = (struct source_over){
-        .services = services, .source = config->name, .settled = on_settled, .arg = source};
+    source->stand = true;
+    source->over = (struct source_over){.services = services,
+                                        .source = config->name,
+                                        .watched = poll_is_watched,
+                                        .settled = on_settled,
+                                        .arg = source,
+                                        .sweep = true};
     settings_read(source);
     if (!poll_tables_read(config, &source->arena, &diags, source)) {
         nsh_fail(&why, NSH_INVALID, "%s",

@@ -58,27 +58,35 @@ void poll_standing_done(struct poll_source *source)
 {
     map_done(&source->standing);
     arena_done(&source->standing_arena);
+    map_done(&source->owners);
+    arena_done(&source->owners_arena);
 }
 
 void poll_standing_tick(struct poll_source *source)
 {
     struct nsh_error err = {0};
     const struct source_services *services = source->services;
-    if (!source->stand || source->telling > 0) {
+    int64_t now_ms = intake_now_ms(services->intake);
+    if (!source->stand || source->telling > 0 ||
+        !source_again_due(&source->standing_again, now_ms)) {
         return; /* What is on its way points to what stood. */
     }
-    source->stand = false;
-    poll_standing_done(source);
+    map_done(&source->standing);
+    arena_done(&source->standing_arena);
     source->standing = (struct map){0};
     source->standing_arena = (struct arena)ARENA_INIT;
     for (uint32_t i = 0; i < source->devices_count; i++) {
         source->devices[i]->known = 0;
     }
     source->standing.count_max = POLL_STANDING_MAX;
-    if (services->standing != NULL &&
-        services->standing(services->arg, NULL, take, source, &err) < 0) {
+    int result = services->standing == NULL
+                     ? 0
+                     : services->standing(services->arg, NULL, take, source, &err);
+    if (result < 0) {
         services->log(services->arg, true, err.text);
     }
+    source->stand = result < 0;
+    source_again_tried(&source->standing_again, result == 0, now_ms);
 }
 
 void poll_standing_table(struct poll_device *device, const struct poll_table *table,
@@ -105,44 +113,54 @@ void poll_standing_table(struct poll_device *device, const struct poll_table *ta
 
 /* ---- of devices that are not polled any more ---- */
 
-struct watch {
-    struct poll_source *source;
-    struct map names; /* Of devices, and whose alarms theirs are. */
-    struct arena arena;
-};
-
-static bool watch_add(struct watch *watch, const char *name)
+static bool owners_add(struct poll_source *source, const struct poll_device *device)
 {
-    const char *kept = arena_copy(&watch->arena, name, strlen(name));
-    return kept != NULL && map_set(&watch->names, text_of(kept), watch) == 0;
+    char owner[GLOB_BYTES_MAX];
+    poll_owner(device, owner, sizeof owner);
+    if (strcmp(owner, device->name) == 0) {
+        return true; /* It is found by its name. */
+    }
+    const char *kept = arena_copy(&source->owners_arena, owner, strlen(owner));
+    return kept != NULL && map_set(&source->owners, text_of(kept), source) == 0;
 }
 
-static bool is_watched(void *arg, const struct source_standing *alarm)
+/* Of the devices as they are now. */
+static bool owners_build(struct poll_source *source)
 {
-    const struct watch *watch = arg;
-    const char *whose = alarm->host[0] == '\0' ? alarm->subject : alarm->host;
+    bool whole = true;
+    if (source->owners_generation == source->generation) {
+        return true;
+    }
+    map_done(&source->owners);
+    arena_done(&source->owners_arena);
+    source->owners = (struct map){0};
+    source->owners_arena = (struct arena)ARENA_INIT;
+    for (uint32_t i = 0; i < source->devices_count && whole; i++) {
+        whole = owners_add(source, source->devices[i]);
+    }
+    source->owners_generation = whole ? source->generation : 0; /* They begin with 1. */
+    return whole;
+}
+
+bool poll_is_watched(void *arg, const struct source_standing *alarm)
+{
+    struct poll_source *source = arg;
+    struct text whose = text_of(alarm->host[0] == '\0' ? alarm->subject : alarm->host);
     if (strcmp(alarm->type, PROBE_ISOLATED) == 0) {
-        probe_group_isolated_before(&watch->source->group, true);
+        probe_group_isolated_before(&source->group, true);
         return true; /* By its group, which says when it is over. */
     }
-    bool ours = strcmp(alarm->type, POLL_UNREACHABLE) == 0 || is_ours(watch->source, alarm->type);
-    return ours && map_get(&watch->names, text_of(whose)) != NULL;
+    bool ours = strcmp(alarm->type, POLL_UNREACHABLE) == 0 || is_ours(source, alarm->type);
+    return ours &&
+           (map_get(&source->by_name, whose) != NULL || map_get(&source->owners, whose) != NULL);
 }
 
-void poll_standing_sweep(struct poll_source *source)
+void poll_standing_left(struct poll_source *source)
 {
-    struct nsh_error err = {0};
-    struct watch watch = {.source = source, .arena = ARENA_INIT};
-    bool whole = true;
-    for (uint32_t i = 0; i < source->devices_count && whole; i++) {
-        char owner[GLOB_BYTES_MAX];
-        poll_owner(source->devices[i], owner, sizeof owner);
-        whole = watch_add(&watch, source->devices[i]->name) && watch_add(&watch, owner);
+    if (!owners_build(source)) {
+        return; /* Without memory nobody is called gone. */
     }
-    source->sweep = !whole; /* Without memory nobody is called gone. */
-    if (whole && source_over_sweep(&source->over, is_watched, &watch, &err) < 0) {
-        source->services->log(source->services->arg, true, err.text);
+    if (source_over_tick(&source->over)) {
+        source->stand = true; /* What came back has forgotten what was bad. */
     }
-    map_done(&watch.names);
-    arena_done(&watch.arena);
 }

@@ -202,7 +202,7 @@ static void batch_told(struct poll_batch *batch, bool durable)
             over_again(batch->device, item->over);
         }
         /* Raised, and its device has left meanwhile. */
-        batch->source->sweep |= durable && item->raise && batch->device->gone;
+        batch->source->over.sweep |= durable && item->raise && batch->device->gone;
     }
 }
 
@@ -275,7 +275,7 @@ static void on_word(void *arg, bool durable, uint32_t duplicates)
         struct probe_target *target = &source->group.targets[device->target];
         probe_told(&target->told, &target->telling, word->say, durable);
     } else {
-        source->sweep |= durable; /* Its device has left meanwhile. */
+        source->over.sweep |= durable; /* Its device has left meanwhile. */
     }
     free(word);
     source->telling--;

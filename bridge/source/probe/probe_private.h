@@ -71,7 +71,7 @@ struct probe_source {
     struct map by_host; /* Targets. */
     uint64_t revision;  /* Of the inventory that they are of. */
     struct source_over over;
-    bool sweep;       /* Alarms of what is not looked at any more may stand. */
+    bool partial;     /* There was no memory for all targets. */
     int64_t round_ms; /* Begin of this round, by the loop's clock. */
     uint32_t next;    /* Target of this round. */
     struct probe_attempt *attempts;

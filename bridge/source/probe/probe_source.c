@@ -80,24 +80,14 @@ static void targets_build(struct probe_source *source, const struct inventory *i
     }
     source->next = 0;
     source->round_ms = (int64_t)uv_now(source->services->loop);
-    /* Without memory nobody is called gone. */
-    whole = whole && source->group.targets != NULL;
-    source->sweep = whole && (source->sweep || has_left(source, &old));
+    source->over.sweep = source->over.sweep || source->partial || has_left(source, &old);
+    source->partial = !whole || source->group.targets == NULL;
     probe_group_look(&source->group);
     map_done(&first);
     map_done(&old);
     arena_done(&old_arena);
     if (source->kind == PROBE_PORT) {
         probe_port_build(source, inventory);
-    }
-}
-
-static void sweep(struct probe_source *source)
-{
-    struct nsh_error err = {0};
-    source->sweep = false;
-    if (source_over_sweep(&source->over, probe_is_watched, source, &err) < 0) {
-        source->services->log(source->services->arg, true, err.text);
     }
 }
 
@@ -177,10 +167,10 @@ static void on_tick(uv_timer_t *timer)
         targets_build(source, inventory);
         probe_tell_isolated(source);
     }
-    if (source->sweep && source->revision != 0) {
-        sweep(source);
+    if (source->revision != 0) {
+        /* The first word about what came back meanwhile is told, whatever stands. */
+        (void)source_over_tick(&source->over);
     }
-    source_over_tick(&source->over);
     if (source->group.count == 0) {
         probe_tell_isolated(source); /* No attempt would. */
     }
@@ -237,9 +227,10 @@ int probe_open(const struct source_services *services, const struct source_confi
         .echo_fd = {-1, -1},
         .over = {.services = services,
                  .source = config->name,
+                 .watched = probe_is_watched,
                  .settled = on_settled,
-                 .arg = source},
-        .sweep = true,
+                 .arg = source,
+                 .sweep = true},
     };
     uv_timer_init(services->loop, &source->tick);
     source->tick.data = source;

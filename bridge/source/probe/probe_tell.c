@@ -31,7 +31,7 @@ static void on_told(void *arg, bool durable, uint32_t duplicates)
             probe_told(&target->told, &target->telling, telling->say, durable);
         }
         /* Raised, and its host has left meanwhile. */
-        source->sweep = source->sweep || (target == NULL && durable);
+        source->over.sweep = source->over.sweep || (target == NULL && durable);
     }
     free(telling);
     source->telling--;
@@ -228,7 +228,9 @@ bool probe_is_watched(void *arg, const struct source_standing *alarm)
     bool lost = strcmp(alarm->type, source->event) == 0 && alarm->resource[0] == '\0';
     bool expires = strcmp(alarm->type, PROBE_EXPIRING) == 0 && source->kind == PROBE_HTTPS &&
                    source->expires_ms > 0 && strcmp(alarm->resource, resource) == 0;
-    return (lost || expires) && map_get(&source->by_host, text_of(alarm->host)) != NULL;
+    bool found = map_get(&source->by_host, text_of(alarm->host)) != NULL;
+    /* Without memory nobody is called gone. */
+    return (lost || expires) && (found || source->partial);
 }
 
 void probe_tell(struct probe_source *source, uint32_t index)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Alarms of what is not looked at any more: which ones, once, again when they could not be handed
- * over. The intake is the real one; the test commits. */
+ * over or not be read, not when it came back. The intake is the real one; the test commits. */
 
 #include "../unit.h"
 
@@ -17,15 +17,23 @@ static struct intake *intake;
 static struct source_services services;
 static struct source_over over;
 static char told[4096];
-static unsigned settled;
+static unsigned settled, reads, said;
+static size_t reads_fail; /* So many reads fail, each after its first alarm. */
+static const char *back;  /* Came back. */
 
 static int on_standing(void *arg, const char *source,
                        void (*each)(void *arg, const struct source_standing *alarm), void *each_arg,
                        struct nsh_error *err)
 {
+    reads++;
     for (size_t i = 0; i < standing_count; i++) {
-        if (strcmp(standing[i].source, source) == 0) {
-            each(each_arg, &standing[i]);
+        if (strcmp(standing[i].source, source) != 0) {
+            continue;
+        }
+        each(each_arg, &standing[i]);
+        if (reads_fail > 0 && i > 0) {
+            reads_fail--;
+            return nsh_fail(err, NSH_IO, "the store cannot be read");
         }
     }
     return 0;
@@ -33,7 +41,12 @@ static int on_standing(void *arg, const char *source,
 
 static bool on_watched(void *arg, const struct source_standing *alarm)
 {
-    return strcmp(alarm->host, "here") == 0;
+    return strcmp(alarm->host, "here") == 0 || (back != NULL && strcmp(alarm->host, back) == 0);
+}
+
+static void on_log(void *arg, bool error, const char *text)
+{
+    said += error;
 }
 
 static void on_settled(void *arg)
@@ -50,10 +63,13 @@ static int setup(void **state)
     struct nsh_error err = {0};
     assert_int_equal(intake_new(1u << 20, on_wake, NULL, &intake, &err), 0);
     intake_clock_set(intake, NOW);
-    services = (struct source_services){.intake = intake, .standing = on_standing};
-    over = (struct source_over){.services = &services, .source = "ping", .settled = on_settled};
+    services = (struct source_services){.intake = intake, .standing = on_standing, .log = on_log};
+    over = (struct source_over){
+        .services = &services, .source = "ping", .watched = on_watched, .settled = on_settled};
     told[0] = '\0';
-    settled = 0;
+    back = NULL;
+    settled = reads = said = 0;
+    reads_fail = 0;
     return 0;
 }
 
@@ -85,12 +101,6 @@ static void commit(bool durable)
     }
 }
 
-static void sweep(void)
-{
-    struct nsh_error err = {0};
-    assert_int_equal(source_over_sweep(&over, on_watched, NULL, &err), 0);
-}
-
 static const struct source_standing alarms[] = {
     {"here", "here", "ping.lost", "", "", SEVERITY_MAJOR, "ping"},
     {"gone", "gone", "ping.lost", "", "", SEVERITY_MAJOR, "ping"},
@@ -106,11 +116,17 @@ static void test_once(void **state)
 {
     standing = alarms;
     standing_count = ROWS(alarms);
-    sweep();
-    sweep(); /* Found again before it was told: still once. */
+    intake_gate_set(intake, INTAKE_ILL);
+    over.sweep = true;
     source_over_tick(&over);
+    assert_false(over.sweep);
+    intake_gate_set(intake, INTAKE_OPEN);
+    intake_clock_set(intake, NOW + SOURCE_OVER_AGAIN_MS);
+    over.sweep = true;
+    source_over_tick(&over); /* Found again before it was told: still once. */
     source_over_tick(&over); /* On its way. */
     assert_true(over.telling);
+    assert_int_equal(reads, 2);
     commit(true);
     assert_string_equal(told, ENDS);
     assert_int_equal(settled, 1);
@@ -124,7 +140,7 @@ static void test_again(void **state)
 {
     standing = alarms;
     standing_count = ROWS(alarms);
-    sweep();
+    over.sweep = true;
     intake_gate_set(intake, INTAKE_ILL);
     source_over_tick(&over);
     assert_false(over.telling);
@@ -149,7 +165,7 @@ static void test_many(void **state)
     }
     standing = many;
     standing_count = MANY;
-    sweep();
+    over.sweep = true;
     for (int64_t tick = 0; tick < 2; tick++) {
         intake_clock_set(intake, NOW + tick * SOURCE_OVER_AGAIN_MS);
         source_over_tick(&over);
@@ -171,7 +187,7 @@ static void test_qualifier(void **state)
     };
     standing = two;
     standing_count = ROWS(two);
-    sweep();
+    over.sweep = true;
     source_over_tick(&over);
     struct intake_item *item = intake_take(intake);
     assert_non_null(item);
@@ -185,6 +201,70 @@ static void test_qualifier(void **state)
     intake_item_end(item, true);
 }
 
+/* The late clear would end what was raised since. */
+static void test_back(void **state)
+{
+    standing = alarms;
+    standing_count = ROWS(alarms);
+    over.sweep = true;
+    intake_gate_set(intake, INTAKE_ILL);
+    assert_false(source_over_tick(&over));
+    intake_gate_set(intake, INTAKE_OPEN);
+    intake_clock_set(intake, NOW + SOURCE_OVER_AGAIN_MS);
+    back = "gone";
+    assert_true(source_over_tick(&over)); /* Its owner looks at what stands of it. */
+    commit(true);
+    assert_string_equal(told, "clear ping ping  probe.isolated ; ");
+}
+
+static void test_all_back(void **state)
+{
+    standing = &alarms[1];
+    standing_count = 1;
+    over.sweep = true;
+    intake_gate_set(intake, INTAKE_ILL);
+    assert_false(source_over_tick(&over));
+    back = "gone";
+    assert_false(source_over_tick(&over)); /* Not at once. */
+    intake_clock_set(intake, NOW + SOURCE_OVER_AGAIN_MS);
+    assert_true(source_over_tick(&over));
+    assert_false(over.telling);
+    assert_false(source_over_tick(&over)); /* Nothing waits any more. */
+    assert_null(intake_take(intake));
+}
+
+/* What stands could not be read: what was found is told, the rest when it can be. */
+static void test_unread(void **state)
+{
+    standing = alarms;
+    standing_count = ROWS(alarms);
+    reads_fail = 2;
+    over.sweep = true;
+    assert_false(source_over_tick(&over));
+    commit(true);
+    assert_string_equal(told, "clear ping gone host=gone ping.lost ; ");
+    told[0] = '\0';
+    assert_false(source_over_tick(&over)); /* Not at once. */
+    assert_int_equal(reads, 1);
+    standing = &alarms[2]; /* What was told is over. */
+    standing_count = ROWS(alarms) - 2;
+    intake_clock_set(intake, NOW + SOURCE_AGAIN_MS_MIN);
+    assert_false(source_over_tick(&over));
+    assert_int_equal(reads, 2);
+    intake_clock_set(intake, NOW + 2 * SOURCE_AGAIN_MS_MIN);
+    source_over_tick(&over);
+    assert_int_equal(reads, 2); /* The pause doubles. */
+    intake_clock_set(intake, NOW + 3 * SOURCE_AGAIN_MS_MIN);
+    assert_true(source_over_tick(&over)); /* Something may have left and come back meanwhile. */
+    commit(true);
+    assert_string_equal(told, "clear ping gone host=gone certificate.expiring port/443; "
+                              "clear ping ping  probe.isolated ; ");
+    intake_clock_set(intake, NOW + 10 * SOURCE_AGAIN_MS_MAX);
+    assert_false(source_over_tick(&over));
+    assert_int_equal(reads, 3);
+    assert_int_equal(said, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +272,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_qualifier, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_all_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unread, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
