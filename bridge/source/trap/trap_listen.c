@@ -21,6 +21,7 @@
 #define RESTART_CALM_MS 60000 /* A receiver that lived that long starts again at once. */
 #define RETRY_MS 2
 #define READ_BYTES (256u << 10)
+#define ACK_BYTES 13
 
 struct receiver {
     struct trap_listen *listen;
@@ -37,6 +38,7 @@ struct receiver {
     size_t sockets_count;
     int64_t restart_ms, started_ms;
     struct trap_counters past, now;
+    uv_write_t config_write;
     uint8_t *frame; /* What was read and not yet consumed. */
     size_t frame_bytes;
 };
@@ -45,7 +47,7 @@ struct trap_listen {
     uv_loop_t *loop;
     struct intake *intake;
     char *program;
-    uint8_t *config;
+    uint8_t *config; /* The frame. */
     size_t config_bytes;
     struct receiver *receivers[TRAP_RECEIVERS_MAX];
     unsigned receivers_count;
@@ -58,12 +60,15 @@ struct trap_listen {
     void *log_arg;
 };
 
-/* One batch on its way through the intake. */
+/* One batch on its way through the intake. Its answer is in it: the receiver waits for each one, so
+ * none is lost for want of memory. */
 struct handover {
     struct trap_listen *listen;
     unsigned receiver;
     uint32_t generation;
     uint64_t number;
+    uv_write_t write;
+    uint8_t ack[PIPE_HEADER_BYTES + ACK_BYTES];
 };
 
 static void receiver_start(struct receiver *receiver);
@@ -204,7 +209,32 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signal)
     receiver_check_end(receiver);
 }
 
-static void ack_send(struct receiver *receiver, uint64_t number, bool durable, uint32_t duplicates);
+/* bytes and write stay until written was called, soon or when the pipe closes. */
+static int pipe_send(struct receiver *receiver, uv_write_t *write, uint8_t *bytes, size_t count,
+                     uv_write_cb written)
+{
+    uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)count);
+    return uv_write(write, (uv_stream_t *)&receiver->pipe, &buf, 1, written);
+}
+
+static void on_ack_written(uv_write_t *write, int status)
+{
+    free(write->data);
+}
+
+static int ack_send(struct receiver *receiver, struct handover *handover, bool durable,
+                    uint32_t duplicates)
+{
+    struct pack_writer writer = {.at = handover->ack + PIPE_HEADER_BYTES, .room = ACK_BYTES};
+    pipe_put_header(handover->ack, PIPE_ACK, ACK_BYTES);
+    pack_u64(&writer, handover->number);
+    pack_u8(&writer, durable);
+    pack_u32(&writer, duplicates);
+    NSH_ASSERT(!writer.failed && writer.count == ACK_BYTES);
+    handover->write.data = handover;
+    return pipe_send(receiver, &handover->write, handover->ack, sizeof handover->ack,
+                     on_ack_written);
+}
 
 static void on_durable(void *arg, bool durable, uint32_t duplicates)
 {
@@ -212,56 +242,12 @@ static void on_durable(void *arg, bool durable, uint32_t duplicates)
     struct trap_listen *listen = handover->listen;
     struct receiver *receiver = listen->receivers[handover->receiver];
     listen->handovers_count--;
-    if (receiver->generation == handover->generation && receiver->pipe_open &&
-        !uv_is_closing((uv_handle_t *)&receiver->pipe)) {
-        ack_send(receiver, handover->number, durable, duplicates);
+    if (receiver->generation != handover->generation || !receiver->pipe_open ||
+        uv_is_closing((uv_handle_t *)&receiver->pipe) ||
+        ack_send(receiver, handover, durable, duplicates) < 0) {
+        free(handover);
     }
-    free(handover);
     listen_free_when_done(listen);
-}
-
-struct late_write {
-    uv_write_t write;
-    uint8_t bytes[];
-};
-
-static void on_written(uv_write_t *write, int status)
-{
-    free(write);
-}
-
-static void pipe_send(struct receiver *receiver, enum pipe_kind kind, const uint8_t *payload,
-                      size_t payload_bytes)
-{
-    struct late_write *late = malloc(sizeof *late + PIPE_HEADER_BYTES + payload_bytes);
-    if (late == NULL) {
-        return; /* An answer less: the sender of the inform repeats it. */
-    }
-    size_t count = PIPE_HEADER_BYTES + payload_bytes;
-    pipe_put_header(late->bytes, kind, payload_bytes);
-    /* cppcheck-suppress uninitvar ; pack_writer filled it */
-    memcpy(late->bytes + PIPE_HEADER_BYTES, payload, payload_bytes);
-    uv_buf_t buf = uv_buf_init((char *)late->bytes, (unsigned)count);
-    int written = uv_try_write((uv_stream_t *)&receiver->pipe, &buf, 1);
-    if (written == (int)count) {
-        free(late);
-        return;
-    }
-    size_t done = written > 0 ? (size_t)written : 0;
-    buf = uv_buf_init((char *)late->bytes + done, (unsigned)(count - done));
-    if (uv_write(&late->write, (uv_stream_t *)&receiver->pipe, &buf, 1, on_written) < 0) {
-        free(late);
-    }
-}
-
-static void ack_send(struct receiver *receiver, uint64_t number, bool durable, uint32_t duplicates)
-{
-    uint8_t payload[16];
-    struct pack_writer writer = {.at = payload, .room = sizeof payload};
-    pack_u64(&writer, number);
-    pack_u8(&writer, durable);
-    pack_u32(&writer, duplicates);
-    pipe_send(receiver, PIPE_ACK, payload, writer.count);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -288,7 +274,10 @@ static int batch_push(struct receiver *receiver, struct pack_reader *reader)
     if (handover == NULL) {
         return -NSH_LIMIT;
     }
-    *handover = (struct handover){listen, receiver->number, receiver->generation, number};
+    *handover = (struct handover){.listen = listen,
+                                  .receiver = receiver->number,
+                                  .generation = receiver->generation,
+                                  .number = number};
     struct intake_batch batch = {
         .bytes = reader->at + reader->offset,
         .bytes_count = bytes_count,
@@ -454,7 +443,7 @@ static void receiver_start(struct receiver *receiver)
     }
     int size = (int)(2 * PIPE_FRAME_BYTES_MAX);
     uv_recv_buffer_size((uv_handle_t *)&receiver->pipe, &size);
-    pipe_send(receiver, PIPE_CONFIG, listen->config, listen->config_bytes);
+    pipe_send(receiver, &receiver->config_write, listen->config, listen->config_bytes, NULL);
     uv_read_start((uv_stream_t *)&receiver->pipe, on_alloc, on_read);
 }
 
@@ -578,12 +567,14 @@ static int config_make(struct trap_listen *listen, const struct trap_options *op
     struct pack_writer writer = {0};
     if (r == 0) {
         pipe_pack_config(&writer, config);
-        listen->config = malloc(writer.count);
-        listen->config_bytes = writer.count;
+        listen->config = malloc(PIPE_HEADER_BYTES + writer.count);
         r = listen->config == NULL ? nsh_fail(err, NSH_NOMEM, "no memory for trap intake") : 0;
     }
     if (r == 0) {
-        writer = (struct pack_writer){.at = listen->config, .room = listen->config_bytes};
+        listen->config_bytes = PIPE_HEADER_BYTES + writer.count;
+        pipe_put_header(listen->config, PIPE_CONFIG, writer.count);
+        writer =
+            (struct pack_writer){.at = listen->config + PIPE_HEADER_BYTES, .room = writer.count};
         pipe_pack_config(&writer, config);
         NSH_ASSERT(!writer.failed);
     }

@@ -29,6 +29,15 @@ struct world {
 
 static struct world world;
 
+static bool starved; /* The daemon's end gets no memory. */
+
+void *__real_malloc(size_t bytes);
+
+void *__wrap_malloc(size_t bytes)
+{
+    return starved ? NULL : __real_malloc(bytes);
+}
+
 static void remember_log(void *arg, bool error, const char *text)
 {
     snprintf(world.logged, sizeof world.logged, "%s", text);
@@ -293,6 +302,20 @@ static void test_inform_v3(void **state)
                                      "privpass12", QUICK, "@", "", LINK_DOWN, NULL});
 }
 
+/* The answer needs no memory: without it the sender would wait, and the receiver for ever. */
+static void test_inform_starved(void **state)
+{
+    start_usual();
+    send_with((const char *const[]){"snmpinform", "-v2c", "-c", "public", "-t", "10", "-r", "0",
+                                    "@", "", LINK_DOWN, NULL});
+    assert_true(run_until(one_event, 10));
+    starved = true;
+    host_commit(&world.intake, true);
+    starved = false;
+    assert_true(run_until(sender_ended, 20));
+    assert_int_equal(sender.status, 0);
+}
+
 static bool one_refused(void)
 {
     return figures().counters.denied + figures().counters.malformed > 0;
@@ -376,6 +399,17 @@ static void test_killed(void **state)
     assert_true(run_until(one_event, 10));
     assert_true(run_until(sender_ended, 10));
     assert_non_null(strstr(world.logged, "was ended by signal 9"));
+}
+
+/* One that starts without memory still gets its configuration. */
+static void test_killed_starved(void **state)
+{
+    start_usual();
+    starved = true;
+    kill(trap_listen_pid(world.listen, 0), SIGKILL);
+    bool well = run_until(restarted, 20);
+    starved = false;
+    assert_true(well);
 }
 
 static void send_raw(unsigned count, unsigned variants)
@@ -539,8 +573,10 @@ int main(void)
         cmocka_unit_test_teardown(test_inform_v2c, stop),
         cmocka_unit_test_teardown(test_inform_v3, stop),
         cmocka_unit_test_teardown(test_inform_lost, stop),
+        cmocka_unit_test_teardown(test_inform_starved, stop),
         cmocka_unit_test_teardown(test_refused, stop),
         cmocka_unit_test_teardown(test_killed, stop),
+        cmocka_unit_test_teardown(test_killed_starved, stop),
         cmocka_unit_test_teardown(test_storm, stop),
         cmocka_unit_test_teardown(test_full, stop),
         cmocka_unit_test_teardown(test_reload, stop),
