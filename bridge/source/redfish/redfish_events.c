@@ -166,6 +166,7 @@ static int events_read(struct redfish_events *source, struct nsh_error *err)
     const char *polls = nsh_get_text(&source->config->settings, "poll", poll_words[0]);
     source->every_ms = nsh_get_int(&source->config->settings, "every", 600000);
     source->poll_ms = nsh_get_int(&source->config->settings, "poll_every", 60000);
+    source->visit_ms = REDFISH_VISIT_MS_MAX;
     source->quiet_ms = nsh_get_int(&source->config->settings, "quiet", 0);
     const char *asks = nsh_get_text(&source->config->settings, "events", ask_words[0]);
     while (strcmp(ask_words[source->asks], asks) != 0) {

@@ -2,8 +2,8 @@
 /*
  * Subscriptions that stay: each BMC is visited in turn. A visit reads the subscription it knows;
  * one that is gone, or not ours any more, is looked for among those there are, and made anew. One
- * request at a time for each BMC, KEEPER_VISITS_MAX visits at once. A login that was refused is not
- * repeated for an hour: that would lock the account.
+ * request at a time for each BMC, KEEPER_VISITS_MAX visits at once, each REDFISH_VISIT_MS_MAX at
+ * most. A login that was refused is not repeated for an hour: that would lock the account.
  */
 
 #include "redfish_private.h"
@@ -23,6 +23,7 @@ enum visit_step { VISIT_KNOWN, VISIT_SERVICE, VISIT_LIST, VISIT_MEMBER, VISIT_DR
 
 struct redfish_visit {
     struct redfish_events *source;
+    int64_t begun_ms; /* redfish_clock_ms() */
     struct redfish_peer peer;
     struct nsh_http *http;
     char path[REDFISH_PATH_BYTES_MAX]; /* Of the subscription, or the member that is read. */
@@ -368,6 +369,7 @@ static void visit_begin(struct redfish_events *source, struct redfish_watch *wat
         return;
     }
     visit->source = source;
+    visit->begun_ms = redfish_clock_ms();
     if (redfish_peer_open(&visit->peer, source, watch->bmc, &err) < 0) {
         snprintf(watch->why, sizeof watch->why, "%.150s", err.text);
         watch->way = REDFISH_WAY_POLL;
@@ -386,11 +388,36 @@ bool redfish_asked(const struct redfish_events *source)
     return source->asks == REDFISH_ASKS_SSE || source->destination != NULL;
 }
 
+static void visit_stop(struct redfish_visit *visit)
+{
+    struct nsh_services *services = visit->source->services->services;
+    if (visit->http != NULL) {
+        services->http_cancel(services, visit->http);
+        visit->http = NULL;
+    }
+}
+
+static void visits_expire(struct redfish_events *source)
+{
+    int64_t now_ms = redfish_clock_ms();
+    for (size_t i = 0; i < KEEPER_VISITS_MAX; i++) {
+        struct redfish_visit *visit = source->visits[i];
+        if (visit != NULL && now_ms - visit->begun_ms > source->visit_ms) {
+            char why[REDFISH_WHY_BYTES];
+            snprintf(why, sizeof why, "the visit was not through after %lld s",
+                     (long long)(now_ms - visit->begun_ms) / 1000);
+            visit_stop(visit);
+            visit_pass(visit, why, false);
+        }
+    }
+}
+
 void redfish_keep(struct redfish_events *source)
 {
     struct redfish_table *table = source->table;
     int64_t now_ms = (int64_t)uv_now(source->services->loop);
     size_t place = 0;
+    visits_expire(source);
     if (!redfish_asked(source) || table == NULL) {
         return;
     }
@@ -414,9 +441,7 @@ void redfish_keep_end(struct redfish_events *source)
     for (size_t i = 0; i < KEEPER_VISITS_MAX; i++) {
         struct redfish_visit *visit = source->visits[i];
         if (visit != NULL) {
-            if (visit->http != NULL) {
-                source->services->services->http_cancel(source->services->services, visit->http);
-            }
+            visit_stop(visit);
             visit_free(visit);
         }
     }

@@ -5,7 +5,8 @@
  * what is known by its ETag is asked whether it changed. Values go to the signals as they are read,
  * the health of parts is told when the poll is through (redfish_tell.c). Each BMC has its own
  * moment within the interval, a little moved every time; a login that was refused is not repeated
- * for an hour.
+ * for an hour. One that is not through after REDFISH_VISIT_MS_MAX ends as failed, and its BMC, slow
+ * as it is, does not get the place again for as long.
  */
 
 #include "redfish_private.h"
@@ -25,6 +26,7 @@
 
 struct redfish_poll {
     struct redfish_watch *watch; /* NULL: its BMC is gone. */
+    int64_t begun_ms;
     struct redfish_peer peer;
     struct nsh_http *http;
     struct redfish_reading *reading;
@@ -125,6 +127,42 @@ static void poll_done(struct redfish_poll *poll, const char *why, bool refused)
         redfish_tell_parts(watch, poll->found, poll->found_count, poll->deep && !poll->cut);
     }
     poll_free(poll);
+}
+
+/* Nothing is waited for any more. */
+static void poll_stop(struct redfish_poll *poll)
+{
+    struct nsh_services *services = poll->peer.source->services->services;
+    if (poll->http != NULL) {
+        services->http_cancel(services, poll->http);
+        poll->http = NULL;
+    }
+    redfish_reading_drop(poll->reading);
+    poll->reading = NULL;
+}
+
+static void poll_expire(struct redfish_poll *poll, int64_t now_ms)
+{
+    struct redfish_watch *watch = poll->watch;
+    int64_t visit_ms = poll->peer.source->visit_ms;
+    char why[REDFISH_WHY_BYTES];
+    snprintf(why, sizeof why, "not through after %lld s, at request %zu: GET %.80s",
+             (long long)(now_ms - poll->begun_ms) / 1000, poll->next, poll->queue[poll->next - 1]);
+    poll_stop(poll);
+    poll_done(poll, why, false);
+    if (watch != NULL && watch->poll_due_ms < now_ms + visit_ms) {
+        watch->poll_due_ms = now_ms + visit_ms;
+    }
+}
+
+static void polls_expire(struct redfish_events *source, int64_t now_ms)
+{
+    for (size_t i = 0; i < REDFISH_POLLS_MAX; i++) {
+        struct redfish_poll *poll = source->polling[i];
+        if (poll != NULL && now_ms - poll->begun_ms > source->visit_ms) {
+            poll_expire(poll, now_ms);
+        }
+    }
 }
 
 /* ---- pages ---- */
@@ -361,6 +399,7 @@ static void poll_begin(struct redfish_watch *watch)
         return;
     }
     poll->watch = watch;
+    poll->begun_ms = redfish_clock_ms();
     poll->place = place_find(source);
     NSH_ASSERT(poll->place < REDFISH_POLLS_MAX);
     source->polling[poll->place] = poll;
@@ -372,7 +411,7 @@ static void poll_begin(struct redfish_watch *watch)
         poll_done(poll, err.text[0] == '\0' ? "out of memory" : err.text, false);
         return;
     }
-    stirred_take(watch, redfish_clock_ms());
+    stirred_take(watch, poll->begun_ms);
     poll->deep = deep_wanted(watch);
     queue_add(poll, ROOT_PATH);
     poll_next(poll);
@@ -383,6 +422,7 @@ void redfish_poll_tick(struct redfish_events *source)
     struct redfish_table *table = source->table;
     int64_t now_ms = redfish_clock_ms();
     size_t places = table == NULL ? 0 : redfish_poll_places(table->count);
+    polls_expire(source, now_ms);
     for (size_t i = 0; table != NULL && i < SCANNED_MAX && i < table->count; i++) {
         if (source->polling_count >= places) {
             return;
@@ -409,10 +449,7 @@ void redfish_poll_end(struct redfish_events *source)
     for (size_t i = 0; i < REDFISH_POLLS_MAX; i++) {
         struct redfish_poll *poll = source->polling[i];
         if (poll != NULL) {
-            if (poll->http != NULL) {
-                source->services->services->http_cancel(source->services->services, poll->http);
-            }
-            redfish_reading_drop(poll->reading);
+            poll_stop(poll);
             if (poll->watch != NULL) {
                 poll->watch->poll = NULL;
             }

@@ -20,8 +20,10 @@
 
 #define REDFISH_POLLS_MAX 128    /* BMCs that are polled at once, of many. */
 #define REDFISH_REQUESTS_MAX 160 /* Of one poll of one BMC. */
-#define REDFISH_FOUND_MAX 512    /* Parts of one BMC. */
-#define REDFISH_ILL_MAX 64       /* Of those, that are not well, and remembered by their path. */
+#define REDFISH_VISIT_MS_MAX                                                                       \
+    (15 * 60 * INT64_C(1000)) /* Of a poll, visit or walk: a request may take half a minute. */
+#define REDFISH_FOUND_MAX 512 /* Parts of one BMC. */
+#define REDFISH_ILL_MAX 64    /* Of those, that are not well, and remembered by their path. */
 #define REDFISH_ETAG_BYTES_MAX 80
 #define REDFISH_REPLY_BYTES_MAX                                                                    \
     (64u << 10)                           /* Of what is parsed on the loop: some 30 ms at worst. */
@@ -163,6 +165,7 @@ struct redfish_events {
     size_t streams_count;
     uint64_t streams_broken;
     int64_t poll_ms, quiet_ms; /* quiet_ms 0: silence is fine. */
+    int64_t visit_ms;          /* REDFISH_VISIT_MS_MAX; tests have less. */
     struct redfish_poll *polling[REDFISH_POLLS_MAX];
     size_t poll_next, polling_count, kept_bytes;
     uint64_t polls_done, polls_failed;
