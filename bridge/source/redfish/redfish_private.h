@@ -105,6 +105,8 @@ struct redfish_watch {
     struct redfish_kept *kept;
     struct redfish_walk *walk;
     int64_t walk_due_ms;
+    unsigned walks_failed;            /* In a row. */
+    char walk_why[REDFISH_WHY_BYTES]; /* The last one, or empty. */
     /* Under the lock. */
     const struct redfish_registry *registries[REDFISH_REGISTRIES_MAX];
     size_t registries_count;

@@ -79,6 +79,7 @@ static void settings_changed(struct redfish_watch *watch)
 {
     redfish_stream_end(watch);
     watch->due_ms = watch->poll_due_ms = redfish_clock_ms();
+    watch->walk_due_ms = watch->walks_failed > 0 ? watch->due_ms : watch->walk_due_ms;
     watch->told_count = 0;
 }
 
@@ -178,9 +179,15 @@ static void reports_show(const struct redfish_events *source, size_t count,
 static void registries_show(const struct redfish_events *source, size_t count, size_t having,
                             struct nsh_checks *checks)
 {
-    size_t messages = 0;
+    size_t messages = 0, failed = 0;
+    const struct redfish_watch *bad = NULL;
     for (size_t i = 0; i < source->shared_count; i++) {
         messages += source->shared[i]->registry.count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct redfish_watch *watch = source->table->items[i].watch;
+        failed += watch->walks_failed > 0;
+        bad = bad == NULL && watch->walks_failed > 0 ? watch : bad;
     }
     if (source->registries) {
         nsh_check_add(
@@ -188,6 +195,11 @@ static void registries_show(const struct redfish_events *source, size_t count, s
             "%zu of %zu BMCs told their own: %zu that differ, %zu messages; for others the "
             "format's table serves",
             having, count, source->shared_count, messages);
+    }
+    if (bad != NULL) {
+        nsh_check_add(checks, "registries", NSH_CHECK_WARNING, bad->walk_why,
+                      "those of %zu BMCs were not read whole, and are tried again; so %.60s",
+                      failed, bad->address);
     }
 }
 
