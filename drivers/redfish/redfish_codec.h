@@ -13,6 +13,7 @@
 #include "abi/driver.h"
 
 #define REDFISH_DEPTH_MAX 32
+#define REDFISH_SIGNS_MAX 65536 /* Of ',', '{' and '[' in a reply: a value has one of them. */
 #define REDFISH_PATH_BYTES_MAX 512
 #define REDFISH_TEXT_BYTES_MAX 256
 #define REDFISH_WORDS_BYTES_MAX 400
@@ -22,7 +23,7 @@
 
 struct json_object;
 
-/* -NSH_PROTOCOL: no JSON object. */
+/* -NSH_PROTOCOL: no JSON object; -NSH_LIMIT: of more values than any log has. */
 int redfish_parse(const char *bytes, size_t bytes_count, struct json_object **ret_doc,
                   struct nsh_error *err);
 void redfish_free(struct json_object *doc);

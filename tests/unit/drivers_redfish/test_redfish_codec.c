@@ -285,6 +285,49 @@ static void test_login_body(void **state)
     free(body);
 }
 
+/* A reply holds the loop for as long as it is parsed: what is denser than logs are is refused. */
+static void test_dense(void **state)
+{
+    static const struct {
+        const char *head, *fill, *tail;
+        size_t bytes;
+        int code;
+        const char *why;
+    } rows[] = {
+        {"{\"Members\":[{}", ",{}", "]}", 98000, 0, "as dense as may be"},
+        {"{\"Members\":[{}", ",{}", "]}", 99000, -NSH_LIMIT, "a little more"},
+        {"{\"Members\":[{}", ",{}", "]}", 1u << 20, -NSH_LIMIT, "as long as a reply may be"},
+        {"{\"Members\":[0", ",[]", "]}", 1u << 20, -NSH_LIMIT, "lists"},
+        {"{\"Members\":[0", ",0", "]}", 1u << 20, -NSH_LIMIT, "numbers"},
+        {"{/*\"*/\"Members\":[0", ",{}", "]}", 1u << 20, -NSH_LIMIT, "a quote that is none"},
+        {"{\"Members\":[{}",
+         ",{\"@odata.id\":\"/redfish/v1/Systems/1/LogServices/Log/Entries/1\",\"@odata.type\":"
+         "\"#LogEntry.v1_4_0.LogEntry\",\"Id\":\"1\",\"Name\":\"System Event Log Entry\","
+         "\"EntryType\":\"Event\",\"Severity\":\"OK\",\"Created\":\"2026-01-01T00:00:00Z\","
+         "\"Message\":\"Drive 1, bay 2, is well.\",\"MessageArgs\":[\"1\",\"2\"]}",
+         "]}", 1u << 20, 0, "a long log"},
+        {"{\"a\":\"", "long ", "\"}", 1u << 20, 0, "a long text"},
+    };
+    (void)state;
+    char *text = malloc((1u << 20) + 1024);
+    assert_non_null(text);
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct json_object *doc = NULL;
+        size_t count = (size_t)sprintf(text, "%s", rows[i].head), fill = strlen(rows[i].fill);
+        while (count < rows[i].bytes) {
+            memcpy(text + count, rows[i].fill, fill);
+            count += fill;
+        }
+        count += (size_t)sprintf(text + count, "%s", rows[i].tail);
+        int result = redfish_parse(text, count, &doc, NULL);
+        if (result != rows[i].code) {
+            fail_msg("%s: %d", rows[i].why, result);
+        }
+        redfish_free(doc);
+    }
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_paths),          cmocka_unit_test(test_times),
         cmocka_unit_test(test_identity),       cmocka_unit_test(test_errors),
         cmocka_unit_test(test_hostile),        cmocka_unit_test(test_login_body),
+        cmocka_unit_test(test_dense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
