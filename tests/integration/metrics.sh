@@ -57,7 +57,7 @@ counter_above() { [ "$(counter "$1")" -gt "$2" ]; }
 daemon_start
 
 # ---- Prometheus
-prometheus_port=$((40000 + $$ % 9000))
+prometheus_port=$((29000 + $$ % 1000)) # Below those that connections are given.
 cat >"$dir/prometheus.yml" <<EOT
 global: { scrape_interval: 1s }
 scrape_configs:

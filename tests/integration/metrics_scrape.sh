@@ -11,7 +11,7 @@ tell() { printf '%b' "$1" >"$dir/metrics.tmp" && mv "$dir/metrics.tmp" "$dir/met
 tell '# TYPE amps gauge\namps{outlet="3"} 4\n# EOF\n'
 python3 "$NS_SOURCE/tests/peers/exporter.py" "$dir" "application/openmetrics-text; version=1.0.0; charset=utf-8" open-sesame &
 pids+=($!)
-node_port=$((42000 + $$ % 9000))
+node_port=$((29000 + $$ % 1000)) # Below those that connections are given.
 prometheus-node-exporter --web.listen-address="127.0.0.2:$node_port" --collector.disable-defaults --collector.loadavg \
     --collector.meminfo --collector.filesystem >"$dir/node.log" 2>&1 &
 pids+=($!)
