@@ -40,6 +40,15 @@ int database_run(sqlite3 *db, const char *sql);
 int database_number(sqlite3 *db, const char *sql, int64_t *ret_number);
 sqlite3_stmt *database_prepare(sqlite3 *db, const char *sql, int *ret_code);
 
+/* The main file of a connection, written in steps: database_steps.c. Lives longer than it. */
+struct database_steps {
+    bool on; /* Else as SQLite does. */
+    int unsynced;
+    const sqlite3_io_methods *plain;
+    sqlite3_io_methods methods;
+};
+int database_steps_open(struct database_steps *steps, sqlite3 *db);
+
 /* ---- faults
  * --------------------------------------------------------------------------------------------------
  */
@@ -171,7 +180,8 @@ struct upkeep_state {
 int upkeep_start(const char *path, void (*nudge)(void *arg), void *nudge_arg,
                  struct store_upkeep **ret_upkeep, struct nsh_error *err);
 void upkeep_stop(struct store_upkeep *upkeep);
-void upkeep_due(struct store_upkeep *upkeep); /* From the writer: the log is worth a checkpoint. */
+/* From the writer: the log is worth a checkpoint. hurry: it grows faster than they empty it. */
+void upkeep_due(struct store_upkeep *upkeep, bool hurry);
 void upkeep_look(struct store_upkeep *upkeep,
                  struct upkeep_state *ret_state); /* Takes tail_due away. */
 

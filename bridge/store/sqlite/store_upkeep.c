@@ -21,9 +21,10 @@ struct store_upkeep {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t work;
-    bool due, closing;
+    bool due, hurry, closing;
     struct upkeep_state state;
     sqlite3 *db;
+    struct database_steps steps;
 };
 
 static void upkeep_report(struct store_upkeep *upkeep, int code)
@@ -42,11 +43,13 @@ static void upkeep_report(struct store_upkeep *upkeep, int code)
     }
 }
 
-static void upkeep_checkpoint(struct store_upkeep *upkeep)
+/* In steps, but for what came while the first round took its time. */
+static void upkeep_checkpoint(struct store_upkeep *upkeep, bool hurry)
 {
     int code = SQLITE_OK;
     for (int round = 0; round < UPKEEP_ROUNDS_MAX; round++) {
         int log = 0, moved = 0;
+        upkeep->steps.on = round == 0 && !hurry;
         code = sqlite3_wal_checkpoint_v2(upkeep->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &moved);
         if (code != SQLITE_OK || log - moved < UPKEEP_TAIL_PAGES) {
             break;
@@ -65,8 +68,9 @@ static void *upkeep_main(void *arg)
             continue;
         }
         upkeep->due = false;
+        bool hurry = upkeep->hurry;
         pthread_mutex_unlock(&upkeep->mutex);
-        upkeep_checkpoint(upkeep);
+        upkeep_checkpoint(upkeep, hurry);
         pthread_mutex_lock(&upkeep->mutex);
     }
     pthread_mutex_unlock(&upkeep->mutex);
@@ -97,6 +101,10 @@ int upkeep_start(const char *path, void (*nudge)(void *arg), void *nudge_arg,
     int r = upkeep->path == NULL ? nsh_fail(err, NSH_NOMEM, "no memory for the store's upkeep")
                                  : database_open(path, DATABASE_WRITE, &upkeep->db, err);
     if (r == 0) {
+        int code = database_steps_open(&upkeep->steps, upkeep->db);
+        r = code == SQLITE_OK ? 0 : database_fail(upkeep->db, code, path, err);
+    }
+    if (r == 0) {
         r = database_thread(&upkeep->thread, "store-upkeep", upkeep_main, upkeep, err);
     }
     if (r < 0) {
@@ -117,9 +125,10 @@ void upkeep_stop(struct store_upkeep *upkeep)
     upkeep_free(upkeep);
 }
 
-void upkeep_due(struct store_upkeep *upkeep)
+void upkeep_due(struct store_upkeep *upkeep, bool hurry)
 {
     pthread_mutex_lock(&upkeep->mutex);
+    upkeep->hurry = hurry;
     if (!upkeep->due) {
         upkeep->due = true;
         pthread_cond_signal(&upkeep->work);

@@ -25,6 +25,7 @@
 #define WRITER_PAUSE_MS 1000           /* Between two tries, and between two looks at retention. */
 #define WRITER_APART_US 500            /* Between the beginnings of two commits. */
 #define WRITER_CHECKPOINT_PAGES 4096   /* 16 MiB of log are worth a checkpoint. */
+#define WRITER_HURRY_PAGES 16384       /* 64 MiB: it does not keep up when it lets commits pass. */
 #define WRITER_LOG_PAGES_MAX (1 << 18) /* 1 GiB of log that no checkpoint empties: refuse more. */
 
 struct store_writer {
@@ -171,7 +172,7 @@ static bool writer_log_bounded(struct store_writer *writer)
     if (state.failing && writer->log_pages > WRITER_LOG_PAGES_MAX) {
         writer->fault = SQLITE_FULL; /* Nothing to reopen. */
         writer_ill(writer, state.health, state.text);
-        upkeep_due(writer->upkeep);
+        upkeep_due(writer->upkeep, true);
         return false;
     }
     if (state.tail_due) {
@@ -228,7 +229,7 @@ static bool writer_write(struct store_writer *writer, const struct store_batch *
     writer->health = STORE_OK;
     writer_publish(writer, batch, "");
     if (writer->log_pages >= WRITER_CHECKPOINT_PAGES) {
-        upkeep_due(writer->upkeep);
+        upkeep_due(writer->upkeep, writer->log_pages >= WRITER_HURRY_PAGES);
     }
     return true;
 }

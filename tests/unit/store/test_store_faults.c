@@ -393,6 +393,26 @@ static void test_failing_checkpoint_loses_nothing(void **state)
     rig_done(&rig);
 }
 
+/* A commit beside a checkpoint waits for a step of it, not for all: many syncs, each of little. */
+static void test_checkpoint_in_steps(void **state)
+{
+    struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    fault_set(FAULT_FILE, INT32_MAX); /* It counts. */
+    int batches = 0;
+    while (fault.seen < 64) { /* In one go it would be one for each round. */
+        for (int k = 0; k < 4000; k++) {
+            rig_add_event(&rig, "power.failed", "h1", 1000);
+        }
+        rig_commit(&rig);
+        assert_true(++batches < 150);
+    }
+    fault_set(FAULT_NONE, 0);
+    check_content(&rig, (uint64_t)batches * 4000, 0);
+    rig_done(&rig);
+}
+
 /* The file is taken away under the daemon: no event may be reported durable in a file without a
  * name. */
 static void test_moved_file(void **state)
@@ -476,6 +496,7 @@ int main(void)
         TEST(test_a_fault_that_stays),
         TEST(test_close_while_ill),
         TEST(test_failing_checkpoint_loses_nothing),
+        TEST(test_checkpoint_in_steps),
         TEST(test_moved_file),
         TEST(test_tmpfs_without_room),
     };
