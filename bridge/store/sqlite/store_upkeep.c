@@ -37,6 +37,7 @@ static void upkeep_report(struct store_upkeep *upkeep, int code)
     }
     pthread_mutex_lock(&upkeep->mutex);
     upkeep->state = state;
+    upkeep->due = upkeep->due && !state.tail_due;
     pthread_mutex_unlock(&upkeep->mutex);
     if (code == SQLITE_OK) {
         upkeep->nudge(upkeep->nudge_arg);
@@ -129,7 +130,7 @@ void upkeep_due(struct store_upkeep *upkeep, bool hurry)
 {
     pthread_mutex_lock(&upkeep->mutex);
     upkeep->hurry = hurry;
-    if (!upkeep->due) {
+    if (!upkeep->due && !upkeep->state.tail_due) { /* The writer's part would find us busy. */
         upkeep->due = true;
         pthread_cond_signal(&upkeep->work);
     }
