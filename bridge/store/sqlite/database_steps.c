@@ -36,9 +36,12 @@ static int steps_write(sqlite3_file *file, const void *bytes, int count, sqlite3
 {
     struct database_steps *steps = steps_of(file);
     int code = steps->plain->xWrite(file, bytes, count, at);
+    if (code != SQLITE_OK || !steps->on) {
+        return code; /* Not counted: nothing says when the next sync is. */
+    }
     steps->unsynced += count;
-    if (code != SQLITE_OK || !steps->on || steps->unsynced < STEP_BYTES) {
-        return code;
+    if (steps->unsynced < STEP_BYTES) {
+        return SQLITE_OK;
     }
     int64_t begin_ns = now_ns();
     code = steps->plain->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
